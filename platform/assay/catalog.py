@@ -1,0 +1,39 @@
+"""The families and data sets of Assay, by name: the only list of them.
+
+Entries are import paths: nothing is imported before it is asked for.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from assay.config import choose
+
+if TYPE_CHECKING:
+    from assay.task import Task
+
+FAMILIES: Mapping[str, str] = {
+    "generation": "assay.generation.task:GenerationTask",
+}
+
+DATA_SETS: Mapping[str, str] = {
+    "mini": "assay.generation.data.mini:MINI",
+    "qm9": "assay.generation.data.qm9:QM9",
+}
+
+
+@cache
+def load(target: str) -> Any:
+    """Import `package.module:Name` and return the object."""
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
+
+def family(name: str) -> "type[Task]":
+    """Return the Task class of a family.
+
+    Raises:
+        ConfigError: there is no such family; the sentence names the nearest.
+    """
+    return cast("type[Task]", load(FAMILIES[choose("family", name, FAMILIES)]))

@@ -1,0 +1,227 @@
+"""What is run: a Cell is frozen, complete and hashed; a Suite is a page of YAML that names cells."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
+
+from assay import catalog
+from assay.config import (
+    Settings,
+    apply_overrides,
+    choose,
+    digest16,
+    load_yaml,
+    set_dotted,
+    validate,
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BUDGET_UNITS = ("steps", "samples", "flops", "seconds")
+
+
+class Budget(Settings):
+    """How much a cell may spend, in exactly one unit; comparisons in a suite share one."""
+
+    steps: PositiveInt | None = None
+    samples: PositiveInt | None = None
+    flops: PositiveFloat | None = None
+    seconds: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [unit for unit in BUDGET_UNITS if getattr(self, unit) is not None]
+        if len(given) != 1:
+            listed = " and ".join(given) or "none"
+            raise ValueError(f"give exactly one of {', '.join(BUDGET_UNITS)} (given: {listed})")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """The unit that counts: steps, samples, flops or seconds."""
+        return next(unit for unit in BUDGET_UNITS if getattr(self, unit) is not None)
+
+    @property
+    def amount(self) -> float:
+        """The amount of that unit."""
+        return float(getattr(self, self.unit))
+
+
+class Hardware(Settings):
+    """What a budget in seconds depends on, and so part of the key of such a cell."""
+
+    device: Literal["cpu", "cuda"]
+    threads: PositiveInt
+    workers: PositiveInt = 1
+
+
+class DataRef(Settings):
+    """A data set by name and by content."""
+
+    name: str
+    digest: str = Field(pattern=r"^[0-9a-f]{16,64}$")
+
+
+class TrainingSettings(Settings):
+    """Hyper-parameters of optimisation, common to every family."""
+
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 1e-3
+    betas: tuple[Fraction, Fraction] = (0.9, 0.99)
+    weight_decay: float = Field(default=0.01, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_fraction: Fraction = 0.03
+    cooldown_fraction: Fraction = 0.2
+    """Share of the budget in which a constant rate falls to zero; the cosine has none of its own."""
+    ema_decay: Fraction = 0.999
+    gradient_clip: PositiveFloat = 1.0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    validations: int = Field(default=5, ge=0)
+    """How often the validation split is looked at, evenly spread over the budget."""
+
+    @model_validator(mode="after")
+    def _warm_up_and_cool_down_fit(self) -> Self:
+        if self.schedule == "constant" and self.warmup_fraction + self.cooldown_fraction > 1:
+            raise ValueError("warmup_fraction + cooldown_fraction exceed the whole budget")
+        return self
+
+
+class Cell(Settings):
+    """One experiment, frozen and complete. Equal keys mean the same computation."""
+
+    family: str
+    variant: dict[str, str]
+    """Of the grid: `{"architecture": "gnn", "process": "diffusion"}`."""
+    data: DataRef
+    seed: int = Field(ge=0, lt=2**31)
+    budget: Budget
+    hardware: Hardware | None = None
+    training: TrainingSettings = TrainingSettings()
+    settings: SerializeAsAny[Settings]
+    """The family's own settings, every default filled in."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _family_validates_its_own(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and {"family", "variant"} <= data.keys():
+            given = data.get("settings", {})
+            if isinstance(given, Mapping):
+                task = catalog.family(data["family"])
+                return {**data, "settings": task.settings(data["variant"], given)}
+        return data
+
+    @model_validator(mode="after")
+    def _seconds_name_their_hardware(self) -> Self:
+        if (self.budget.unit == "seconds") != (self.hardware is not None):
+            raise ValueError("hardware belongs to a budget in seconds, and only to one")
+        return self
+
+    @cached_property
+    def key(self) -> str:
+        """First 16 hex digits of SHA-256 over the canonical JSON: the name of the run everywhere."""
+        return digest16(self)
+
+    @property
+    def label(self) -> str:
+        """The variant in one word, such as `gnn-flow_matching`."""
+        return "-".join(self.variant.values())
+
+
+class Rule(Settings):
+    """Settings that hold only where the variant matches `when`."""
+
+    when: dict[str, str]
+    set: dict[str, Any]
+    """Dotted keys below `training` or `settings`, such as `settings.network.size`."""
+
+
+class Resources(Settings):
+    """What one cell takes of the cluster."""
+
+    cpus: PositiveInt = 1
+    gpus: int = Field(default=0, ge=0)
+
+
+class Suite(Settings):
+    """A published comparison: a grid of variants × seeds under one budget. One YAML file each."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    family: str
+    data: str
+    grid: dict[str, list[str]]
+    seeds: list[int] = [0]
+    budget: Budget
+    training: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    rules: list[Rule] = []
+    resources: Resources = Resources()
+
+    def cells(self, digest: str, device: Literal["cpu", "cuda"] = "cpu") -> tuple[Cell, ...]:
+        """Return the suite's cells on the data set with `digest`, variants outermost.
+
+        Raises:
+            ConfigError: a key or a combination is wrong; says in which cell.
+        """
+        names = list(self.grid)
+        variants = [
+            dict(zip(names, values, strict=True)) for values in product(*self.grid.values())
+        ]
+        return tuple(
+            self._cell(variant, seed, digest, device) for variant in variants for seed in self.seeds
+        )
+
+    def _cell(self, variant: dict[str, str], seed: int, digest: str, device: str) -> Cell:
+        data: dict[str, Any] = {
+            "family": self.family,
+            "variant": variant,
+            "data": {"name": self.data, "digest": digest},
+            "seed": seed,
+            "budget": self.budget.model_dump(exclude_none=True),
+            "training": dict(self.training),
+            "settings": apply_overrides(self.settings, ()),
+        }
+        if self.budget.unit == "seconds":
+            data["hardware"] = {"device": device, "threads": self.resources.cpus}
+        for rule in self.rules:
+            if rule.when.items() <= variant.items():
+                for key, value in rule.set.items():
+                    set_dotted(data, key, value)
+        return validate(Cell, data, f"suite {self.name}, cell {'-'.join(variant.values())}")
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        catalog.family(self.family)
+        empty = [name for name, values in self.grid.items() if not values]
+        if empty or not self.grid or not self.seeds:
+            raise ValueError(f"nothing to run: {(empty or ['grid or seeds'])[0]} is empty")
+        for rule in self.rules:
+            unknown = set(rule.when) - set(self.grid)
+            if unknown:
+                raise ValueError(f"rule: {sorted(unknown)[0]!r} is no axis of the grid")
+            beside = [key for key in rule.set if key.split(".")[0] not in ("training", "settings")]
+            if beside:
+                raise ValueError(f"rule: {beside[0]!r} is not below training or settings")
+        return self
+
+
+def load_suite(path: Path, overrides: tuple[str, ...] = ()) -> Suite:
+    """Read a suite's YAML with `--set` overrides.
+
+    Raises:
+        ConfigError: as `load_yaml`, `apply_overrides` and `validate`.
+    """
+    return validate(Suite, apply_overrides(load_yaml(path), overrides), str(path))
+
+
+def select(cells: tuple[Cell, ...], label: str) -> Cell:
+    """Return the first cell whose label is `label`.
+
+    Raises:
+        ConfigError: there is none; the sentence names the nearest.
+    """
+    choose("cell", label, dict.fromkeys(cell.label for cell in cells))
+    return next(cell for cell in cells if cell.label == label)

@@ -1,0 +1,1 @@
+"""Shared chemistry: elements, bond tables, packed molecules and their files."""

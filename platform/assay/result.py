@@ -1,0 +1,168 @@
+"""A finished cell on disk: what was run, what was measured, what it cost, where it comes from.
+
+MLflow and the report are views of these files; either can be rebuilt from them. A cell's folder
+in the run store, `<storage>/cells/<cell_key>/`, holds
+
+    cell.json  metrics.jsonl  checkpoints/  artifacts/samples.npz  result.json
+
+and a suite's published folder holds, for every cell, `<cell_key>.json`,
+`<cell_key>.metrics.jsonl` and `<cell_key>.samples.npz`, beside `suite.json` (the suite as it was
+run) and `reference.json` (the data's own row).
+"""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+
+from assay.config import Settings, digest16, validate
+from assay.errors import DataError
+from assay.task import Estimate
+
+
+KEY = re.compile(r"[0-9a-f]{16}")
+
+
+class Cost(Settings):
+    """What the result took."""
+
+    parameters: NonNegativeInt
+    steps: NonNegativeInt
+    samples: NonNegativeInt
+    """Training records seen."""
+    flops: NonNegativeFloat
+    """Measured by torch.utils.flop_counter over all training steps, backward included."""
+    training_seconds: NonNegativeFloat
+    evaluation_seconds: NonNegativeFloat
+    peak_memory_bytes: NonNegativeInt
+    """Of the device on a GPU, of the process (resident set) on a CPU."""
+
+    @property
+    def samples_per_second(self) -> float:
+        """Training throughput."""
+        return self.samples / self.training_seconds if self.training_seconds else 0.0
+
+    @property
+    def flops_per_sample(self) -> float:
+        """Training FLOPs a record."""
+        return self.flops / self.samples if self.samples else 0.0
+
+
+class Provenance(Settings):
+    """Where a number comes from."""
+
+    cell_key: str
+    assay_version: str
+    code_digest: str
+    """First 16 hex digits of SHA-256 over the installed package's sources."""
+    git_commit: str | None
+    git_dirty: bool | None
+    packages: dict[str, str]
+    python: str
+    machine: str
+    device: str
+    threads: int
+    data_description: str
+    created_utc: str
+    resumed: int = 0
+    """How often training was resumed from a checkpoint."""
+    ray_job_id: str | None = None
+
+
+class Result(Settings):
+    """A finished cell. `cell` stays plain, so that old results outlive new settings."""
+
+    cell: dict[str, Any]
+    estimates: dict[str, Estimate]
+    cost: Cost
+    provenance: Provenance
+
+    @property
+    def label(self) -> str:
+        """The variant in one word, such as `gnn-flow_matching`."""
+        return "-".join(self.cell["variant"].values())
+
+
+class Reference(Settings):
+    """The data's own row under a suite's protocol: the ceiling that models are held against."""
+
+    label: str
+    estimates: dict[str, Estimate]
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+class Failure(Settings):
+    """Why a cell ended without a result."""
+
+    cell: dict[str, Any]
+    reason: str
+    kind: Literal["error", "not_finite"]
+
+
+def write_json(path: Path, data: Settings | dict[str, Any] | list[Any]) -> None:
+    """Write JSON so that `path` holds either the old or the whole new text, never a part."""
+    plain = data.model_dump(mode="json") if isinstance(data, Settings) else data
+    write_bytes(path, (json.dumps(plain, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically: temporary file in the same directory, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_result(path: Path) -> Result:
+    """Read and check a result file.
+
+    Raises:
+        DataError: the file is unreadable, breaks the schema, or its cell does not hash to its key.
+    """
+    result = validate(Result, _read_json(path), str(path))
+    if digest16(result.cell) != result.provenance.cell_key:
+        raise DataError(f"{path}: the cell does not hash to {result.provenance.cell_key}: edited?")
+    return result
+
+
+def read_results(directory: Path) -> list[Result]:
+    """Read every result of a suite's folder, in the order of their labels and seeds."""
+    paths = [p for p in directory.glob("*.json") if KEY.fullmatch(p.stem)]
+    return sorted(map(read_result, paths), key=lambda r: (r.label, r.cell["seed"]))
+
+
+def read_reference(directory: Path) -> Reference | None:
+    """Read the data's own row of a suite's folder, if there is one."""
+    path = directory / "reference.json"
+    return validate(Reference, _read_json(path), str(path)) if path.exists() else None
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read a cell's curves: one mapping a line, each with `step`; a torn last line is dropped."""
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if line.endswith("\n"):
+                raise DataError(f"{path}: line {number} is not JSON") from error
+    return rows
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error})") from error

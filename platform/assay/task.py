@@ -1,0 +1,147 @@
+"""The contract of a family: what the loop, the cluster and the report ask of it, and no more.
+
+A family is one class that implements `Task`; `assay.catalog` names it. Randomness of training
+is a function of (seed, step, record id), see `assay.training.draws`, so that one worker, two
+workers, a resumed run and a halved micro-batch see the same draws.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from pydantic import Field
+
+from assay.config import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from assay.cell import Cell
+
+
+class Estimate(Settings):
+    """A measured number with what makes it trustworthy; a metric is never a bare float.
+
+    The interval is 95 %. `n` counts the units that were sampled (molecules, pairs, seeds).
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=0)
+    version: str
+    better: Literal["higher", "lower"]
+
+
+class Batch(Protocol):
+    """What a data set hands to the model: tensors that move together."""
+
+    record_ids: "torch.Tensor"
+    """(B,) int64: stable identity of each record, the counter of its random draws."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        ...
+
+    def to(self, device: "torch.device") -> Self:
+        """Return the batch on `device`."""
+        ...
+
+
+class Records(Protocol):
+    """A split: records that are read by index, many at a time."""
+
+    @property
+    def lengths(self) -> "np.ndarray | None":
+        """(len,) size of each record, to form batches of like sizes; None if all are alike."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        ...
+
+    def batch(self, indices: "np.ndarray") -> Batch:
+        """Return the records at `indices` (B,) as one batch, in that order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits of a data set; `description` says what they hold, in one line."""
+
+    train: Records
+    validation: Records
+    test: Records
+    description: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training: which parameters learn, and for what share of the budget."""
+
+    name: str
+    share: float = 1.0
+    trainable: Callable[[str], bool] = field(default=lambda name: True)
+    """Of a parameter's name: does it learn in this stage?"""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The scalar that is minimised (mean over the batch) and its named parts, for the log."""
+
+    total: "torch.Tensor"
+    parts: Mapping[str, "torch.Tensor"]
+
+
+Progress = Callable[[str, float], None]
+"""`progress(phase, fraction)`: how far evaluation has come, for whoever watches."""
+
+
+class Task(Protocol):
+    """One family, set up for one cell."""
+
+    def __init__(self, cell: "Cell") -> None: ...
+
+    @classmethod
+    def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> Settings:
+        """Validate the family's own part of a cell, with every default filled in."""
+        ...
+
+    def stages(self) -> Sequence[Stage]:
+        """Return the stages of training, in order; their shares sum to 1."""
+        ...
+
+    def data(self) -> Splits:
+        """Return the splits; deterministic given (digest, seed)."""
+        ...
+
+    def model(self, data: Splits) -> "nn.Module":
+        """Return a freshly initialised model; deterministic given the seed."""
+        ...
+
+    def workload(self, batch: Batch, step: int) -> Hashable:
+        """Return what decides a step's FLOPs; the loop measures each workload once."""
+        ...
+
+    def loss(self, model: "nn.Module", batch: Batch, stage: Stage, step: int) -> Loss:
+        """Return the training loss of a batch."""
+        ...
+
+    def validate(self, model: "nn.Module", data: Splits, stage: Stage) -> dict[str, float]:
+        """Return cheap figures on the validation split, during training."""
+        ...
+
+    def evaluate(self, model: "nn.Module", data: Splits, progress: Progress) -> dict[str, Estimate]:
+        """Return the protocol's estimates under `protocol/metric`, after training."""
+        ...
+
+    def reference(self, data: Splits) -> dict[str, Estimate]:
+        """Return the data's own row: real held-out data scored by the same code."""
+        ...
+
+    def artifacts(self, model: "nn.Module", data: Splits, directory: Path) -> None:
+        """Write what a person looks at (samples, figures) into `directory`; after `evaluate`."""
+        ...
