@@ -1,4 +1,4 @@
-"""What is run: a Cell is frozen, complete and hashed; a Suite is a page of YAML that names cells."""
+"""What is run: a Cell is frozen, complete and hashed; a Suite is a page of YAML naming cells."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -75,7 +75,7 @@ class TrainingSettings(Settings):
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_fraction: Fraction = 0.03
     cooldown_fraction: Fraction = 0.2
-    """Share of the budget in which a constant rate falls to zero; the cosine has none of its own."""
+    """Share of the budget in which a constant rate falls to zero; a cosine has none of its own."""
     ema_decay: Fraction = 0.999
     gradient_clip: PositiveFloat = 1.0
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -121,7 +121,7 @@ class Cell(Settings):
 
     @cached_property
     def key(self) -> str:
-        """First 16 hex digits of SHA-256 over the canonical JSON: the name of the run everywhere."""
+        """First 16 hex digits of SHA-256 over the canonical JSON: the run's name everywhere."""
         return digest16(self)
 
     @property

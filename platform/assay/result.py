@@ -23,7 +23,6 @@ from assay.config import Settings, digest16, validate
 from assay.errors import DataError
 from assay.task import Estimate
 
-
 KEY = re.compile(r"[0-9a-f]{16}")
 
 
