@@ -114,6 +114,8 @@ def validate(model: type[S], data: Any, source: str) -> S:
         return model.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_explain(model, error)}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -55,6 +55,8 @@ class Provenance(Settings):
     """Where a number comes from."""
 
     cell_key: str
+    protocol: str
+    """Version of the evaluation protocol; a result of another version is evaluated again."""
     assay_version: str
     code_digest: str
     """First 16 hex digits of SHA-256 over the installed package's sources."""

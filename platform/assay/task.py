@@ -8,7 +8,7 @@ workers, a resumed run and a halved micro-batch see the same draws.
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -103,6 +103,9 @@ Progress = Callable[[str, float], None]
 class Task(Protocol):
     """One family, set up for one cell."""
 
+    protocol: ClassVar[str]
+    """Version of the evaluation protocol: a change makes results be evaluated again."""
+
     def __init__(self, cell: "Cell") -> None: ...
 
     @classmethod
@@ -136,6 +139,10 @@ class Task(Protocol):
 
     def evaluate(self, model: "nn.Module", data: Splits, progress: Progress) -> dict[str, Estimate]:
         """Return the protocol's estimates under `protocol/metric`, after training."""
+        ...
+
+    def evaluation_passes(self) -> int:
+        """Return how many forward passes of one record `evaluate` makes, to plan its time."""
         ...
 
     def reference(self, data: Splits) -> dict[str, Estimate]:

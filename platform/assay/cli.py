@@ -1,0 +1,299 @@
+"""`assay …`: thin commands over the library; heavy imports wait until a command needs them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from assay import __version__
+from assay.errors import AssayError
+
+if TYPE_CHECKING:
+    from assay.cell import Cell
+    from assay.plan import CellPlan
+    from assay.training.loop import Execution
+
+app = typer.Typer(
+    name="assay",
+    help="Which model, at what cost, how surely? Benchmarks of generative models of molecules.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit codes: 0 done, 1 a cell failed, 2 bad input or a machine that lacks something.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, fetch, check.")
+evaluate_app = typer.Typer(
+    no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
+)
+app.add_typer(data_app, name="data")
+app.add_typer(evaluate_app, name="evaluate")
+console = Console()
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
+]
+Storage = Annotated[
+    Path, typer.Option(envvar="ASSAY_RUNS", help="The run store: finished cells are reused.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads a cell.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")]
+
+
+def main() -> None:
+    """Run the command line; a fault that a user can mend is one sentence and exit code 2."""
+    try:
+        app()
+    except AssayError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _version(value: bool) -> None:
+    if value:
+        console.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Which model, at what cost, how surely? Benchmarks of generative models of molecules."""
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Say which data sets there are, and which are prepared here."""
+    from assay.store import sets
+
+    table = Table("name", "what", "prepared", "train / validation / test", "licence")
+    for row in sets.catalogued():
+        counts = " / ".join(f"{count:,}" for count in row.counts) if row.counts else "-"
+        table.add_row(row.name, row.title, (row.digest or "no")[:12], counts, row.licence)
+    console.print(table)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    name: Annotated[str, typer.Argument(help="A name of `assay data list`.")],
+    source: Annotated[
+        str | None,
+        typer.Option(help="A path or URL; by default $ASSAY_DATA/NAME, else upstream."),
+    ] = None,
+) -> None:
+    """Fetch, check and pack a data set; does nothing if it is there.
+
+    Example: `assay data prepare qm9 --source ~/gdb9.sdf`
+    """
+    from assay.store import sets
+
+    with console.status(f"preparing {name}") as status:
+        packed = sets.prepare(
+            name, source, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}")
+        )
+    console.print(f"{name}: {packed.description} (digest {packed.digest[:16]})")
+
+
+@data_app.command("verify")
+def data_verify(name: Annotated[str, typer.Argument(help="A name of `assay data list`.")]) -> None:
+    """Hash every array of a prepared data set again."""
+    from assay.store import sets
+
+    sets.verify(name)
+    console.print(f"{name}: every array matches its manifest")
+
+
+@app.command()
+def train(
+    path: Annotated[Path, typer.Argument(help="CELL.yaml, or SUITE.yaml with --cell.")],
+    cell: Annotated[
+        str | None, typer.Option(help="Variant of a suite, such as gnn-flow_matching.")
+    ] = None,
+    overrides: Overrides = None,
+    storage: Storage = Path("runs"),
+    device: Device = "auto",
+    threads: Threads = 1,
+    accumulation: Annotated[int, typer.Option(min=1, help="Micro-batches a step.")] = 1,
+    compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Compute again what is finished.")] = False,
+) -> None:
+    """Train and evaluate one cell here, without Ray; carries on where it was interrupted.
+
+    Example: `assay train sweeps/grid_mini.yaml --cell gnn-diffusion --set seeds=[1]`
+    """
+    from assay.report import terminal_table
+    from assay.run import run_cell
+    from assay.watch import progress_bar
+
+    chosen = _one_cell(path, cell, tuple(overrides or ()))
+    execution = _execution(device, threads, accumulation, compiled)
+    console.print(f"cell {chosen.key}: {chosen.label}, seed {chosen.seed}, on {execution.device}")
+    with progress_bar(console) as watch:
+        result = run_cell(chosen, execution, storage, watch, fresh=fresh)
+    console.print(terminal_table([result], None))
+    console.print(f"{storage / 'cells' / chosen.key / 'result.json'}")
+
+
+@app.command()
+def plan(
+    suite: Annotated[Path, typer.Argument(help="SUITE.yaml")],
+    overrides: Overrides = None,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+) -> None:
+    """Say what a suite will cost, from a few measured steps of every cell.
+
+    Example: `assay plan sweeps/grid_qm9.yaml --set budget.samples=1000000`
+    """
+    from assay.cell import load_suite
+    from assay.plan import concurrent_cells, makespan, plan_cell
+    from assay.store import sets
+
+    chosen = load_suite(suite, tuple(overrides or ()))
+    execution = _execution(device, chosen.resources.cpus, 1, False)
+    cells = chosen.cells(sets.prepare(chosen.data).digest, execution.device)
+    plans = []
+    with Console(stderr=True).status("measuring") as status:
+        for number, cell in enumerate(cells, start=1):
+            status.update(f"measuring {cell.label}, seed {cell.seed} ({number} of {len(cells)})")
+            plans.append(plan_cell(cell, execution))
+    at_once = concurrent_cells(chosen.resources.cpus)
+    if as_json:
+        typer.echo(json.dumps([_plain(plan) for plan in plans], indent=1))
+        return
+    console.print(_plan_table(plans))
+    console.print(
+        f"{len(plans)} cells, {at_once} at a time on this machine: about "
+        f"{_duration(makespan(plans, at_once))}, {sum(p.disk_bytes for p in plans) / 1e6:,.0f} MB"
+    )
+
+
+@evaluate_app.command("molecules")
+def evaluate_molecules(
+    samples: Annotated[Path, typer.Argument(help="SAMPLES.(xyz|extxyz|sdf|npz), in Å.")],
+    reference: Annotated[
+        str | None, typer.Option(help="qm9 or mini: adds novelty and the data's own row.")
+    ] = None,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes for RDKit.")] = 2,
+) -> None:
+    """Score molecules under the EDM protocol.
+
+    Example: `assay evaluate molecules samples.xyz --reference qm9 --json scores.json`
+    """
+    from assay.generation.metrics.evaluate import evaluate_file, table
+    from assay.result import write_json
+
+    document = evaluate_file(samples, reference, processes)
+    if json_out == Path("-"):
+        typer.echo(json.dumps(document, indent=1))
+        return
+    if json_out is not None:
+        write_json(json_out, document)
+    console.print(table(document))
+
+
+@app.command()
+def report(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Suite folders; by default all of ./results.")
+    ] = None,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Only these suites of ./results; may be repeated.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Make one self-contained HTML page from result files.
+
+    Example: `assay report runs/results/grid_mini --out report.html`
+    """
+    from assay.report import build
+
+    chosen = folders or sorted(p.parent for p in Path("results").glob("*/suite.json"))
+    if suite:
+        chosen = [folder for folder in chosen if folder.name in suite]
+    console.print(f"{build(chosen, out)}")
+
+
+def _one_cell(path: Path, label: str | None, overrides: tuple[str, ...]) -> "Cell":
+    from assay.cell import load_suite, select
+    from assay.config import load_yaml
+    from assay.errors import ConfigError
+    from assay.run import read_cell
+    from assay.store import sets
+
+    if "grid" not in load_yaml(path):
+        if label is not None:
+            raise ConfigError(f"{path}: is one cell, not a suite: leave out --cell {label}")
+        return read_cell(path, overrides)
+    suite = load_suite(path, overrides)
+    cells = suite.cells(sets.prepare(suite.data).digest)
+    if label is None:
+        labels = ", ".join(dict.fromkeys(cell.label for cell in cells))
+        raise ConfigError(f"{path}: is a suite: choose one cell with --cell ({labels})")
+    return select(cells, label)
+
+
+def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> "Execution":
+    import torch
+
+    from assay.config import validate
+    from assay.training.loop import Execution
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    given = {
+        "device": device,
+        "threads": threads,
+        "accumulation": accumulation,
+        "compile": compiled,
+    }
+    return validate(Execution, given, "command line")
+
+
+def _plan_table(plans: "list[CellPlan]") -> Table:
+    table = Table("cell", "seed", "parameters", "MFLOP a sample", "steps", "training", "evaluation")
+    for plan in plans:
+        table.add_row(
+            plan.cell.label,
+            str(plan.cell.seed),
+            f"{plan.parameters:,}",
+            f"{plan.flops_per_sample / 1e6:,.1f}",
+            f"{plan.steps:,}",
+            _duration(plan.training_seconds),
+            _duration(plan.evaluation_seconds),
+        )
+    return table
+
+
+def _plain(plan: "CellPlan") -> dict[str, object]:
+    return {
+        "cell_key": plan.cell.key,
+        "label": plan.cell.label,
+        "seed": plan.cell.seed,
+        "parameters": plan.parameters,
+        "flops_per_sample": plan.flops_per_sample,
+        "steps": plan.steps,
+        "training_seconds": plan.training_seconds,
+        "evaluation_seconds": plan.evaluation_seconds,
+        "disk_bytes": plan.disk_bytes,
+    }
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Generation of 3D molecules: architectures × generative processes, one contract."""

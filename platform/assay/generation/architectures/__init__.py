@@ -1,0 +1,1 @@
+"""Denoisers: one file each, named in `assay.generation.catalog`."""

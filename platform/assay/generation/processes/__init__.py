@@ -1,0 +1,1 @@
+"""Generative processes: one file each, named in `assay.generation.catalog`."""

@@ -1,0 +1,77 @@
+"""Where a number comes from: code, packages, machine."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import assay
+from assay.result import Provenance
+
+PACKAGES = ("torch", "numpy", "scipy", "rdkit", "ray", "mlflow", "optuna", "pydantic")
+
+
+def provenance(
+    *, cell_key: str, protocol: str, device: str, threads: int, data_description: str, resumed: int
+) -> Provenance:
+    """Return the provenance of a result that is made now, here."""
+    commit, dirty = git_state()
+    return Provenance(
+        cell_key=cell_key,
+        protocol=protocol,
+        assay_version=assay.__version__,
+        code_digest=code_digest(),
+        git_commit=commit,
+        git_dirty=dirty,
+        packages=package_versions(),
+        python=platform.python_version(),
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        device=device,
+        threads=threads,
+        data_description=data_description,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        resumed=resumed,
+        ray_job_id=os.environ.get("RAY_JOB_ID"),
+    )
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that decide numbers, of those that are installed."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def code_digest() -> str:
+    """Return the first 16 hex digits of SHA-256 over the sources of the installed package."""
+    root = Path(assay.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def git_state() -> tuple[str | None, bool | None]:
+    """Return the commit of the installed sources and whether they differ; None outside git."""
+    root = Path(assay.__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", str(root)))
+    except (OSError, subprocess.SubprocessError):
+        return None, None

@@ -1,0 +1,127 @@
+"""Checkpoints that are whole or absent: safetensors, and a manifest written last.
+
+A checkpoint is a directory `step-<n>`. It is written under a temporary name, its manifest (with
+the SHA-256 of every file) last, flushed to disk and renamed. The loader takes the newest one that
+verifies and sets aside, loudly, what does not.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from assay.errors import CheckpointError, MachineError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by group (`model`, `ema`, `optimizer`) and what else it takes to carry on."""
+
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: Mapping[str, Any]
+    """JSON: cell key, step, stage, meter, FLOP table."""
+
+
+def save(root: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write a checkpoint atomically below `root` and remove all but the newest `keep`.
+
+    Raises:
+        MachineError: the disk is full or not writable; earlier checkpoints are untouched.
+    """
+    final = root / f"step-{step:09d}"
+    temporary = root / f".{final.name}.{os.getpid()}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for left_over in root.glob(".step-*"):
+            shutil.rmtree(left_over)
+        temporary.mkdir()
+        files = {}
+        for group, tensors in checkpoint.tensors.items():
+            path = temporary / f"{group}.safetensors"
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+            files[path.name] = _sha256(path)
+            _flush(path)
+        manifest = {"format": FORMAT, "step": step, "files": files, "state": checkpoint.state}
+        path = temporary / MANIFEST
+        path.write_text(json.dumps(manifest, allow_nan=False))
+        _flush(path)
+        _flush(temporary)
+        if final.exists():
+            shutil.rmtree(final)
+        temporary.rename(final)
+        _flush(root)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise MachineError(
+            f"{final}: the checkpoint could not be written ({error}); "
+            "free some space and run the same command to carry on from the one before"
+        ) from error
+    for old in _newest_first(root)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def load_newest(root: Path, cell_key: str) -> Checkpoint | None:
+    """Return the newest checkpoint that verifies, or None; the others are set aside.
+
+    Raises:
+        CheckpointError: a sound checkpoint belongs to another cell.
+    """
+    for directory in _newest_first(root):
+        try:
+            checkpoint = _load(directory)
+        except (OSError, ValueError, KeyError, SafetensorError, CheckpointError) as error:
+            aside = directory.with_name(f"quarantine-{directory.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            directory.rename(aside)
+            log.warning("%s does not verify (%s): set aside as %s", directory, error, aside.name)
+            continue
+        if checkpoint.state["cell_key"] != cell_key:
+            raise CheckpointError(
+                f"{directory}: belongs to cell {checkpoint.state['cell_key']}, not to {cell_key}"
+            )
+        return checkpoint
+    return None
+
+
+def _load(directory: Path) -> Checkpoint:
+    manifest = json.loads((directory / MANIFEST).read_text())
+    if manifest["format"] != FORMAT:
+        raise CheckpointError(f"format {manifest['format']}, expected {FORMAT}")
+    tensors = {}
+    for name, sha256 in manifest["files"].items():
+        path = directory / name
+        if path.parent != directory or _sha256(path) != sha256:
+            raise CheckpointError(f"{name} has another checksum than the manifest says")
+        tensors[path.stem] = load_file(path)
+    return Checkpoint(tensors, manifest["state"])
+
+
+def _newest_first(root: Path) -> list[Path]:
+    return sorted(root.glob("step-*"), reverse=True) if root.exists() else []
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
