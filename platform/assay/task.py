@@ -39,8 +39,10 @@ class Estimate(Settings):
 class Batch(Protocol):
     """What a data set hands to the model: tensors that move together."""
 
-    record_ids: "torch.Tensor"
-    """(B,) int64: stable identity of each record, the counter of its random draws."""
+    @property
+    def record_ids(self) -> "torch.Tensor":
+        """(B,) int64: stable identity of each record, the counter of its random draws."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of records."""

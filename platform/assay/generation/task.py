@@ -26,10 +26,10 @@ from assay.generation.settings import (
 )
 from assay.store import sets
 from assay.store.locations import cache_root
-from assay.task import Estimate, Loss, Progress, Splits, Stage, Task
+from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 
-SAMPLING_BATCH = 256
+SAMPLING_BATCH = 128
 
 
 class GenerationTask(Task):
@@ -63,14 +63,15 @@ class GenerationTask(Task):
         network = architecture(self.cell.variant["architecture"])
         return network(self.chosen.network, len(VOCABULARY), self.process.heads)
 
-    def workload(self, batch: MoleculeBatch, step: int) -> Hashable:
+    def workload(self, batch: Batch, step: int) -> Hashable:
         """Return the padded shape, and whether the step has a first pass."""
-        return (*batch.types_BN.shape, self._conditions_on_itself(step))
+        return (*cast(MoleculeBatch, batch).types_BN.shape, self._conditions_on_itself(step))
 
-    def loss(self, model: nn.Module, batch: MoleculeBatch, stage: Stage, step: int) -> Loss:
+    def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
         """Return the process's loss at one random point of each molecule's path."""
         draws = Draws(fold(self.cell.seed, "train"), step, batch.record_ids)
-        return self._loss(cast(Denoiser, model), batch, draws, self._conditions_on_itself(step))
+        molecules = cast(MoleculeBatch, batch)
+        return self._loss(cast(Denoiser, model), molecules, draws, self._conditions_on_itself(step))
 
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return the loss on the same molecules, times and noise at every call."""
@@ -78,9 +79,9 @@ class GenerationTask(Task):
         device = next(model.parameters()).device
         totals: dict[str, float] = {}
         for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
-            batch = data.validation.batch(indices)
-            draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids.to(device))
-            loss = self._loss(cast(Denoiser, model), cast(Any, batch).to(device), draws, False)
+            batch = cast(MoleculeBatch, data.validation.batch(indices).to(device))
+            draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
+            loss = self._loss(cast(Denoiser, model), batch, draws, False)
             for name, value in {"loss": loss.total, **loss.parts}.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(indices) / count
         return totals

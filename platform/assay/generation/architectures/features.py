@@ -20,6 +20,8 @@ class RadialBasis(nn.Module):
     Source: Unke and Meuwly, "PhysNet", J. Chem. Theory Comput. 15, 3678 (2019), eq. 7.
     """
 
+    centres_R: Tensor
+
     def __init__(self, count: int) -> None:
         super().__init__()
         low = math.exp(-_REACH)
@@ -33,6 +35,8 @@ class RadialBasis(nn.Module):
 
 class TimeEmbedding(nn.Module):
     """Time in [0, 1] as sinusoids through a small network: (B,) → (B, D)."""
+
+    frequencies: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ class GNNSettings(SizedSettings):
     """Width D, number of layers, radial functions R."""
 
     presets: ClassVar[Mapping[Size, Mapping[str, Any]]] = {
-        "xs": {"width": 48, "depth": 4, "radial": 16},
+        "xs": {"width": 64, "depth": 5, "radial": 16},
         "s": {"width": 96, "depth": 6, "radial": 24},
         "m": {"width": 192, "depth": 8, "radial": 32},
         "l": {"width": 256, "depth": 9, "radial": 32},
@@ -71,7 +71,7 @@ class GNN(Denoiser):
         h_BND = self.norm(h_BND)
         noise_BN3 = None
         if self.noise is not None:
-            noise_BN3 = self.noise(h_BND, x_BN3, self.radial, mask_BNN1)
+            noise_BN3 = self.noise(h_BND, x_BN3, self.radial, before_BNNR, mask_BNN1)
         return Prediction(x_BN3 - start_BN3, self.types(h_BND), noise_BN3)
 
 
@@ -133,9 +133,14 @@ class _VectorHead(nn.Module):
         self.pull = nn.Linear(width, 1)
 
     def forward(
-        self, h_BND: Tensor, x_BN3: Tensor, radial: RadialBasis, mask_BNN1: Tensor
+        self,
+        h_BND: Tensor,
+        x_BN3: Tensor,
+        radial: RadialBasis,
+        before_BNNR: Tensor | None,
+        mask_BNN1: Tensor,
     ) -> Tensor:
         vectors_BNN3, length_BNN = pair_vectors(x_BN3)
-        pull_BNN1 = self.pull(self.message(h_BND, radial(length_BNN), None)) * mask_BNN1
-        step_BNN1 = pull_BNN1 / (length_BNN.unsqueeze(-1) + 1)
+        m_BNND = self.message(h_BND, radial(length_BNN), before_BNNR)
+        step_BNN1 = self.pull(m_BNND) * mask_BNN1 / (length_BNN.unsqueeze(-1) + 1)
         return (step_BNN1.transpose(2, 3) @ vectors_BNN3).squeeze(2)

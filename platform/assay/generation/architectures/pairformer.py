@@ -126,16 +126,12 @@ class Pairformer(Denoiser):
             h_BND, z_BNNC = block(h_BND, z_BNNC, time_BD, atoms.mask_BN)
         pair_BNNC = self.pair_norm(z_BNNC) + _outer_sum(self.read_ends(self.atom_norm(h_BND)))
         pulls_BNNX = self.pulls(pair_BNNC) * pair_mask(atoms.mask_BN).unsqueeze(-1)
-        directions = (vectors_BNN3 / (length_BNN.unsqueeze(-1) + 1), before_BNN3)
-        heads = [
-            sum(
-                (pulls_BNNX[..., 2 * head + k, None] * direction).sum(2)
-                for k, direction in enumerate(directions)
-            )
-            for head in range(pulls_BNNX.shape[-1] // 2)
-        ]
-        noise_BN3 = heads[1] if len(heads) > 1 else None
-        return Prediction(heads[0], self.types(self.norm(h_BND)), noise_BN3)
+        now_BNN3 = vectors_BNN3 / (length_BNN.unsqueeze(-1) + 1)
+        # (B, N, heads, 2N) @ (B, N, 2N, 3): each head is a weighted sum of both sets of directions.
+        pulls_BNHX = pulls_BNNX.unflatten(-1, (-1, 2)).permute(0, 1, 3, 4, 2).flatten(3)
+        heads_BNH3 = pulls_BNHX @ torch.cat([now_BNN3, before_BNN3], dim=2)
+        noise_BN3 = heads_BNH3[:, :, 1] if heads_BNH3.shape[2] > 1 else None
+        return Prediction(heads_BNH3[:, :, 0], self.types(self.norm(h_BND)), noise_BN3)
 
 
 class _PairformerBlock(nn.Module):

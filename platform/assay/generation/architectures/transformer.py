@@ -110,6 +110,7 @@ class Block(nn.Module):
 
     def _attend(self, x_BND: Tensor, bias_BHNN: Tensor) -> Tensor:
         q, k, v = self.qkv(x_BND).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = self.query_norm(q), self.key_norm(k)
+        # In fp32 under autocast as well: the norm decides the attention logits.
+        q, k = self.query_norm(q.float()).to(v), self.key_norm(k.float()).to(v)
         out_BHNd = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias_BHNN)
         return self.out(out_BHNd.transpose(1, 2).flatten(2))

@@ -1,0 +1,44 @@
+"""Fixtures that several rooms share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def assay_data() -> Path:
+    """The folder of real data sets; skips where there is none."""
+    given = os.environ.get("ASSAY_DATA")
+    if not given:
+        pytest.skip("needs real data: set ASSAY_DATA to the folder that holds it")
+    return Path(given).absolute()
+
+
+@pytest.fixture(scope="session")
+def prepared_mini(tmp_path_factory, worker_id) -> Path:
+    """A cache that holds the mini set, made once for all workers of a test run."""
+    from assay.store import sets
+
+    base = tmp_path_factory.getbasetemp()
+    cache = (base if worker_id == "master" else base.parent) / "mini-cache"
+    before = os.environ.get("ASSAY_CACHE")
+    os.environ["ASSAY_CACHE"] = str(cache)
+    try:
+        sets.prepare("mini")
+    finally:
+        os.environ.pop("ASSAY_CACHE")
+        if before is not None:
+            os.environ["ASSAY_CACHE"] = before
+    return cache
+
+
+@pytest.fixture
+def mini(prepared_mini, monkeypatch) -> Path:
+    """The mini set as the prepared data set of this test."""
+    monkeypatch.setenv("ASSAY_CACHE", str(prepared_mini))
+    monkeypatch.delenv("ASSAY_DATA", raising=False)
+    return prepared_mini

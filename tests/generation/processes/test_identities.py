@@ -1,0 +1,278 @@
+"""Numeric identities of the three processes: velocity, noise, posterior, marginals."""
+
+import math
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from assay.generation.denoiser import Atoms, Prediction, mean_free
+from assay.generation.processes.diffusion import Diffusion, DiffusionSettings
+from assay.generation.processes.flow_matching import FlowMatching, FlowMatchingSettings
+from assay.generation.processes.stochastic_interpolant import (
+    StochasticInterpolant,
+    StochasticInterpolantSettings,
+)
+from assay.training.draws import Draws
+from tests.generation.molecules import PRIOR, TYPES, grid_molecules, random_atoms
+
+PROCESSES = {
+    "flow_matching": FlowMatching(FlowMatchingSettings(steps=50), PRIOR),
+    "diffusion": Diffusion(DiffusionSettings(steps=50), PRIOR),
+    "stochastic_interpolant": StochasticInterpolant(StochasticInterpolantSettings(steps=50), PRIOR),
+}
+
+
+@pytest.fixture(params=PROCESSES)
+def process(request):
+    return PROCESSES[request.param]
+
+
+class Oracle(torch.nn.Module):
+    """Knows the clean molecule: what is left of a sampler is its own arithmetic."""
+
+    def __init__(self, process, clean: Atoms) -> None:
+        super().__init__()
+        self.process, self.clean = process, clean
+
+    def forward(self, atoms, time_B, previous):
+        a, s = (v[:, None, None] for v in self.process.signal_and_noise(time_B))
+        variance = a**2 + s**2
+        raw = (self.clean.positions_BN3 - a / variance * atoms.positions_BN3) * variance.sqrt() / s
+        logits = 50.0 * torch.nn.functional.one_hot(self.clean.types_BN, TYPES).float()
+        return Prediction(raw, logits, torch.zeros_like(raw))
+
+
+def draws(count: int, step: int = 0) -> Draws:
+    return Draws(0, step, torch.arange(count))
+
+
+def test_signal_grows_noise_falls_and_the_path_ends_at_the_data(process):
+    a, s = process.signal_and_noise(process.times())
+
+    assert (a.diff() >= 0).all()
+    assert (s.diff() <= 0).all()
+    assert a[-1] == pytest.approx(1.0, abs=2e-4)
+    assert s[-1] == pytest.approx(0.0, abs=0.02)
+    keep = process.keep(process.times())
+    assert (keep.diff() > 0).all()
+    assert keep[0] == pytest.approx(0.0, abs=2e-3)
+    assert keep[-1] == pytest.approx(1.0)
+
+
+def test_the_times_of_the_sampler_span_the_path(process):
+    times = process.times()
+
+    assert len(times) == process.steps + 1
+    assert (times.diff() > 0).all()
+    assert times[0] <= 2e-3
+    assert times[-1] == 1.0
+
+
+def test_the_noise_of_the_path_has_the_declared_scale(process):
+    """Var[x_t - a x_1] = s² (1 - 1/N) after the mean is taken out; the coupling keeps norms."""
+    clean = random_atoms((12,) * 4000)
+    point = process.path(clean, draws(4000))
+    a_B, s_B = process.signal_and_noise(point.time_B)
+    independent = isinstance(process, Diffusion)
+    rest = point.atoms.positions_BN3 - a_B[:, None, None] * clean.positions_BN3
+    ratio = rest.square().mean((1, 2)) / s_B**2 / (1 - 1 / 12)
+
+    assert ratio.mean() == pytest.approx(1.0, abs=0.02 if independent else 0.05)
+
+
+def test_types_are_kept_with_the_declared_probability(process):
+    clean = random_atoms((20,) * 3000)
+    point = process.path(clean, draws(3000))
+    kept = process.keep(point.time_B)
+    same = (point.atoms.types_BN == clean.types_BN).float().mean(1)
+    expected = kept + (1 - kept) * PRIOR[clean.types_BN].mean(1)
+
+    assert (same - expected).mean().abs() < 0.01
+
+
+def test_a_sampler_that_knows_the_molecule_arrives_there(process):
+    clean = grid_molecules(6)
+
+    sample = process.sample(
+        Oracle(process, clean), clean.mask_BN, torch.arange(6), 0, lambda fraction: None
+    )
+
+    torch.testing.assert_close(sample.positions_BN3, clean.positions_BN3, atol=1e-4, rtol=1e-4)
+    assert torch.equal(sample.types_BN, clean.types_BN)
+
+
+def test_the_best_linear_denoiser_is_the_networks_zero(process):
+    """With F = 0 the prediction is E[x_1 | x_t] of a unit Gaussian: a x_t/(a² + s²)."""
+
+    class Zero(torch.nn.Module):
+        def forward(self, atoms, time_B, previous):
+            zero = torch.zeros_like(atoms.positions_BN3)
+            return Prediction(zero, torch.zeros(*atoms.types_BN.shape, TYPES), zero)
+
+    atoms = random_atoms((6, 6))
+    time_B = torch.tensor([0.3, 0.8])
+    a, s = process.signal_and_noise(time_B)
+
+    prediction = process.predict(Zero(), atoms, time_B, None)
+
+    expected = (a / (a**2 + s**2))[:, None, None] * atoms.positions_BN3
+    torch.testing.assert_close(prediction.positions_BN3, expected)
+
+
+def test_flow_matching_steps_along_the_straight_line():
+    process = PROCESSES["flow_matching"]
+    clean, start = random_atoms((5, 5)), random_atoms((5, 5), seed=1)
+    now, then = torch.tensor(0.25), torch.tensor(0.6)
+    here = 0.75 * start.positions_BN3 + 0.25 * clean.positions_BN3
+    prediction = Prediction(clean.positions_BN3, torch.zeros(2, 5, TYPES))
+
+    there = process.advance(clean.moved(here), prediction, now, then, draws(2))
+
+    expected = 0.4 * start.positions_BN3 + 0.6 * clean.positions_BN3
+    torch.testing.assert_close(there, expected)
+
+
+def test_beta_times_have_their_mean():
+    """E[t] = 2/3 under Beta(2, 1)."""
+    point = PROCESSES["flow_matching"].path(random_atoms((3,) * 20_000), draws(20_000))
+
+    assert point.time_B.mean() == pytest.approx(2 / 3, abs=0.01)
+
+
+def ddim(eta: float) -> Diffusion:
+    return Diffusion(DiffusionSettings(steps=50, sampler="ddim", eta=eta), PRIOR)
+
+
+def test_ddim_with_eta_1_is_ddpm():
+    ddpm = PROCESSES["diffusion"]
+    atoms, clean = random_atoms((6, 4)), random_atoms((6, 4), seed=1)
+    prediction = Prediction(clean.positions_BN3, torch.zeros(2, 6, TYPES))
+    for k in (0, 20, 45):
+        now, then = ddpm.times()[k], ddpm.times()[k + 1]
+        torch.testing.assert_close(
+            ddim(1.0).advance(atoms, prediction, now, then, draws(2)),
+            ddpm.advance(atoms, prediction, now, then, draws(2)),
+            atol=1e-5,
+            rtol=1e-4,
+        )
+
+
+def test_ddim_with_eta_0_keeps_the_noise():
+    """x_t = a x_1 + s ε goes to a' x_1 + s' ε with the same ε."""
+    process = ddim(0.0)
+    clean, eps = random_atoms((6, 6)), random_atoms((6, 6), seed=1).positions_BN3
+    now, then = process.times()[10], process.times()[30]
+    (a, s), (a_then, s_then) = process.signal_and_noise(now), process.signal_and_noise(then)
+    prediction = Prediction(clean.positions_BN3, torch.zeros(2, 6, TYPES))
+
+    there = process.advance(
+        clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(2)
+    )
+
+    expected = a_then * clean.positions_BN3 + s_then * eps
+    torch.testing.assert_close(there, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_ddpm_keeps_the_marginal_variance():
+    """If x_1 is known, E|x_then - a' x_1|² = s'² when x_now follows the path."""
+    process = PROCESSES["diffusion"]
+    clean = random_atoms((10,) * 4000)
+    now, then = process.times()[15], process.times()[35]
+    (a, s), (a_then, s_then) = process.signal_and_noise(now), process.signal_and_noise(then)
+    eps = mean_free(torch.randn(4000, 10, 3), clean.mask_BN)
+    prediction = Prediction(clean.positions_BN3, torch.zeros(4000, 10, TYPES))
+
+    there = process.advance(
+        clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(4000)
+    )
+
+    rest = (there - a_then * clean.positions_BN3).square().mean() / 0.9
+    assert rest == pytest.approx(float(s_then) ** 2, rel=0.02)
+
+
+def test_the_diffusion_of_types_follows_bayes():
+    """The jump law against q(c_then | c_now, ĉ) summed by brute force over ĉ."""
+    process = PROCESSES["diffusion"]
+    now, then = process.times()[20], process.times()[30]
+    logits = torch.randn(TYPES, generator=torch.Generator().manual_seed(0))
+    p_clean, m = logits.softmax(-1), PRIOR
+    k_now, k_then = float(process.keep(now)), float(process.keep(then))
+    eye = torch.eye(TYPES)
+    forward = (k_now / k_then) * eye + (1 - k_now / k_then) * m  # [then, now]
+    at_then = k_then * eye + (1 - k_then) * m  # [clean, then]
+    at_now = k_now * eye + (1 - k_now) * m  # [clean, now]
+    current = 2
+    expected = sum(
+        p_clean[c] * at_then[c] * forward[:, current] / at_now[c, current] for c in range(TYPES)
+    )
+    count = 60_000
+    atoms = Atoms(
+        torch.zeros(count, 1, 3),
+        torch.full((count, 1), current),
+        torch.ones(count, 1, dtype=torch.bool),
+    )
+    prediction = Prediction(atoms.positions_BN3, logits.expand(count, 1, TYPES))
+
+    jumped = process.jump_types(atoms, prediction, now, then, draws(count))
+
+    shares = torch.bincount(jumped.flatten(), minlength=TYPES) / count
+    assert expected.sum() == pytest.approx(1.0, abs=1e-5)
+    torch.testing.assert_close(shares, expected, atol=0.01, rtol=0)
+
+
+def test_the_interpolants_velocity_is_the_derivative_of_its_path():
+    """With x_1 and z known: b = x_1 - x_0 + γ' z."""
+    process = StochasticInterpolant(StochasticInterpolantSettings(steps=50, sampler="ode"), PRIOR)
+    x0, x1, z = (random_atoms((6, 6), seed=k).positions_BN3.double() for k in range(3))
+    t, dt = torch.tensor(0.4, dtype=torch.float64), 1e-6
+
+    def at(time):
+        return (1 - time) * x0 + time * x1 + process.gamma(time) * z
+
+    atoms = random_atoms((6, 6)).moved(at(t))
+    stepped = process.advance(
+        atoms, Prediction(x1, torch.zeros(2, 6, TYPES), z), t, t + dt, draws(2)
+    )
+
+    derivative = (at(t + dt) - at(t - dt)) / (2 * dt)
+    velocity = (stepped - atoms.positions_BN3) / dt
+    torch.testing.assert_close(velocity, derivative, atol=1e-4, rtol=1e-4)
+
+
+def test_gamma_is_positive_inside_and_vanishes_at_the_ends():
+    gamma = PROCESSES["stochastic_interpolant"].gamma(torch.tensor([0.0, 0.5, 1.0]))
+
+    assert gamma[0] == gamma[2] == 0
+    assert gamma[1] == pytest.approx(math.sqrt(0.05 / 4))
+
+
+def test_antithetic_points_are_mirrored_about_the_line():
+    settings = StochasticInterpolantSettings(antithetic=True)
+    point = StochasticInterpolant(settings, PRIOR).path(random_atoms((6, 6)), draws(2))
+
+    plus, minus = point.atoms.positions_BN3.chunk(2)
+    z_plus, z_minus = point.noise_BN3.chunk(2)
+    single = PROCESSES["stochastic_interpolant"].path(random_atoms((6, 6)), draws(2))
+
+    assert torch.equal(z_plus, -z_minus)
+    torch.testing.assert_close(plus, single.atoms.positions_BN3)
+    gamma = PROCESSES["stochastic_interpolant"].gamma(single.time_B)[:, None, None]
+    torch.testing.assert_close(plus - minus, 2 * gamma * z_plus, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "reason"),
+    [
+        (DiffusionSettings, {"sampler": "ddpm", "eta": 0.5}, "eta belongs to sampler ddim"),
+        (DiffusionSettings, {"steps": 600}, "steps 600 exceed the 500 levels"),
+        (
+            StochasticInterpolantSettings,
+            {"sampler": "ode", "sde_strength": 2.0},
+            "sde_strength belongs to sampler sde",
+        ),
+    ],
+)
+def test_impossible_combinations_are_refused(settings, given, reason):
+    with pytest.raises(ValidationError, match=reason):
+        settings(**given)

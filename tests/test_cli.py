@@ -1,0 +1,131 @@
+"""The command line as a user meets it: in a process of its own where exit codes matter."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from assay.cli import app
+from assay.errors import AssayError
+from assay.result import read_result
+
+ROOT = Path(__file__).parent.parent
+MINI = str(ROOT / "sweeps" / "grid_mini.yaml")
+TINY = [
+    word
+    for override in (
+        "budget={steps: 3}",
+        "training={batch_size: 8, validations: 1}",
+        "settings={network: {size: xs}, process: {steps: 4}, validation_molecules: 8, "
+        "evaluation_samples: 6}",
+        "rules=[]",
+    )
+    for word in ("--set", override)
+]
+
+
+def invoke(*words: str) -> str:
+    result = CliRunner().invoke(app, [*words])
+    if isinstance(result.exception, AssayError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def shell(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "assay.cli", *words], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+def test_train_runs_one_cell_of_a_suite_and_again_reuses_it(mini, tmp_path):
+    words = ["train", MINI, "--cell", "gnn-flow_matching", "--storage", str(tmp_path), *TINY]
+
+    first = invoke(*words)
+    (path,) = tmp_path.glob("cells/*/result.json")
+    written = path.stat().st_mtime_ns
+    second = invoke(*words)
+
+    result = read_result(path)
+    assert result.label == "gnn-flow_matching"
+    assert result.estimates["edm/validity"].n == 6
+    assert (path.parent / "artifacts" / "samples.npz").exists()
+    assert result.provenance.cell_key in first
+    assert path.stat().st_mtime_ns == written
+    assert "gnn" in second
+
+
+def test_plan_measures_every_cell_and_runs_none(mini, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    plans = json.loads(invoke("plan", MINI, "--json", "--device", "cpu", *TINY))
+
+    assert len(plans) == 9
+    for plan in plans:
+        assert plan["parameters"] > 1000
+        assert plan["flops_per_sample"] > 1e5
+        assert plan["steps"] == 3
+        assert plan["training_seconds"] > 0
+        assert plan["evaluation_seconds"] > 0
+        assert plan["disk_bytes"] > 4 * plan["parameters"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_counts_the_flops_that_training_measures(mini, tmp_path):
+    one = ["--set", "settings.self_conditioning=0.0"]
+    plans = json.loads(invoke("plan", MINI, "--json", "--device", "cpu", *TINY, *one))
+    planned = next(plan for plan in plans if plan["label"] == "transformer-diffusion")
+
+    invoke(
+        "train", MINI, "--cell", "transformer-diffusion", "--storage", str(tmp_path), *TINY, *one
+    )
+
+    (path,) = tmp_path.glob("cells/*/result.json")
+    assert read_result(path).cost.flops_per_sample == pytest.approx(
+        planned["flops_per_sample"], rel=0.5
+    )
+
+
+def test_data_list_names_what_there_is(mini):
+    output = invoke("data", "list")
+
+    assert "qm9" in output
+    assert "mini" in output
+
+
+def test_data_verify_is_content_with_a_sound_set(mini):
+    assert "every array matches" in invoke("data", "verify", "mini")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["plan", MINI, "--set", "budgett.samples=3"], "did you mean 'budget'?"),
+        (["plan", MINI, "--set", "nonsense"], "expected key=value"),
+        (["data", "prepare", "qm99"], "did you mean 'qm9'?"),
+        (["report", "nowhere"], "nowhere"),
+        (["evaluate", "molecules", "nowhere.xyz"], "nowhere.xyz"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):
+    result = shell(*words)
+
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_suite_without_a_choice_lists_the_choices(mini):
+    with pytest.raises(AssayError, match="choose one cell with --cell .*pairformer-diffusion"):
+        invoke("train", MINI)
+
+
+def test_the_version_and_the_help():
+    assert invoke("--version").strip()
+    for words in ([], ["data"], ["train"], ["plan"], ["evaluate", "molecules"], ["report"]):
+        assert "Usage" in invoke(*words, "--help")

@@ -1,0 +1,86 @@
+"""Rules that keep the repository itself sound."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code: str, **environment: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", **environment},
+    ).stdout
+
+
+def test_platform_is_a_source_root_and_no_package():
+    assert not (ROOT / "platform" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", [".", "platform"])
+def test_import_platform_is_the_standard_librarys_from_the_root(path):
+    file = python("import platform; platform.system(); print(platform.__file__)", PYTHONPATH=path)
+
+    assert ROOT not in Path(file.strip()).parents
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import assay", "from assay.cli import app; app(['--help'], standalone_mode=False)"],
+    ids=["import assay", "assay --help"],
+)
+def test_the_door_opens_without_torch_and_ray(code):
+    loaded = "import sys, json; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+
+    modules = set(json.loads(python(f"{code}; {loaded}").splitlines()[-1]))
+
+    assert not {"torch", "ray", "mlflow", "rdkit", "pandas"} & modules
+    assert "assay" in modules
+
+
+@pytest.mark.parametrize("words", [["-c", "import assay"], ["-m", "assay.cli", "--help"]])
+def test_the_door_opens_within_a_second(words):
+    took = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
+        took.append(time.perf_counter() - started)
+
+    assert min(took) < 1.0
+
+
+def test_every_catalogued_name_can_be_loaded():
+    from assay import catalog
+    from assay.generation.catalog import ARCHITECTURES, PROCESSES
+
+    for target in (
+        *catalog.FAMILIES.values(),
+        *catalog.DATA_SETS.values(),
+        *ARCHITECTURES.values(),
+        *PROCESSES.values(),
+    ):
+        assert catalog.load(target) is not None
+
+
+def test_constraints_are_exact_and_cover_what_is_declared():
+    import tomllib
+
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        name, separator, version = line.partition("==")
+        assert separator and version, line
+        pins[name.lower().replace("_", "-")] = version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {w.split("[")[0].split(">")[0].split("<")[0].split("=")[0].lower() for w in wanted}
+
+    assert names <= pins.keys()
