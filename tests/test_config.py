@@ -78,7 +78,8 @@ def test_the_dial_sets_what_is_not_given_itself():
 @pytest.mark.parametrize(
     ("given_data", "sentence"),
     [
-        ({"nme": "a"}, "x.yaml: key 'name' is required"),
+        ({}, "x.yaml: key 'name' is required"),
+        ({"nme": "a"}, "x.yaml: unknown key 'nme'; did you mean 'name'?"),
         (
             {"name": "a", "iner": {}},
             "x.yaml: unknown key 'iner'; did you mean 'inner'?",

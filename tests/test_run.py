@@ -102,7 +102,9 @@ def test_a_failed_cell_leaves_no_result(tmp_path):
 
 
 def test_other_data_than_the_cell_names_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sets, "prepare", lambda name: SimpleNamespace(digest="1" * 16))
+    manifest = SimpleNamespace(name="line", source="elsewhere")
+    other = SimpleNamespace(digest="1" * 16, manifest=manifest)
+    monkeypatch.setattr(sets, "prepare", lambda name: other)
 
     with pytest.raises(DataError, match="1111111111111111"):
         run(toy_cell(), tmp_path)

@@ -140,7 +140,8 @@ def choose(kind: str, word: str, known: Iterable[str]) -> str:
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key explains the required key that is missing beside it: it comes first.
+    first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])

@@ -81,7 +81,8 @@ class GenerationTask(Task):
         for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
             batch = cast(MoleculeBatch, data.validation.batch(indices).to(device))
             draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
-            loss = self._loss(cast(Denoiser, model), batch, draws, False)
+            with torch.no_grad():
+                loss = self._loss(cast(Denoiser, model), batch, draws, False)
             for name, value in {"loss": loss.total, **loss.parts}.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(indices) / count
         return totals

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+
+from assay.cell import load_suite
+from assay.chemistry.formats import read_molecules
+from assay.generation.task import GenerationTask
+from assay.store import sets
+from assay.task import Stage
+from tests.test_cell import ROOT
+
+STAGE = Stage("train")
+TINY = (
+    "budget={steps: 4}",
+    "settings={network: {size: xs}, process: {steps: 5}, validation_molecules: 40, "
+    "evaluation_samples: 30}",
+    "rules=[]",
+)
+
+
+@pytest.fixture(params=["gnn-flow_matching", "transformer-diffusion"])
+def task(request, mini) -> GenerationTask:
+    cells = load_suite(ROOT / "sweeps" / "grid_mini.yaml", TINY).cells(
+        sets.open_set("mini").digest
+    )
+    return GenerationTask(next(cell for cell in cells if cell.label == request.param))
+
+
+@pytest.fixture
+def model(task):
+    torch.manual_seed(0)
+    return task.model(task.data())
+
+
+def test_a_batch_split_among_workers_has_the_loss_of_the_whole(task, model):
+    """Every worker's part is padded less, and still sees the same draws."""
+    train, indices = task.data().train, np.arange(24)
+
+    whole = task.loss(model, train.batch(indices), STAGE, 3).total
+    parts = [task.loss(model, train.batch(part), STAGE, 3).total for part in np.split(indices, 3)]
+
+    torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_the_parts_of_the_loss_add_up(task, model):
+    loss = task.loss(model, task.data().train.batch(np.arange(8)), STAGE, 0)
+
+    expected = loss.parts["positions"] + 0.2 * loss.parts["types"]
+    torch.testing.assert_close(loss.total, expected)
+
+
+def test_a_step_conditions_on_itself_half_of_the_time(task):
+    first_passes = [task._conditions_on_itself(step) for step in range(2000)]
+
+    assert np.mean(first_passes) == pytest.approx(0.5, abs=0.05)
+
+
+def test_workloads_name_what_decides_the_flops(task):
+    batch = task.data().train.batch(np.arange(8))
+    workloads = {task.workload(batch, step) for step in range(20)}
+
+    assert workloads == {(*batch.types_BN.shape, True), (*batch.types_BN.shape, False)}
+
+
+def test_validation_is_the_same_at_every_call(task, model):
+    data = task.data()
+
+    first, again = (task.validate(model, data, STAGE) for _ in range(2))
+
+    assert first == again
+    assert set(first) == {"loss", "positions", "types"}
+
+
+def test_samples_are_molecules_in_angstrom_of_the_training_sizes(task, model, tmp_path):
+    seen = []
+    estimates = task.evaluate(model, task.data(), lambda phase, done: seen.append(done))
+    task.artifacts(model, task.data(), tmp_path)
+
+    samples, rejected = read_molecules(tmp_path / "samples.npz")
+    sizes = set(np.unique(task.packed.molecules.n_atoms))
+    assert len(samples) + len(rejected) == 30
+    assert set(samples.n_atoms) <= sizes
+    assert set(np.unique(samples.numbers)) <= {1, 6, 7, 8, 9}
+    assert estimates["edm/validity"].n == 30
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)
+
+
+def test_a_sample_depends_on_its_number_not_on_how_many_there_are(task, model):
+    few = task.sample(model, 5, lambda phase, done: None)
+    many = task.sample(model, 12, lambda phase, done: None)
+
+    for k in range(5):
+        a, b = few.select([k]), many.select([k])
+        assert np.array_equal(a.n_atoms, b.n_atoms)
+        np.testing.assert_allclose(a.positions, b.positions, atol=2e-2)
+
+
+def test_the_data_row_is_scored_by_the_same_code(task):
+    estimates = task.reference(task.data())
+
+    assert estimates["edm/validity"].n == len(task.data().test)
+    assert estimates["edm/atom_stability"].value > 0.9
