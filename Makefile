@@ -34,10 +34,10 @@ format: setup  ## Write the format that lint asks for
 	$(BIN)/ruff check --fix .
 
 test: setup  ## The tests that take less than 10 minutes
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadscope
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: setup  ## All tests, the slow ones too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 grid: setup  ## Nine cells on the mini set, with a report: no GPU, no server, no data to fetch
 	$(BIN)/python jobs/benchmark_grid.py --suite sweeps/grid_mini.yaml --report report.html

@@ -1,0 +1,115 @@
+#!/usr/bin/env python
+"""Run a suite, a grid of models under one budget, on Ray; gather it in MLflow and a report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  python jobs/benchmark_grid.py                       the nine mini cells, on this machine
+  python jobs/benchmark_grid.py --suite sweeps/grid_qm9.yaml --set budget.samples=50000
+  python jobs/benchmark_grid.py --set 'seeds=[0, 1, 2]'                  three seeds a cell
+  python jobs/benchmark_grid.py --cell gnn-diffusion --set settings.network.size=m
+  ray job submit --working-dir . -- python jobs/benchmark_grid.py --suite sweeps/grid_qm9.yaml
+
+Finished cells are reused and interrupted ones carry on: after a crash, a kill or Ctrl-C, the same
+command completes what is missing. Without RAY_ADDRESS, Ray is started here. The run store is
+--storage, else $ASSAY_RUNS, else ./runs; MLflow is $MLFLOW_TRACKING_URI, else SQLite in the store.
+
+exit codes: 0 every cell is finished, 1 some cell failed, 2 bad input, 130 stopped"""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    root = Path(__file__).resolve().parent.parent
+    add = parser.add_argument
+    add("--suite", type=Path, metavar="YAML", default=root / "sweeps" / "grid_mini.yaml",
+        help="what to run (default: sweeps/grid_mini.yaml)")  # fmt: skip
+    add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+        help="override a key of the suite, such as budget.samples=1000 (repeatable)")  # fmt: skip
+    add("--cell", dest="cells", action="append", default=[], metavar="LABEL",
+        help="run only this cell, such as transformer-flow_matching (repeatable)")  # fmt: skip
+    add("--fresh", action="store_true", help="compute again what is finished; the old is kept")
+    add("--max-concurrent", type=_count, metavar="N", help="at most N cells at a time")
+    add("--storage", type=Path, metavar="DIR", help="the run store")
+    add("--results", type=Path, metavar="DIR",
+        help="where result files are published (default: <storage>/results/<suite>)")  # fmt: skip
+    add("--report", type=Path, metavar="HTML",
+        help="where the report goes (default: <storage>/report.html)")  # fmt: skip
+    add("--dashboard-port", type=_count, metavar="PORT",
+        help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit code."""
+    given = parse(arguments)
+    try:
+        from assay.errors import AssayError
+    except ModuleNotFoundError as error:
+        print(f"error: {error} in {sys.executable}: install assay wherever Ray runs, such as "
+              "with `pip install -e .` in the repository", file=sys.stderr)  # fmt: skip
+        return 2
+    try:
+        return run(given)
+    except AssayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing is lost: the same command carries on.", file=sys.stderr)
+        return 130
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the suite, print its table and write its report."""
+    from rich.console import Console
+
+    from assay import report
+    from assay.cell import load_suite
+    from assay.cluster.grid import Options, run_suite
+    from assay.cluster.storage import resolve_storage
+
+    console = Console()
+    suite = load_suite(given.suite, tuple(given.overrides))
+    storage, remark = resolve_storage(given.storage, Path.cwd())
+    if remark:
+        console.print(remark, highlight=False, soft_wrap=True)
+    options = Options(
+        results=given.results,
+        only=tuple(given.cells),
+        fresh=given.fresh,
+        max_concurrent=given.max_concurrent,
+        dashboard_port=given.dashboard_port,
+    )
+    outcome = run_suite(suite, storage, options, console)
+    page = (given.report or storage / "report.html").absolute()
+    if outcome.results:
+        console.print(report.terminal_table(outcome.results, outcome.reference))
+        report.build([outcome.folder], page)
+    for name, reason in outcome.failures.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
+    lines = {
+        "results": outcome.folder,
+        "report": page if outcome.results else "none: no cell is finished",
+        "mlflow": outcome.tracked.how_to_open,
+    }
+    for name, value in lines.items():
+        console.print(f"{name:8} {value}", highlight=False, soft_wrap=True, markup=False)
+    return 1 if outcome.failures else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

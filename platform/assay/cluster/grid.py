@@ -1,0 +1,193 @@
+"""A suite on Ray Tune: finished cells are reused, the others are trials, the files are the state.
+
+Tune keeps no state of ours: the same command carries on, because each cell resumes from its own
+checkpoint and a finished one is recognised by its result.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from assay import provenance
+from assay.cell import Cell, Suite, select
+from assay.cluster import preflight, publish, session
+from assay.cluster.display import display
+from assay.cluster.progress import Board
+from assay.cluster.reference import cached_reference, compute_reference
+from assay.cluster.storage import require_writable
+from assay.cluster.trial import Orders
+from assay.cluster.trials import concurrent_cells, run_trials
+from assay.result import Failure, Reference, Result, write_json
+from assay.run import cell_directory, finished
+from assay.store import sets
+from assay.tracking import Destination, Tracker
+from assay.training.loop import Execution
+
+FORWARDED = ("ASSAY_DATA", "ASSAY_CACHE")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a suite is run, not what it is."""
+
+    results: Path | None = None
+    """The published folder; `<storage>/results/<suite>` by default."""
+    only: tuple[str, ...] = ()
+    """Labels of the cells to run, such as `gnn-diffusion`; all by default."""
+    fresh: bool = False
+    """Compute again what is finished."""
+    max_concurrent: int | None = None
+    dashboard_port: int | None = None
+
+
+@dataclass(frozen=True)
+class SuiteOutcome:
+    """What became of a suite."""
+
+    results: list[Result]
+    """Of every finished cell of the suite, now and before."""
+    reference: Reference | None
+    folder: Path
+    """Where they are published."""
+    reused: int
+    failures: Mapping[str, str]
+    """Reason by label and seed, of the cells that ended without a result."""
+    tracked: Destination
+
+
+@dataclass
+class _Work:
+    suite: Suite
+    storage: Path
+    options: Options
+    console: Console
+    cells: tuple[Cell, ...]
+    folder: Path
+    tracked: Destination
+    reused: list[Cell]
+    pending: list[Cell]
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -> SuiteOutcome:
+    """Run a suite to its published folder.
+
+    One cell's failure never stops the others; it is listed in the outcome, and its folder in the
+    run store holds `failure.json`.
+
+    Raises:
+        AssayError: the suite, the data, the storage or the cluster is not fit to start.
+        KeyboardInterrupt: Ctrl-C or `ray job stop`; everything is left so that the same command
+            carries on, and no MLflow run is left RUNNING.
+    """
+    work = _prepare(suite, storage, options, console)
+    tracker = Tracker(work.tracked, storage)
+    status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
+    try:
+        reference = _compute(work, tracker)
+        status = "FAILED" if work.failures else "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        with session.uninterrupted():
+            tracker.end(status)
+    keys = [cell.key for cell in work.cells]
+    return SuiteOutcome(
+        results=publish.publish(suite, keys, storage, work.folder),
+        reference=reference,
+        folder=work.folder,
+        reused=len(work.reused),
+        failures=work.failures,
+        tracked=work.tracked,
+    )
+
+
+def _prepare(suite: Suite, storage: Path, options: Options, console: Console) -> _Work:
+    preflight.require_installed_version(Path.cwd())
+    require_writable(storage)
+    packed = sets.prepare(suite.data)
+    cells = suite.cells(packed.digest, _device(suite))
+    labels = {select(cells, label).label for label in options.only}
+    folder = (options.results or publish.default_folder(storage, suite.name)).absolute()
+    publish.require_no_strangers(folder, [cell.key for cell in cells], storage)
+    commit, _ = provenance.git_state()
+    found = {"assay.git_commit": commit, "assay.ray_job_id": session.job_id()}
+    tags = {name: value for name, value in found.items() if value is not None}
+    tracked = Destination.of(storage, suite.name, suite.title, tags)
+    work = _Work(suite, storage, options, console, cells, folder, tracked, [], [])
+    for cell in cells:
+        if not labels or cell.label in labels:
+            done = not options.fresh and finished(storage, cell.key) is not None
+            (work.reused if done else work.pending).append(cell)
+    return work
+
+
+def _compute(work: _Work, tracker: Tracker) -> Reference:
+    reference = cached_reference(work.folder, work.cells[0])
+    with contextlib.ExitStack() as stack:
+        if work.pending or reference is None:
+            where = stack.enter_context(session.connect(work.options.dashboard_port))
+            work.console.print(f"Connected to {where}", highlight=False, soft_wrap=True)
+            preflight.require_cluster(work.suite)
+        stack.enter_context(session.stoppable())  # after Ray, which sets a handler of its own
+        tracker.begin()
+        tracker.mirror(cell.key for cell in work.reused)
+        if work.reused:
+            count = f"{len(work.reused)} of {len(work.reused) + len(work.pending)} cells"
+            work.console.print(f"{count} are finished already and reused", highlight=False)
+        if work.pending:
+            _run_pending(work, tracker)
+            done = (c.key for c in work.pending if finished(work.storage, c.key))
+            tracker.mirror(done)
+        if reference is None:
+            forwarded = _forwarded()
+            reference = compute_reference(work.suite, work.cells[0], work.folder, forwarded)
+    return reference
+
+
+def _run_pending(work: _Work, tracker: Tracker) -> None:
+    cells = {cell.key: cell for cell in work.pending}
+
+    def on_failure(key: str, reason: str, kind: str) -> None:
+        cell = cells[key]
+        plain = cell.model_dump(mode="json")
+        work.failures[_name(cell)] = reason
+        failure = Failure(
+            cell=plain, reason=reason, kind="not_finite" if kind == "not_finite" else "error"
+        )
+        write_json(cell_directory(work.storage, key) / "failure.json", failure)
+        if kind == "died":
+            tracker.fail(plain, key, reason)
+
+    orders = Orders(
+        storage=work.storage,
+        execution=Execution(device=_device(work.suite), threads=work.suite.resources.cpus),
+        destination=work.tracked,
+        fresh=work.options.fresh,
+        environment=_forwarded(),
+    )
+    names = {cell.key: _name(cell) for cell in (*work.reused, *work.pending)}
+    board = Board(names, concurrent_cells(work.suite, work.options.max_concurrent))
+    for cell in work.reused:
+        board.enter(cell.key, "reused")
+    with display(board, work.console):
+        run_trials(work.suite, work.pending, orders, board, on_failure)
+
+
+def _device(suite: Suite) -> Literal["cpu", "cuda"]:
+    return "cuda" if suite.resources.gpus else "cpu"
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.label} s{cell.seed}"
+
+
+def _forwarded() -> dict[str, str]:
+    found = {name: os.environ.get(name) for name in FORWARDED}
+    return {name: str(Path(value).absolute()) for name, value in found.items() if value}

@@ -1,0 +1,86 @@
+"""A suite's published folder: the finished cells of the run store, and the data's own row.
+
+The folder holds what the suite names and nothing else, so that no table mixes two budgets.
+Files that have not changed are not written again.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from assay.cell import Suite
+from assay.errors import ConfigError
+from assay.result import KEY, Result, write_bytes
+from assay.run import cell_directory, finished
+
+SOURCES = {
+    ".json": "result.json",
+    ".metrics.jsonl": "metrics.jsonl",
+    ".samples.npz": "artifacts/samples.npz",
+}
+
+
+def default_folder(storage: Path, suite: str) -> Path:
+    """Return where a suite's results go unless another folder is given."""
+    return storage / "results" / suite
+
+
+def require_no_strangers(folder: Path, keys: Iterable[str], storage: Path) -> None:
+    """See that publishing into `folder` would remove nothing that exists nowhere else.
+
+    Raises:
+        ConfigError: it holds results that the suite does not name and the run store lacks.
+    """
+    lost = [
+        key
+        for key in _strangers(folder, keys)
+        if not (cell_directory(storage, key) / "result.json").exists()
+    ]
+    if lost:
+        raise ConfigError(
+            f"{folder}: holds {len(lost)} results that this suite does not name and that the run "
+            f"store {storage} lacks (such as {lost[0]}.json): move them, or give another --results"
+        )
+
+
+def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> list[Result]:
+    """Bring `folder` up to date with the run store and return the results that it now holds.
+
+    Args:
+        suite: What was run.
+        keys: The keys of all its cells, in order; those without a result are left out.
+        storage: The run store.
+        folder: The published folder.
+
+    Raises:
+        DataError: a result does not verify.
+    """
+    keys = list(keys)
+    for key in _strangers(folder, keys):
+        for suffix in SOURCES:
+            (folder / f"{key}{suffix}").unlink(missing_ok=True)
+    results = []
+    for key in keys:
+        directory = cell_directory(storage, key)
+        result = finished(storage, key)
+        if result is None:
+            continue
+        results.append(result)
+        for suffix, name in SOURCES.items():
+            if (directory / name).exists():
+                _write_if_new(folder / f"{key}{suffix}", (directory / name).read_bytes())
+    if results:
+        text = json.dumps(suite.model_dump(mode="json"), indent=1) + "\n"
+        _write_if_new(folder / "suite.json", text.encode())
+    return results
+
+
+def _strangers(folder: Path, keys: Iterable[str]) -> list[str]:
+    known = set(keys)
+    found = (path.stem for path in sorted(folder.glob("*.json")))
+    return [key for key in found if KEY.fullmatch(key) and key not in known]
+
+
+def _write_if_new(path: Path, content: bytes) -> None:
+    if not path.exists() or path.read_bytes() != content:
+        write_bytes(path, content)

@@ -1,0 +1,146 @@
+"""Ray, connected to or started here: dashboard on, on 127.0.0.1, token authentication on."""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ray
+from ray.exceptions import AuthenticationError, RaySystemError
+
+from assay.errors import MachineError
+
+LOCALHOST = "127.0.0.1"
+OBJECT_STORE_BYTES = 256 * 1024**2  # cells exchange files, not objects
+QUIET = {"log_to_driver": False, "logging_level": logging.ERROR}
+FAREWELL_SECONDS = 0.5  # a cluster ends a driver's workers just after it has left
+JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # the variable's name really is this
+
+
+@contextlib.contextmanager
+def connect(dashboard_port: int | None = None) -> Iterator[str]:
+    """Connect to the cluster of this job or of `RAY_ADDRESS`; without one, start Ray here.
+
+    Yields:
+        A sentence about the cluster and its dashboard.
+
+    Raises:
+        MachineError: no connection, no start, or `dashboard_port` is in use.
+    """
+    address = os.environ.get("RAY_ADDRESS") or None
+    try:
+        context = _start_here(dashboard_port) if address is None else _join(address)
+    except (OSError, RuntimeError, ValueError, RaySystemError, AuthenticationError) as error:
+        where = f"the cluster at {address} cannot be used" if address else "Ray did not start"
+        what = " ".join(str(error).split())[:400]
+        raise MachineError(f"{where}: {what}; `ray status` shows what runs") from error
+    try:
+        what = f"the cluster at {address}" if address else "Ray on this machine"
+        total: dict[str, Any] = ray.cluster_resources()
+        gpus = f", {total['GPU']:g} GPUs" if total.get("GPU") else ""
+        url = context.dashboard_url
+        yield f"{what}: {total.get('CPU', 0):g} CPUs{gpus}; dashboard http://{url}"
+    finally:
+        ray.shutdown()
+        if address:
+            time.sleep(FAREWELL_SECONDS)
+
+
+def job_id() -> str | None:
+    """Return the id of the submitted job (`raysubmit_…`) that this driver is, if it is one."""
+    metadata = json.loads(os.environ.get(JOB_CONFIG) or "{}").get("metadata") or {}
+    return metadata.get("job_submission_id")
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Make `ray job stop` (SIGTERM) end this driver as Ctrl-C does: by KeyboardInterrupt."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    old = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a few closing seconds pass without a second Ctrl-C cutting them short."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _join(address: str) -> Any:
+    return ray.init(address=address, **QUIET)
+
+
+def _start_here(dashboard_port: int | None) -> Any:
+    if dashboard_port is not None:
+        require_free_port(dashboard_port)
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        print(  # noqa: T201
+            "RAY_AUTH_MODE turns Ray's token authentication off: anyone who reaches its ports "
+            "can run code here.",
+            file=sys.stderr,
+        )
+    ensure_token()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    return ray.init(
+        address="local",
+        include_dashboard=True,
+        dashboard_host=LOCALHOST,
+        dashboard_port=dashboard_port,
+        object_store_memory=OBJECT_STORE_BYTES,
+        **QUIET,
+    )
+
+
+def ensure_token() -> None:
+    """Make Ray's authentication token, readable by its owner alone, unless there is one.
+
+    Ray itself turns token authentication on for a cluster that it starts, and reads the token
+    from `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or this file.
+    """
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    path = Path.home() / ".ray" / "auth_token"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+
+
+def require_free_port(port: int) -> None:
+    """See that nothing listens on `port` of this machine.
+
+    Raises:
+        MachineError: something does.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError as error:
+            raise MachineError(
+                f"port {port} on {LOCALHOST} cannot be used ({error.strerror}): give another "
+                "--dashboard-port, or set RAY_ADDRESS to use the Ray that runs there"
+            ) from error

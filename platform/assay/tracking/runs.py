@@ -1,0 +1,227 @@
+"""The runs of one suite in MLflow: a parent and, below it, one child a cell.
+
+Everything is searched for before it is created and may be done twice without harm, so that any
+process, at any time, can carry on where another one stopped.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mlflow import MlflowClient
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    InputTag,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
+
+from assay.result import read_result
+from assay.tracking import view
+from assay.tracking.curves import Curves
+from assay.tracking.destination import Destination, may_be_alive, settle_environment
+
+Ending = Literal["FINISHED", "FAILED", "KILLED"]
+METRICS_A_REQUEST = 900  # MLflow takes 1,000 entries a request
+TAG_LENGTH = 5000
+DIGEST_LENGTH = 36
+
+
+class Runs:
+    """Finds, makes and ends the runs of a suite; raises whatever MLflow raises."""
+
+    def __init__(self, destination: Destination) -> None:
+        settle_environment()
+        self.destination = destination
+        self.client = MlflowClient(tracking_uri=destination.uri)
+        self.experiment = self._find_or_create_experiment().experiment_id
+        self._last_steps: dict[str, dict[str, int]] = {}
+
+    def parent(self) -> Run | None:
+        """Return the suite's own run, if it is there."""
+        return self._first(f"tags.`{view.LEVEL}` = 'suite'")
+
+    def begin_suite(self) -> Run:
+        """Find or create the parent and set it RUNNING."""
+        run = self.parent() or self.client.create_run(
+            self.experiment, run_name=self.destination.suite, tags={view.LEVEL: "suite"}
+        )
+        self.client.update_run(run.info.run_id, status="RUNNING")
+        tags = {view.NOTE: self.destination.title, view.OWNER: self.destination.owner}
+        self._tag(run.info.run_id, tags | dict(self.destination.tags))
+        return run
+
+    def end_suite(self, status: Ending) -> None:
+        """End the parent."""
+        run = self.parent()
+        if run is not None:
+            self.client.set_terminated(run.info.run_id, status)
+
+    def child(self, key: str) -> Run | None:
+        """Return the run of the cell with this key, if it is there."""
+        return self._first(f"tags.`{view.CELL_KEY}` = '{key}'")
+
+    def children(self, status: str | None = None) -> list[Run]:
+        """Return the runs of all cells, or those with a status."""
+        wanted = f"tags.`{view.LEVEL}` = 'cell'"
+        if status is not None:
+            wanted += f" and attributes.status = '{status}'"
+        found, token = [], None
+        while True:
+            page = self.client.search_runs([self.experiment], wanted, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def whole_children(self) -> dict[str, str]:
+        """Return the digest of the result that each finished child shows, by cell key."""
+        tags = [run.data.tags for run in self.children("FINISHED")]
+        return {each[view.CELL_KEY]: each.get(view.RESULT, "") for each in tags}
+
+    def begin(self, cell: Mapping[str, Any], key: str, tags: Mapping[str, str]) -> str:
+        """Find or create the child of a cell, set it RUNNING and return its run id."""
+        run = self.child(key)
+        if run is None:
+            parent = self.parent() or self.begin_suite()
+            identity = {view.CELL_KEY: key, MLFLOW_PARENT_RUN_ID: parent.info.run_id}
+            run = self.client.create_run(
+                self.experiment, run_name=view.run_name(cell), tags=identity
+            )
+        run_id = run.info.run_id
+        self.client.update_run(run_id, status="RUNNING")
+        params = [Param(name, value) for name, value in view.params(cell).items()]
+        self.client.log_batch(run_id, params=params)
+        self._tag(run_id, view.tags(cell, key) | {view.OWNER: self.destination.owner} | dict(tags))
+        self.client.log_inputs(run_id, [_data_input(cell["data"])])
+        self.client.log_dict(run_id, dict(cell), "cell.json")
+        return run_id
+
+    def discard(self, key: str) -> None:
+        """Move the child of a cell, if any, to MLflow's trash: the cell is computed again."""
+        run = self.child(key)
+        if run is not None:
+            self.client.delete_run(run.info.run_id)
+
+    def log_rows(self, run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Log curve points beyond the last step that each curve has.
+
+        A point's time is the run's start plus the training seconds of its row, so that the same
+        rows make the same points whenever they are logged.
+        """
+        last = self._last_steps.get(run_id) or self._read_last_steps(run_id)
+        begun = self.client.get_run(run_id).info.start_time
+        metrics = [
+            Metric(name, value, begun + round(1000 * row.get("seconds", 0.0)), row["step"])
+            for row in rows
+            for name, value in view.curve_metrics(row).items()
+            if row["step"] > last[name]
+        ]
+        for first in range(0, len(metrics), METRICS_A_REQUEST):
+            self.client.log_batch(run_id, metrics[first : first + METRICS_A_REQUEST])
+        for metric in metrics:
+            last[metric.key] = metric.step
+        self._last_steps[run_id] = last
+
+    def complete(self, result_path: Path, metrics_path: Path) -> None:
+        """Make the child of a finished cell whole, from its files; nothing if it is so already.
+
+        Raises:
+            DataError: a file does not verify.
+        """
+        result = read_result(result_path)
+        digest = file_digest(result_path)
+        key = result.provenance.cell_key
+        known = self.child(key)
+        if known is not None and _is_whole(known, digest):
+            return
+        run_id = self.begin(result.cell, key, view.provenance_tags(result))
+        self.log_rows(run_id, Curves(metrics_path).new())
+        ended = round(1000 * result_path.stat().st_mtime)
+        metrics = [
+            Metric(name, value, ended, result.cost.steps)
+            for name, value in view.final_metrics(result).items()
+        ]
+        self.client.log_batch(run_id, metrics)
+        self.client.log_text(run_id, result_path.read_text(), "result.json")
+        if known is not None and view.FAILURE in known.data.tags:
+            self.client.delete_tag(run_id, view.FAILURE)
+        self._tag(run_id, {view.RESULT: digest})
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def fail(self, cell: Mapping[str, Any], key: str, reason: str) -> None:
+        """End the child of a cell as FAILED, with the reason as a tag."""
+        run = self.child(key)
+        run_id = self.begin(cell, key, {}) if run is None else run.info.run_id
+        self._tag(run_id, {view.FAILURE: reason})
+        self.client.set_terminated(run_id, "FAILED")
+
+    def reconcile(self, cells: Path) -> None:
+        """Leave no child RUNNING that nobody runs: complete it from its files, or end it KILLED.
+
+        Args:
+            cells: The folder of cells of the run store.
+        """
+        for run in self.children("RUNNING"):
+            owner = run.data.tags.get(view.OWNER, "")
+            if owner != self.destination.owner and may_be_alive(owner):
+                continue
+            directory = cells / run.data.tags[view.CELL_KEY]
+            if (directory / "result.json").exists():
+                self.complete(directory / "result.json", directory / "metrics.jsonl")
+            else:
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _find_or_create_experiment(self) -> Experiment:
+        name = self.destination.suite
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                created = self.client.create_experiment(name, self.destination.artifacts)
+                return self.client.get_experiment(created)
+            except MlflowException:
+                found = self.client.get_experiment_by_name(name)
+                if found is None:  # otherwise another process was faster
+                    raise
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return found
+
+    def _first(self, wanted: str) -> Run | None:
+        order = ["attributes.start_time ASC"]
+        found = self.client.search_runs([self.experiment], wanted, max_results=1, order_by=order)
+        return found[0] if found else None
+
+    def _read_last_steps(self, run_id: str) -> dict[str, int]:
+        last: dict[str, int] = defaultdict(lambda: -1)
+        for name in view.curve_metrics(self.client.get_run(run_id).data.metrics):
+            last[name] = max(m.step for m in self.client.get_metric_history(run_id, name))
+        return last
+
+    def _tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        entries = [RunTag(name, value[:TAG_LENGTH]) for name, value in tags.items()]
+        self.client.log_batch(run_id, tags=entries)
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 16 hex digits of a file's SHA-256: which result a child shows."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _is_whole(run: Run, digest: str) -> bool:
+    return run.info.status == "FINISHED" and run.data.tags.get(view.RESULT) == digest
+
+
+def _data_input(data: Mapping[str, str]) -> DatasetInput:
+    source = json.dumps({"command": f"assay data prepare {data['name']}", "sha256": data["digest"]})
+    entity = Dataset(data["name"], data["digest"][:DIGEST_LENGTH], "assay", source)
+    return DatasetInput(entity, [InputTag(MLFLOW_DATASET_CONTEXT, "train")])

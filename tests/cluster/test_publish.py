@@ -1,0 +1,59 @@
+import pytest
+from tests.cluster.test_preflight import suite
+from tests.tracking import toy
+
+from assay.cluster.publish import publish, require_no_strangers
+from assay.errors import ConfigError
+from assay.result import read_results
+
+
+@pytest.fixture
+def cells(tmp_path):
+    made = [toy.cell(seed) for seed in range(3)]
+    for cell in made:
+        toy.write_finished(tmp_path / "runs" / "cells" / cell.key, cell)
+    return made
+
+
+def files(folder) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_the_folder_holds_result_curves_and_samples_of_each_cell(tmp_path, cells):
+    folder = tmp_path / "published"
+    results = publish(suite(), [cell.key for cell in cells], tmp_path / "runs", folder)
+    suffixes = (".json", ".metrics.jsonl", ".samples.npz")
+    expected = {f"{cell.key}{suffix}" for cell in cells for suffix in suffixes}
+    assert set(files(folder)) == expected | {"suite.json"}
+    assert read_results(folder) == results
+
+
+def test_what_has_not_changed_is_not_written_again(tmp_path, cells):
+    folder, keys = tmp_path / "published", [cell.key for cell in cells]
+    publish(suite(), keys, tmp_path / "runs", folder)
+    before = files(folder)
+    publish(suite(), keys, tmp_path / "runs", folder)
+    assert files(folder) == before
+
+
+def test_unfinished_cells_are_left_out(tmp_path, cells):
+    missing = toy.cell(seed=9)
+    keys = [cells[0].key, missing.key]
+    (result,) = publish(suite(), keys, tmp_path / "runs", tmp_path / "published")
+    assert result.provenance.cell_key == cells[0].key
+
+
+def test_results_of_other_settings_leave_the_folder_but_not_the_run_store(tmp_path, cells):
+    folder, storage = tmp_path / "published", tmp_path / "runs"
+    publish(suite(), [cell.key for cell in cells], storage, folder)
+    require_no_strangers(folder, [cells[0].key], storage)
+    publish(suite(), [cells[0].key], storage, folder)
+    assert [r.provenance.cell_key for r in read_results(folder)] == [cells[0].key]
+    assert (storage / "cells" / cells[1].key / "result.json").exists()
+
+
+def test_results_that_exist_nowhere_else_are_never_removed(tmp_path, cells):
+    folder = tmp_path / "published"
+    publish(suite(), [cell.key for cell in cells], tmp_path / "runs", folder)
+    with pytest.raises(ConfigError, match=r"holds 2 results .* give another --results"):
+        require_no_strangers(folder, [cells[0].key], tmp_path / "another store")

@@ -1,0 +1,240 @@
+"""MLflow is a view of the files: whatever is done twice, or stopped in between, ends the same."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.tracking import toy
+
+from assay.tracking import Runs
+from assay.tracking.destination import this_process
+
+DEAD = "elsewhere-is-not-here:1:0.00"
+
+
+def directory_of(tmp_path: Path, cell) -> Path:
+    return tmp_path / "cells" / cell.key
+
+
+def complete(runs: Runs, directory: Path) -> None:
+    runs.complete(directory / "result.json", directory / "metrics.jsonl")
+
+
+def curve(runs: Runs, run_id: str, name: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in runs.client.get_metric_history(run_id, name)]
+
+
+def statuses(runs: Runs) -> list[str]:
+    return sorted(run.info.status for run in runs.children())
+
+
+def test_a_finished_cell_is_one_child_below_the_suite(runs, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    result = toy.write_finished(directory, cell)
+    parent = runs.begin_suite()
+
+    complete(runs, directory)
+
+    (child,) = runs.children()
+    assert child.info.status == "FINISHED"
+    assert child.info.run_name == "gnn-diffusion-s0"
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.tags["assay.cell_key"] == cell.key
+    assert child.data.tags["assay.architecture"] == "gnn"
+    assert child.data.tags["assay.git_commit"] == "c" * 40
+    assert child.data.params == {
+        "family": "toy", "architecture": "gnn", "process": "diffusion", "data": "mini",
+        "seed": "0", "size": "xs", "budget": "6,400 samples", "batch_size": "64",
+        "learning_rate": "0.001",
+    }  # fmt: skip
+    assert child.data.metrics["final/edm/validity"] == 0.5
+    assert child.data.metrics["final/edm/validity_low"] == 0.4
+    assert child.data.metrics["final/edm/validity_high"] == 0.6
+    assert child.data.metrics["cost/parameters"] == 1000
+    assert child.data.metrics["cost/samples_per_second"] == result.cost.samples_per_second
+    assert curve(runs, child.info.run_id, "train/loss") == [(s, 1 / s) for s in range(1, 11)]
+    (data,) = child.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("mini", ("ab" * 32)[:36])
+
+
+def test_the_whole_cell_and_its_result_are_artifacts(runs, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    complete(runs, directory)
+    run_id = runs.children()[0].info.run_id
+
+    kept = {item.path for item in runs.client.list_artifacts(run_id)}
+    copy = Path(runs.client.download_artifacts(run_id, "cell.json", str(tmp_path)))
+
+    assert kept == {"cell.json", "result.json"}
+    assert json.loads(copy.read_text()) == cell.model_dump(mode="json")
+
+
+def test_mirroring_twice_changes_nothing(runs, target, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    complete(runs, directory)
+    (before,) = runs.children()
+
+    again = Runs(target)
+    again.begin_suite()
+    complete(again, directory)
+
+    (after,) = again.children()
+    assert after.to_dictionary() == before.to_dictionary()
+    assert len(curve(again, after.info.run_id, "train/loss")) == 10
+
+
+def test_the_same_suite_finds_its_parent_again(target):
+    first = Runs(target).begin_suite()
+    Runs(target).end_suite("FINISHED")
+    second = Runs(target).begin_suite()
+    assert second.info.run_id == first.info.run_id
+    assert Runs(target).parent().info.status == "RUNNING"
+
+
+def test_an_interrupted_child_carries_on_beyond_its_last_step(runs, target, tmp_path):
+    cell = toy.cell()
+    plain, directory = cell.model_dump(mode="json"), directory_of(tmp_path, cell)
+    dead = Runs(replace(target, owner=DEAD))
+    run_id = dead.begin(plain, cell.key, {})
+    toy.write_rows(directory, range(1, 7))
+    dead.log_rows(run_id, [{"step": s, "seconds": s / 10, "train/loss": 1 / s} for s in (1, 2, 3)])
+
+    # The process was killed here; a checkpoint at step 2 makes step 3 be computed again.
+    assert runs.begin(plain, cell.key, {}) == run_id
+    rows = [{"step": s, "seconds": s / 9, "train/loss": 1 / s} for s in (3, 4, 5)]
+    runs.log_rows(run_id, rows)
+
+    assert curve(runs, run_id, "train/loss") == [(s, 1 / s) for s in (1, 2, 3, 4, 5)]
+    assert statuses(runs) == ["RUNNING"]
+    assert runs.children()[0].data.tags["assay.owner"] == this_process()
+
+
+def test_a_mirrored_child_equals_one_that_was_recorded_live(runs, tmp_path):
+    live, mirrored = toy.cell(seed=1), toy.cell(seed=2)
+    for cell in (live, mirrored):
+        toy.write_finished(directory_of(tmp_path, cell), cell)
+    run_id = runs.begin(live.model_dump(mode="json"), live.key, {})
+    runs.log_rows(run_id, [{"step": 1, "seconds": 0.1, "train/loss": 1.0, "val/loss": 2.0}])
+
+    complete(runs, directory_of(tmp_path, live))
+    complete(runs, directory_of(tmp_path, mirrored))
+
+    one, other = runs.child(live.key), runs.child(mirrored.key)
+    assert one.data.metrics == other.data.metrics
+    for name in ("train/loss", "val/loss"):
+        points = curve(runs, one.info.run_id, name)
+        assert points == curve(runs, other.info.run_id, name)
+        assert len(points) == 10
+
+
+def test_a_result_that_was_evaluated_anew_replaces_the_final_values(runs, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    result = toy.write_finished(directory, cell)
+    complete(runs, directory)
+    better = result.estimates["edm/validity"].model_copy(update={"value": 0.55})
+    changed = result.model_copy(update={"estimates": {"edm/validity": better}})
+    time.sleep(0.01)
+    (directory / "result.json").write_text(changed.model_dump_json())
+
+    complete(runs, directory)
+
+    (child,) = runs.children()
+    assert child.data.metrics["final/edm/validity"] == 0.55
+    assert child.info.status == "FINISHED"
+
+
+def test_no_orphan_stays_running(runs, target, tmp_path):
+    finished, lost, ours = toy.cell(seed=1), toy.cell(seed=2), toy.cell(seed=3)
+    gone = Runs(replace(target, owner=this_process().rpartition(":")[0] + ":1.00"))
+    for cell in (finished, lost):
+        gone.begin(cell.model_dump(mode="json"), cell.key, {})
+    runs.begin(ours.model_dump(mode="json"), ours.key, {})
+    toy.write_finished(directory_of(tmp_path, finished), finished)
+
+    runs.reconcile(tmp_path / "cells")
+
+    assert runs.child(finished.key).info.status == "FINISHED"
+    assert runs.child(finished.key).data.metrics["final/edm/validity"] == 0.5
+    assert runs.child(lost.key).info.status == "KILLED"
+    assert runs.child(ours.key).info.status == "KILLED"
+
+
+def test_another_living_driver_keeps_its_children(runs, target, tmp_path):
+    import os
+
+    import psutil
+
+    parent = psutil.Process(os.getppid())
+    host = this_process().partition(":")[0]
+    theirs = Runs(replace(target, owner=f"{host}:{parent.pid}:{parent.create_time():.2f}"))
+    cell = toy.cell()
+    theirs.begin(cell.model_dump(mode="json"), cell.key, {})
+
+    runs.reconcile(tmp_path / "cells")
+
+    assert statuses(runs) == ["RUNNING"]
+
+
+def test_a_failed_cell_says_why_until_it_is_finished(runs, tmp_path):
+    cell = toy.cell()
+    plain, directory = cell.model_dump(mode="json"), directory_of(tmp_path, cell)
+    runs.fail(plain, cell.key, "loss nan at step 3")
+    (failed,) = runs.children()
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["assay.failure"] == "loss nan at step 3"
+
+    toy.write_finished(directory, cell)
+    complete(runs, directory)
+
+    (child,) = runs.children()
+    assert child.info.status == "FINISHED"
+    assert "assay.failure" not in child.data.tags
+
+
+def test_a_fresh_cell_starts_with_empty_curves(runs, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    complete(runs, directory)
+
+    runs.discard(cell.key)
+    toy.write_finished(directory, cell, steps=5)
+    complete(runs, directory)
+
+    (child,) = runs.children()
+    assert len(curve(runs, child.info.run_id, "train/loss")) == 5
+
+
+def test_no_secret_reaches_tags_params_or_artifacts(runs, tmp_path, monkeypatch):
+    canary = "canary-7f3a"
+    for name in ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, canary)
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    runs.begin_suite()
+    complete(runs, directory)
+
+    (child,), parent = runs.children(), runs.parent()
+    texts = [json.dumps(run.to_dictionary()) for run in (child, parent)]
+    for item in runs.client.list_artifacts(child.info.run_id):
+        path = runs.client.download_artifacts(child.info.run_id, item.path, str(tmp_path))
+        texts.append(Path(path).read_text())
+
+    assert not [text for text in texts if canary in text]
+
+
+@pytest.mark.parametrize("rows", [950, 2000])
+def test_long_curves_are_logged_whole(runs, rows):
+    cell = toy.cell()
+    run_id = runs.begin(cell.model_dump(mode="json"), cell.key, {})
+    runs.log_rows(run_id, ({"step": s, "seconds": s, "val/loss": s} for s in range(rows)))
+    assert len(curve(runs, run_id, "val/loss")) == rows
