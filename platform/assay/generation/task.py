@@ -17,6 +17,7 @@ from assay.chemistry.molecules import Molecules
 from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, size_histogram, splits
 from assay.generation.denoiser import Atoms, Denoiser, Prediction
 from assay.generation.metrics import edm
+from assay.generation.metrics.evaluate import known_smiles
 from assay.generation.processes.process import GenerativeProcess, PathPoint
 from assay.generation.settings import (
     GenerationSettings,
@@ -25,7 +26,6 @@ from assay.generation.settings import (
     process,
 )
 from assay.store import sets
-from assay.store.locations import cache_root
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 
@@ -90,7 +90,7 @@ class GenerationTask(Task):
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
         """Return the EDM protocol on fresh samples."""
         self.samples = self.sample(model, self.chosen.evaluation_samples, progress)
-        return edm.evaluate(self.samples, self._training_smiles(), processes=1)
+        return edm.evaluate(self.samples, known_smiles(self.packed, processes=1), processes=1)
 
     def evaluation_passes(self) -> int:
         """Return the forward passes of one molecule that sampling takes."""
@@ -99,7 +99,7 @@ class GenerationTask(Task):
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocol on the test split."""
         test = self.packed.molecules.select(self.packed.split_indices("test"))
-        return edm.evaluate(test, self._training_smiles(), processes=1)
+        return edm.evaluate(test, known_smiles(self.packed, processes=1), processes=1)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated samples as `samples.npz`, to be scored by others."""
@@ -167,11 +167,6 @@ class GenerationTask(Task):
         counts = np.bincount(numbers, minlength=max(VOCABULARY) + 1)[list(VOCABULARY)] + 1.0
         prior_K = torch.as_tensor(counts / counts.sum(), dtype=torch.float32)
         return process(self.cell.variant["process"])(self.chosen.process, prior_K)
-
-    def _training_smiles(self) -> frozenset[str]:
-        train = self.packed.molecules.select(self.packed.split_indices("train"))
-        name = f"edm-{edm.VERSION}-smiles-{self.packed.digest[:16]}.txt"
-        return edm.training_smiles(train, cache_root() / name, processes=1)
 
 
 def _to_molecules(

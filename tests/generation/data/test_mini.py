@@ -37,12 +37,12 @@ def test_the_rules_make_what_they_promise(smiles):
 
 
 def test_small_molecules_come_first_and_the_order_is_fixed(smiles):
-    assert smiles[:8] == ["C", "C#C", "C#N", "C=C", "C=O", "CC", "CF", "CN"]
+    assert smiles[:8] == ["C", "C#C", "C=C", "C=O", "CC", "CF", "CN", "CO"]
     assert enumerate_smiles() == smiles
 
 
 def test_what_would_not_keep_is_left_out(smiles):
-    assert {"CO", "CC#N", "NC=O", "FC(F)F", "c1ccncc1"} <= set(smiles)
+    assert {"CO", "CC#N", "NC=O", "FCF", "c1ccncc1"} <= set(smiles)
     assert not {"OCO", "NF", "OO", "C=CO", "OCF", "NN"} & set(smiles)
 
 

@@ -1,0 +1,147 @@
+"""Molecules that cannot be meant: empty, not finite, of no element, coincident, in a wrong unit.
+
+Shapes: M molecules, ΣN their atoms one after the other, n atoms of each molecule of one size.
+"""
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.chemistry.elements import HIGHEST
+from assay.chemistry.molecules import Molecules
+from assay.errors import DataError
+
+COINCIDENT = 0.01
+"""Å: below it two atoms are at one place, whatever the unit was."""
+
+NANOMETRES = 0.3
+"""Å: no atom's nearest neighbour is as near as this; in nm every bond is nearer."""
+
+HYDROGEN = (0.7, 1.65)
+"""Å: from a hydrogen to its nearest atom it is 0.74 (H2) to 1.61 (HI); in Bohr at least 1.7."""
+
+_UNANIMOUS = 0.9
+_PAIRS_AT_ONCE = 4_000_000
+
+
+def nearest_neighbours(molecules: Molecules) -> NDArray[np.float32]:
+    """Return (ΣN,) the distance in Å from each atom to the nearest other of its molecule.
+
+    It is inf for an atom that is alone, and nan beside coordinates that are not finite.
+    """
+    nearest = np.full(len(molecules.numbers), np.inf, dtype=np.float32)
+    starts = molecules.offsets[:-1]
+    for size in np.unique(molecules.n_atoms[molecules.n_atoms > 1]):
+        of_size = np.flatnonzero(molecules.n_atoms == size)
+        for chunk in np.array_split(of_size, -(-len(of_size) * size**2 // _PAIRS_AT_ONCE)):
+            rows_Mn = starts[chunk, None] + np.arange(size)
+            nearest[rows_Mn] = _nearest(molecules.positions[rows_Mn])
+    return nearest
+
+
+def absurd_records(molecules: Molecules) -> list[tuple[int, str]]:
+    """Return (index, reason) of each molecule that no unit or model can excuse, in order.
+
+    Empty, coordinates that are not finite, atomic numbers of no element, coincident atoms.
+    """
+    owner = np.repeat(np.arange(len(molecules)), molecules.n_atoms)
+    bad_rows = ~np.isfinite(molecules.positions)
+    unknown = (molecules.numbers < 1) | (molecules.numbers > HIGHEST)
+    coincident = nearest_neighbours(molecules) < COINCIDENT
+    not_finite = _sum_by_molecule(bad_rows.sum(1), owner, len(molecules))
+    reasons: dict[int, str] = {}
+    for index in np.flatnonzero(molecules.n_atoms == 0):
+        reasons[int(index)] = "it has no atoms"
+    for index in np.flatnonzero(not_finite):
+        reasons[int(index)] = f"{not_finite[index]} coordinates are not finite"
+    for row in np.flatnonzero(unknown):
+        reasons.setdefault(int(owner[row]), f"no element has number {molecules.numbers[row]}")
+    for index in np.unique(owner[coincident]):
+        reasons.setdefault(int(index), f"two of its atoms are less than {COINCIDENT} Å apart")
+    return sorted(reasons.items())
+
+
+def suspect_units(molecules: Molecules) -> list[tuple[int, str]]:
+    """Return (index, reason) of each molecule whose coordinates cannot be in Å.
+
+    A molecule with hydrogens is judged by their median distance to the nearest atom; one without
+    only by whether every atom is nearer to another than any bond is.
+    """
+    nearest = nearest_neighbours(molecules)
+    owner = np.repeat(np.arange(len(molecules)), molecules.n_atoms)
+    wide = _sum_by_molecule(~(nearest < NANOMETRES), owner, len(molecules)) > 0
+    hydrogen = _median_by_molecule(nearest, (molecules.numbers == 1) & np.isfinite(nearest), owner)
+    low, high = HYDROGEN
+    reasons: dict[int, str] = {}
+    for index in np.flatnonzero(~wide & (molecules.n_atoms > 1)):
+        reasons[int(index)] = (
+            f"every atom is within {NANOMETRES} Å of another: looks like nanometres, expected Å"
+        )
+    for index, distance in hydrogen:
+        if not low <= distance <= high:
+            unit = "looks like Bohr, expected Å" if high < distance < 2.6 else "expected Å"
+            reasons.setdefault(
+                index, f"hydrogens are {distance:.2f} Å from the nearest atom: {unit}"
+            )
+    return sorted(reasons.items())
+
+
+def wrong_unit(molecules: Molecules) -> str | None:
+    """Return why a whole file cannot be in Å, or None.
+
+    One molecule may be a poor sample; nine in ten that fail in the same way are a wrong unit.
+    """
+    suspects = suspect_units(molecules)
+    kinds = Counter(reason.rpartition(": ")[2] for _, reason in suspects)
+    for kind, count in kinds.most_common(1):
+        if count >= _UNANIMOUS * len(molecules):
+            reason = next(text for _, text in suspects if text.endswith(kind))
+            return f"{reason} ({count:,} of {len(molecules):,} molecules)"
+    return None
+
+
+def check_molecules(molecules: Molecules, ids: NDArray[np.integer], where: str) -> None:
+    """Refuse molecules that cannot be meant.
+
+    Args:
+        molecules: What was read.
+        ids: (M,) what the records are called in `where`.
+        where: The file, for the message.
+
+    Raises:
+        DataError: names `where`, the first record and its fault.
+    """
+    faults = sorted([*absurd_records(molecules), *suspect_units(molecules)])
+    if faults:
+        index, reason = faults[0]
+        more = len({fault[0] for fault in faults}) - 1
+        others = f" ({more:,} more records are at fault)" if more else ""
+        raise DataError(f"{where}: record {ids[index]}: {reason}{others}")
+
+
+def _nearest(positions_Mn3: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Coordinates may be nan, inf or too large to square: the callers judge what comes of them.
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference_Mnn3 = positions_Mn3[:, :, None, :] - positions_Mn3[:, None, :, :]
+        squared_Mnn = np.einsum("mijk,mijk->mij", difference_Mnn3, difference_Mnn3)
+    itself = np.arange(positions_Mn3.shape[1])
+    squared_Mnn[:, itself, itself] = np.inf
+    return np.sqrt(squared_Mnn.min(-1))
+
+
+def _sum_by_molecule(
+    values: NDArray[np.generic], owner: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    return np.bincount(owner, weights=values.astype(np.float64), minlength=count).astype(np.int64)
+
+
+def _median_by_molecule(
+    values: NDArray[np.float32], chosen: NDArray[np.bool_], owner: NDArray[np.int64]
+) -> list[tuple[int, float]]:
+    """Return (index, lower median) of the chosen values of each molecule that has any."""
+    rows = np.flatnonzero(chosen)
+    rows = rows[np.lexsort((values[rows], owner[rows]))]
+    indices, first, counts = np.unique(owner[rows], return_index=True, return_counts=True)
+    medians = values[rows[first + (counts - 1) // 2]]
+    return list(zip(indices.tolist(), medians.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""The molecules that the generation family learns from."""

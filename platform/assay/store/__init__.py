@@ -1,0 +1,1 @@
+"""Data sets on disk: fetched, checked, packed once, and read through memory maps."""

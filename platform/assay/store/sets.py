@@ -1,0 +1,289 @@
+"""The catalogued data sets: prepared once on this machine, then opened by name.
+
+<cache>/<name>/<digest>/        a packed set
+<cache>/<name>/index-<v>.json   which packed set each source gave, and which was asked for last
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from assay import catalog
+from assay.config import Settings, choose
+from assay.errors import ConfigError, DataError
+from assay.result import write_json
+from assay.store.locations import cache_root, data_root, source_root, writing
+from assay.store.packed import PackedSet
+
+Watch = Callable[[str, float], None]
+"""`watch(phase, fraction)`: how far the preparation has come."""
+
+RULES = "rules"
+"""The source of a set that rules in this repository make."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a data set makes of its source: the arrays to pack, and what they hold in one line."""
+
+    arrays: Mapping[str, NDArray]
+    description: str
+
+
+class DataSet(Protocol):
+    """A data set as `assay.catalog.DATA_SETS` names it."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    version: int
+    """Grows whenever the same source would be packed otherwise."""
+    upstream: str | None
+    """Where it is published; None for a set that rules in this repository make."""
+
+    def build(self, source: str, watch: Watch) -> Built:
+        """Read `source` (a path, a URL, or "rules") and return the checked arrays.
+
+        Raises:
+            DataError: the source is missing, unreadable, corrupt or absurd.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `assay data list`."""
+
+    name: str
+    title: str
+    licence: str
+    digest: str | None
+    """None where the set is not prepared here."""
+    counts: tuple[int, int, int] | None
+    """Train, validation and test records."""
+
+
+def prepare(name: str, source: str | None = None, watch: Watch | None = None) -> PackedSet:
+    """Return the prepared data set, preparing it first where it is not.
+
+    `source` (a path or a URL) is the first choice, then `$ASSAY_DATA/<name>`, then what was
+    asked for last, then upstream. Two processes may call this at once.
+
+    Raises:
+        ConfigError: no such data set, or one that takes no source is given one.
+        DataError: the source is missing, unreadable, corrupt or absurd.
+        MachineError: the cache has no space left or may not be written.
+    """
+    data_set = _data_set(name)
+    key = _source_key(_origin(data_set, source))
+    shelf = _Shelf(cache_root() / name, data_set.version)
+    packed = shelf.find(key)
+    if packed is not None and shelf.is_current(packed):
+        return packed
+    with shelf.locked():
+        packed = shelf.find(key)
+        if packed is None:
+            origin = _origin(data_set, source) or data_set.upstream or RULES
+            shelf.clear_abandoned()
+            packed = _build(data_set, origin, shelf.folder, watch or _nobody)
+            key = _source_key(origin)
+        shelf.record(key, packed)
+    return packed
+
+
+def open_set(name: str) -> PackedSet:
+    """Open a prepared data set: that of `$ASSAY_DATA/<name>`, else the one asked for last.
+
+    Raises:
+        ConfigError: no such data set.
+        DataError: it is not prepared, or what is prepared is damaged.
+    """
+    data_set = _data_set(name)
+    origin = _origin(data_set, None)
+    packed = _Shelf(cache_root() / name, data_set.version).find(_source_key(origin))
+    if packed is None:
+        from_there = f" from {origin}" if origin not in (None, RULES) else ""
+        raise DataError(f"{name}: not prepared{from_there}; run `assay data prepare {name}`")
+    return packed
+
+
+def verify(name: str) -> PackedSet:
+    """Hash every array of a prepared data set again.
+
+    Raises:
+        DataError: it is not prepared, or an array is not what was written.
+    """
+    packed = open_set(name)
+    packed.verify()
+    return packed
+
+
+def require_digest(packed: PackedSet, digest: str) -> None:
+    """Refuse a data set whose content is not that of `digest`, or of its first digits.
+
+    Raises:
+        DataError: the contents differ.
+    """
+    if not packed.digest.startswith(digest):
+        raise DataError(
+            f"{packed.manifest.name}: the data prepared from {packed.manifest.source} has digest "
+            f"{packed.digest}, the cell was made for {digest}; prepare the data it was made for, "
+            f"or leave the digest out of the cell"
+        )
+
+
+def catalogued() -> list[Row]:
+    """Return what `assay data list` shows, in the order of the catalog.
+
+    Raises:
+        DataError: ASSAY_DATA names no folder, or a prepared set is damaged.
+    """
+    return [_row(_data_set(name)) for name in catalog.DATA_SETS]
+
+
+def is_url(source: str) -> bool:
+    """Tell a URL from a path."""
+    return source.startswith(("http://", "https://"))
+
+
+class _Index(Settings):
+    """`index.json`: the digest of each source's packed set, and the current one."""
+
+    current: str | None = None
+    sources: dict[str, str] = {}
+
+
+class _Shelf:
+    """The prepared sets of one name and version."""
+
+    def __init__(self, folder: Path, version: int) -> None:
+        self.folder = folder
+        self._path = folder / f"index-{version}.json"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from preparing the same data set at the same time."""
+        lock = FileLock(self.folder / "lock")
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def find(self, key: str | None) -> PackedSet | None:
+        """Open what the source of `key` gave, or for None the current set."""
+        index = self._read()
+        digest = index.current if key is None else index.sources.get(key)
+        if digest is None or not (self.folder / digest).is_dir():
+            return None
+        return PackedSet.open(self.folder / digest)
+
+    def is_current(self, packed: PackedSet) -> bool:
+        """Tell whether `packed` was asked for last."""
+        return self._read().current == packed.digest
+
+    def record(self, key: str | None, packed: PackedSet) -> None:
+        """Remember which set a source gave, and make it the current one."""
+        sources = self._read().sources
+        if key is not None:
+            sources = {**sources, key: packed.digest}
+        with writing(self.folder):
+            write_json(self._path, _Index(current=packed.digest, sources=sources))
+
+    def clear_abandoned(self) -> None:
+        """Delete what a killed preparation left; the caller holds the lock."""
+        for building in self.folder.glob(".building-*"):
+            shutil.rmtree(building)
+
+    def _read(self) -> _Index:
+        try:
+            return _Index.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return _Index()
+        except (OSError, ValidationError) as error:
+            raise DataError(f"{self._path}: cannot be read; delete it and prepare again") from error
+
+
+def _build(data_set: DataSet, origin: str, folder: Path, watch: Watch) -> PackedSet:
+    built = data_set.build(origin, watch)
+    return PackedSet.write(
+        folder,
+        built.arrays,
+        name=data_set.name,
+        description=built.description,
+        source=origin,
+    )
+
+
+def _row(data_set: DataSet) -> Row:
+    root = data_root()
+    absent = data_set.upstream and root is not None and not (root / data_set.name).is_dir()
+    packed = None
+    if not absent:
+        key = _source_key(_origin(data_set, None))
+        packed = _Shelf(cache_root() / data_set.name, data_set.version).find(key)
+    return Row(
+        data_set.name,
+        data_set.title,
+        data_set.licence,
+        packed.digest if packed else None,
+        packed.counts if packed else None,
+    )
+
+
+def _data_set(name: str) -> DataSet:
+    return catalog.load(catalog.DATA_SETS[choose("data set", name, catalog.DATA_SETS)])
+
+
+def _origin(data_set: DataSet, source: str | None) -> str | None:
+    """Return the source that is asked for, or None where any prepared one will do."""
+    if data_set.upstream is None:
+        if source is not None:
+            raise ConfigError(f"{data_set.name}: is made by rules; leave out the source {source}")
+        return RULES
+    if source is not None:
+        return source if is_url(source) else str(Path(source).expanduser().absolute())
+    folder = source_root(data_set.name)
+    return str(folder) if folder else None
+
+
+def _source_key(origin: str | None) -> str | None:
+    """Return a hash of where the source is and of the sizes and times of its files."""
+    if origin is None:
+        return None
+    files = []
+    if origin != RULES and not is_url(origin):
+        files = _files(Path(origin))
+    identity = json.dumps([origin, files])
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def _files(path: Path) -> list[tuple[str, int, int]]:
+    try:
+        if not path.is_dir():
+            found = path.stat()
+            return [(path.name, found.st_size, found.st_mtime_ns)]
+        with os.scandir(path) as entries:
+            stats = [(entry.name, entry.stat()) for entry in entries]
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); give another source"
+        ) from error
+    return sorted((name, found.st_size, found.st_mtime_ns) for name, found in stats)
+
+
+def _nobody(phase: str, fraction: float) -> None:
+    """Watch nothing."""
