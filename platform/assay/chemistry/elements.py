@@ -1,0 +1,21 @@
+"""The chemical elements: symbol ↔ atomic number (IUPAC, 118 elements)."""
+
+from collections.abc import Mapping
+
+_TABLE = """
+X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se
+Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy
+Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf
+Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
+"""
+
+SYMBOLS: tuple[str, ...] = tuple(_TABLE.split())
+"""Symbols by atomic number; entry 0, X, is no element."""
+
+ATOMIC_NUMBERS: Mapping[str, int] = {
+    symbol: number for number, symbol in enumerate(SYMBOLS) if number
+}
+"""Atomic numbers by symbol."""
+
+HIGHEST = len(SYMBOLS) - 1
+"""The highest atomic number, 118."""

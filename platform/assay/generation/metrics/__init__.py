@@ -1,0 +1,1 @@
+"""What samples are judged by: published protocols, versioned, with intervals."""

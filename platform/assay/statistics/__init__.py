@@ -1,0 +1,1 @@
+"""How surely: intervals on every number."""
