@@ -13,6 +13,8 @@ import assay
 from assay.result import Provenance
 
 PACKAGES = ("torch", "numpy", "scipy", "rdkit", "ray", "mlflow", "optuna", "pydantic")
+JOB_VARIABLE = "ASSAY_RAY_JOB_ID"
+"""Set by a driver that runs as a Ray job: the id that `ray job submit` printed."""
 
 
 def provenance(
@@ -35,7 +37,7 @@ def provenance(
         data_description=data_description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
-        ray_job_id=os.environ.get("RAY_JOB_ID"),
+        ray_job_id=os.environ.get(JOB_VARIABLE),
     )
 
 

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
-from assay.config import Settings, digest16, validate
-from assay.errors import DataError
+from assay.config import S, Settings, digest16, validate
+from assay.errors import ConfigError, DataError
 from assay.task import Estimate
 
 KEY = re.compile(r"[0-9a-f]{16}")
@@ -132,7 +132,7 @@ def read_result(path: Path) -> Result:
     Raises:
         DataError: the file is unreadable, breaks the schema, or its cell does not hash to its key.
     """
-    result = validate(Result, _read_json(path), str(path))
+    result = read_settings(Result, path)
     if digest16(result.cell) != result.provenance.cell_key:
         raise DataError(f"{path}: the cell does not hash to {result.provenance.cell_key}: edited?")
     return result
@@ -147,7 +147,7 @@ def read_results(directory: Path) -> list[Result]:
 def read_reference(directory: Path) -> Reference | None:
     """Read the data's own row of a suite's folder, if there is one."""
     path = directory / "reference.json"
-    return validate(Reference, _read_json(path), str(path)) if path.exists() else None
+    return read_settings(Reference, path) if path.exists() else None
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -162,8 +162,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_json(path: Path) -> Any:
+def read_settings(model: type[S], path: Path) -> S:
+    """Read a JSON file as `model`.
+
+    Raises:
+        DataError: the file is unreadable or breaks the schema; names the file and the key.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        return validate(model, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable as JSON ({error})") from error
+    except ConfigError as error:
+        raise DataError(str(error)) from error

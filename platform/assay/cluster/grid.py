@@ -190,4 +190,6 @@ def _name(cell: Cell) -> str:
 
 def _forwarded() -> dict[str, str]:
     found = {name: os.environ.get(name) for name in FORWARDED}
-    return {name: str(Path(value).absolute()) for name, value in found.items() if value}
+    paths = {name: str(Path(value).absolute()) for name, value in found.items() if value}
+    job = session.job_id()
+    return paths | ({provenance.JOB_VARIABLE: job} if job else {})

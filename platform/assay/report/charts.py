@@ -1,0 +1,105 @@
+"""What the page's charts are drawn from: points of quality against cost, and curves of training.
+
+The page itself draws them (`assets/charts.js`), so that they follow its light and dark style.
+A first axis of the grid is told apart by colour, a second by the marker's shape and the dash.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assay.report.folders import Folder
+from assay.report.leaderboard import Row, in_order, metric_names, representatives
+from assay.report.wording import FRACTIONS, estimate_text, headline, metric_title
+from assay.task import Estimate
+
+X_AXES = ("samples", "flops", "seconds")
+"""What a curve can be drawn against."""
+
+_DIGITS = 5
+
+
+def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return everything that the charts of a suite show, as plain JSON."""
+    metrics = metric_names(folder.results, folder.reference)
+    reference = folder.reference.estimates if folder.reference else {}
+    several = any(row.kind == "mean" for row in rows)
+    return {
+        "metrics": [
+            {
+                "key": metric,
+                "title": metric_title(metric),
+                "fraction": metric in FRACTIONS,
+                "higher": _better(metric, rows, reference) == "higher",
+                "data": _numbers(metric, reference[metric]) if metric in reference else None,
+            }
+            for metric in metrics
+        ],
+        "headline": headline(metrics) if metrics else None,
+        "points": [_point(row, folder.suite.grid) for row in representatives(rows)],
+        "quantities": _quantities(folder),
+        "curves": [
+            {
+                "name": f"{result.label}, seed {result.cell['seed']}" if several else result.label,
+                "style": places(result.cell["variant"], folder.suite.grid),
+                **_curve(folder.curves[result.provenance.cell_key]),
+            }
+            for result in in_order(folder.results, rows)
+            if folder.curves.get(result.provenance.cell_key)
+        ],
+    }
+
+
+def _better(metric: str, rows: Sequence[Row], reference: Mapping[str, Estimate]) -> str:
+    known = [row.estimates for row in rows] + [reference]
+    return next(estimates[metric].better for estimates in known if metric in estimates)
+
+
+def _point(row: Row, grid: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    assert row.cost is not None
+    return {
+        "name": row.label,
+        "style": places(row.variant, grid),
+        "flops": row.cost.flops,
+        "seconds": row.cost.training_seconds,
+        "values": {name: _numbers(name, estimate) for name, estimate in row.estimates.items()},
+    }
+
+
+def _numbers(metric: str, estimate: Estimate) -> list[Any]:
+    text = f"{estimate_text(metric, estimate)}, n = {estimate.n:,}"
+    return [_short(v) for v in (estimate.value, estimate.low, estimate.high)] + [text]
+
+
+def places(variant: Mapping[str, str], grid: Mapping[str, Sequence[str]]) -> tuple[int, int]:
+    """Return where a variant's values stand on the first two axes: its colour and its shape."""
+    found = [
+        list(values).index(variant[axis]) if variant.get(axis) in values else len(values)
+        for axis, values in grid.items()
+    ]
+    first, second = [*found, 0, 0][:2]
+    return first, second
+
+
+def _quantities(folder: Folder) -> list[str]:
+    """Return what was logged in training or validation, the loss first."""
+    keys = {key for rows in folder.curves.values() for row in rows for key in row}
+    names = {key.partition("/")[2] for key in keys if key.startswith(("train/", "val/"))}
+    return sorted(names, key=lambda name: (name != "loss", name))
+
+
+def _curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn rows into columns; a series is [rows in which it is logged, values]."""
+    names = sorted({key for row in rows for key in row if key.startswith(("train/", "val/"))})
+    logged = {name: [k for k, row in enumerate(rows) if name in row] for name in names}
+    return {
+        "x": {axis: [_short(row[axis]) for row in rows] for axis in X_AXES if axis in rows[0]},
+        "series": {
+            name: [places if len(places) < len(rows) else None,
+                   [_short(rows[k][name]) for k in places]]
+            for name, places in logged.items()
+        },
+    }  # fmt: skip
+
+
+def _short(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}")

@@ -1,0 +1,167 @@
+"""The rows of a leaderboard: every cell, its mean over seeds, and below them the data's own row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Literal
+
+from scipy.special import stdtrit
+
+from assay.config import digest16
+from assay.report.wording import FRACTIONS, headline
+from assay.result import Cost, Reference, Result
+from assay.statistics.intervals import CONFIDENCE
+from assay.task import Estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a leaderboard."""
+
+    kind: Literal["cell", "mean", "reference"]
+    group: str
+    """Equal for the cells that differ in nothing but their seed, and for their mean."""
+    label: str
+    variant: Mapping[str, str]
+    seeds: tuple[int, ...]
+    estimates: Mapping[str, Estimate]
+    cost: Cost | None
+    """Of a mean: the mean over its seeds. The data costs nothing: None."""
+    hardware: str
+    cell_key: str | None
+
+
+def leaderboard(results: Sequence[Result], reference: Reference | None) -> list[Row]:
+    """Return the rows, the best group first, each mean above its seeds, the data's row last."""
+    groups = _groups(results)
+    metrics = metric_names(results, reference)
+    if metrics:
+        groups.sort(key=lambda rows: _rank(rows[0], headline(metrics)))
+    rows = [row for group in groups for row in group]
+    if reference is not None:
+        rows.append(
+            Row("reference", "reference", reference.label, {}, (), reference.estimates, None, "",
+                None)
+        )  # fmt: skip
+    return rows
+
+
+def metric_names(results: Iterable[Result], reference: Reference | None) -> list[str]:
+    """Return every metric there is, by protocol and in the order in which each lists its own."""
+    names = dict.fromkeys(name for result in results for name in result.estimates)
+    names |= dict.fromkeys(reference.estimates if reference else ())
+    protocols = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+    return sorted(names, key=lambda name: protocols.index(name.rpartition("/")[0]))
+
+
+def representatives(rows: Iterable[Row]) -> list[Row]:
+    """Return one row a group: its mean over seeds, or its only cell."""
+    models = [row for row in rows if row.kind != "reference"]
+    averaged = {row.group for row in models if row.kind == "mean"}
+    return [row for row in models if row.kind == "mean" or row.group not in averaged]
+
+
+def in_order(results: Iterable[Result], rows: Iterable[Row]) -> list[Result]:
+    """Return the results in the order of a leaderboard's rows."""
+    by_key = {result.provenance.cell_key: result for result in results}
+    return [by_key[row.cell_key] for row in rows if row.cell_key is not None]
+
+
+def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[Row]]:
+    """Return the best row of a metric and the others whose intervals overlap its interval."""
+    measured = [row for row in rows if metric in row.estimates]
+    if not measured:
+        return None, []
+    best = min(measured, key=lambda row: _rank(row, metric))
+    top = best.estimates[metric]
+    rivals = [
+        row
+        for row in measured
+        if row is not best
+        and row.estimates[metric].low <= top.high
+        and row.estimates[metric].high >= top.low
+    ]
+    return best, rivals
+
+
+def _groups(results: Sequence[Result]) -> list[list[Row]]:
+    keyed = sorted(
+        ((_group(result), result) for result in results),
+        key=lambda pair: (pair[1].label, pair[0], pair[1].cell["seed"]),
+    )
+    groups = []
+    for group, pairs in groupby(keyed, key=lambda pair: pair[0]):
+        cells = [_cell_row(group, result) for _, result in pairs]
+        groups.append([_mean_row(cells), *cells] if len(cells) > 1 else cells)
+    return groups
+
+
+def _group(result: Result) -> str:
+    return digest16({key: value for key, value in result.cell.items() if key != "seed"})
+
+
+def _cell_row(group: str, result: Result) -> Row:
+    made = result.provenance
+    return Row(
+        kind="cell",
+        group=group,
+        label=result.label,
+        variant=result.cell["variant"],
+        seeds=(result.cell["seed"],),
+        estimates=result.estimates,
+        cost=result.cost,
+        hardware=f"{made.device}, {made.threads} thread{'s' if made.threads != 1 else ''}",
+        cell_key=made.cell_key,
+    )
+
+
+def _mean_row(cells: Sequence[Row]) -> Row:
+    shared = [name for name in cells[0].estimates if _comparable(cells, name)]
+    return Row(
+        kind="mean",
+        group=cells[0].group,
+        label=cells[0].label,
+        variant=cells[0].variant,
+        seeds=tuple(seed for row in cells for seed in row.seeds),
+        estimates={name: _over_seeds(name, [c.estimates[name] for c in cells]) for name in shared},
+        cost=_mean_cost([row.cost for row in cells if row.cost is not None]),
+        hardware="; ".join(dict.fromkeys(row.hardware for row in cells)),
+        cell_key=None,
+    )
+
+
+def _mean_cost(costs: Sequence[Cost]) -> Cost:
+    mean = {name: fmean(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
+    counts = [name for name, value in costs[0] if isinstance(value, int)]
+    return Cost.model_validate(mean | {name: round(mean[name]) for name in counts})
+
+
+def _comparable(cells: Sequence[Row], name: str) -> bool:
+    versions = {row.estimates[name].version if name in row.estimates else None for row in cells}
+    return len(versions) == 1 and None not in versions
+
+
+def _over_seeds(name: str, estimates: Sequence[Estimate]) -> Estimate:
+    """Return the mean with Student's t interval over seeds, n their number.
+
+    The interval of a fraction is cut to [0, 1], outside of which no value can lie. Source:
+    Student, Biometrika 6 (1908) 1.
+    """
+    values, n = [estimate.value for estimate in estimates], len(estimates)
+    mean = fmean(values)
+    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * stdev(values) / sqrt(n)
+    low, high = mean - half, mean + half
+    if name in FRACTIONS:
+        low, high = max(low, 0.0), min(high, 1.0)
+    first = estimates[0]
+    return Estimate(value=mean, low=low, high=high, n=n, version=first.version, better=first.better)
+
+
+def _rank(row: Row, metric: str) -> tuple[bool, float, str]:
+    """Order rows by a metric, the best first; those without it come last."""
+    estimate = row.estimates.get(metric)
+    if estimate is None:
+        return True, 0.0, row.label
+    return False, -estimate.value if estimate.better == "higher" else estimate.value, row.label

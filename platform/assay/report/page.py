@@ -1,0 +1,111 @@
+"""The page: suites' folders become one HTML file that needs nothing else, no network included."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from assay import __version__
+from assay.errors import ConfigError, MachineError
+from assay.report import sketch, wording
+from assay.report.folders import read_folder
+from assay.report.suite import suite_context
+from assay.result import write_bytes
+
+ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("table.js", "charts.js", "viewer.js")
+
+
+def build(folders: Sequence[Path], out: Path) -> Path:
+    """Make one self-contained HTML page of suites' published folders, and return its path.
+
+    The same folders give the same bytes, but for the time in the page's head.
+
+    Raises:
+        ConfigError: there is no folder, or one is missing or empty, or `out` is a folder.
+        DataError: a file in a folder is unreadable or corrupt.
+        MachineError: the page cannot be written.
+    """
+    if not folders:
+        raise ConfigError("no suite to report: run `make grid`, or name a folder with results")
+    if out.is_dir():
+        raise ConfigError(f"{out}: is a folder: give the HTML file to write")
+    suites = [
+        suite_context(f"s{number}", read_folder(path))
+        for number, path in enumerate(folders, start=1)
+    ]
+    page = _page(suites, datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        write_bytes(out, page.encode())
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror})") from error
+    return out
+
+
+def _page(suites: Sequence[Mapping[str, Any]], generated: str) -> str:
+    from plotly.offline import get_plotlyjs
+
+    code = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    scripts = [get_plotlyjs(), f'"use strict";\n{code}']
+    elements = {
+        number
+        for suite in suites
+        for sketches in suite["sketches"].values()
+        for molecule in sketches
+        for number in molecule.numbers.tolist()
+    }
+    viewer = {
+        "radii": {n: sketch.radius(n) for n in sorted(elements)},
+        "colours": {n: sketch.colour(n) for n in sorted(elements)},
+        "symbols": {n: sketch.SYMBOLS[n] for n in sorted(elements)},
+    }
+    return _environment().get_template("page.html").render(
+        suites=suites,
+        generated=generated,
+        version=__version__,
+        style=Markup((ASSETS / "style.css").read_text(encoding="utf-8")),
+        scripts=[Markup(script) for script in scripts],
+        hashes=[_hash(script) for script in scripts],
+        gradients=sketch.gradients(elements),
+        data=_embedded(
+            {
+                "elements": viewer,
+                "charts": {suite["id"]: suite["charts"] for suite in suites},
+                "molecules": {k: v for suite in suites for k, v in suite["molecules"].items()},
+            }
+        ),
+    )  # fmt: skip
+
+
+def _embedded(data: Mapping[str, Any]) -> Markup:
+    """Return JSON that no HTML parser can leave: `<` never occurs in it."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.update(
+        w=wording, svg=sketch.svg, pretty=lambda data: json.dumps(data, indent=1)
+    )
+    return environment

@@ -1,0 +1,242 @@
+"""The first samples of a cell, oriented to be looked at and drawn as ball-and-stick SVG.
+
+Bonds and stable atoms follow the bond table of the EDM protocol (`assay.chemistry.bonds`).
+Shapes: N atoms of one molecule, B bonds.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from assay.chemistry.bonds import ALLOWED_VALENCES, MAX_VALENCE, bond_orders
+from assay.chemistry.elements import HIGHEST, SYMBOLS
+from assay.errors import DataError
+
+SIDE = 120.0
+"""Width and height of a drawing, in SVG units."""
+
+COLOURS = {
+    "H": "#f4f4f4", "B": "#ffb5b5", "C": "#8a8f98", "N": "#4a63f0", "O": "#f0362b",
+    "F": "#63cf3c", "Si": "#e3c08c", "P": "#ff8a1c", "S": "#f2d21f", "Cl": "#21d321",
+    "Br": "#a8382c", "I": "#8f2fb3",
+}  # fmt: skip
+"""The colours of Corey, Pauling and Koltun as Jmol has them, toned to be told apart on any page."""
+
+OTHER_COLOUR = "#e06ec0"
+
+_RADII = {"H": 0.27, "B": 0.42, "C": 0.40, "N": 0.38, "O": 0.37, "F": 0.35}
+_OTHER_RADIUS = 0.48
+_MARGIN = 8.0
+_MOST_UNITS_AN_ANGSTROM = 20.0
+_LEAST_RADIUS = 1.2
+_DEPTH = 0.03
+"""How much larger a ball is drawn for every Å that it is nearer."""
+_INSIDE = 0.85
+"""Share of a ball's radius at which its sticks begin, so that none leaves a gap."""
+_SHIFTS = {1: (0.0,), 2: (-0.13, 0.13), 3: (-0.2, 0.0, 0.2)}
+"""Å between the sticks of a bond and its axis, by order."""
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A molecule in the orientation in which it is widest; its atoms from back to front."""
+
+    positions: NDArray[np.float64]
+    """(N, 3), Å, centred."""
+    numbers: NDArray[np.uint8]
+    """(N,)."""
+    bonds: NDArray[np.int64]
+    """(B, 3): two rows of atoms and the order of the bond."""
+    unstable: NDArray[np.bool_]
+    """(N,) whether an atom's bond orders sum to a valence that it may not have."""
+    drawable: bool
+    """False if a coordinate is not finite; then the positions are zero."""
+
+    @property
+    def stable(self) -> bool:
+        """Whether every atom is stable."""
+        return self.drawable and not self.unstable.any()
+
+    @property
+    def state(self) -> str:
+        """What the page says of it in a word or two."""
+        if not self.drawable:
+            return "not finite" if len(self.numbers) else "no atoms"
+        return "stable" if self.stable else "unstable"
+
+    @property
+    def formula(self) -> list[tuple[str, int]]:
+        """Elements and their counts, in the order of Hill: C, H, then by the alphabet."""
+        symbols, counts = np.unique(np.array(SYMBOLS)[self.numbers], return_counts=True)
+        found = dict(zip(symbols.tolist(), counts.tolist(), strict=True))
+        first = ("C", "H") if "C" in found else ()
+        return sorted(found.items(), key=lambda item: (item[0] not in first, item[0]))
+
+    @property
+    def formula_text(self) -> str:
+        """The formula in one word, such as `C7H10O2`."""
+        return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in self.formula)
+
+
+def read_sketches(path: Path, count: int) -> list[Sketch]:
+    """Read the first `count` molecules of an NPZ file of samples.
+
+    Raises:
+        DataError: the file is not an NPZ of molecules, or its arrays do not fit together.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            positions, numbers, n_atoms = (
+                arrays[name] for name in ("positions", "numbers", "n_atoms")
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not an NPZ of molecules ({error})") from error
+    total = int(n_atoms.sum()) if n_atoms.ndim == 1 and n_atoms.dtype.kind in "iu" else -1
+    fits = positions.shape == (total, 3) and numbers.shape == (total,)
+    if not fits or (n_atoms < 0).any() or (numbers > HIGHEST).any() or (numbers < 1).any():
+        raise DataError(
+            f"{path}: positions {positions.shape}, numbers {numbers.shape} and n_atoms "
+            f"{n_atoms.shape} do not describe molecules"
+        )
+    ends = np.cumsum(n_atoms[:count])
+    return [
+        sketch(positions[end - size : end], numbers[end - size : end])
+        for end, size in zip(ends.tolist(), n_atoms[:count].tolist(), strict=True)
+    ]
+
+
+def sketch(positions: NDArray[np.floating], numbers: NDArray[np.integer]) -> Sketch:
+    """Find the bonds of one molecule and turn it to be seen.
+
+    Args:
+        positions: (N, 3), Å.
+        numbers: (N,) atomic numbers.
+    """
+    numbers = numbers.astype(np.uint8)
+    N = len(numbers)
+    if N == 0 or not np.isfinite(positions).all():
+        nothing = np.zeros((0, 3), dtype=np.int64)
+        return Sketch(np.zeros((N, 3)), numbers, nothing, np.ones(N, dtype=bool), drawable=False)
+    turned = _widest_view(positions.astype(np.float64))
+    order = np.argsort(turned[:, 2], kind="stable")
+    turned, numbers = turned[order], numbers[order]
+    first, second = np.triu_indices(N, k=1)
+    distances = np.linalg.norm(turned[first] - turned[second], axis=1).astype(np.float32)
+    orders = bond_orders(numbers[first], numbers[second], distances).astype(np.int64)
+    bonds = np.stack([first, second, orders], axis=1)[orders > 0]
+    valences = np.bincount(bonds[:, :2].ravel(), weights=bonds[:, 2].repeat(2), minlength=N)
+    allowed = ALLOWED_VALENCES[numbers, valences.astype(np.int64).clip(max=MAX_VALENCE)]
+    return Sketch(turned, numbers, bonds, ~allowed, drawable=True)
+
+
+def svg(molecule: Sketch) -> Markup:
+    """Return the molecule as inline SVG; its gradients `#e<number>` come from `gradients`."""
+    xy, scale = _project(molecule.positions, molecule.numbers)
+    parts = [*_sticks(molecule, xy, scale), *_balls(molecule, xy, scale)]
+    depths = molecule.positions[:, 2]
+    stick_depths = depths[molecule.bonds[:, :2]].mean(axis=1)
+    order = np.argsort(np.concatenate([stick_depths, depths]), kind="stable")
+    body = "".join(parts[k] for k in order.tolist())
+    return Markup(f'<svg viewBox="0 0 {SIDE:.0f} {SIDE:.0f}" aria-hidden="true">{body}</svg>')
+
+
+def gradients(numbers: set[int]) -> Markup:
+    """Return the gradients that shade the balls of these elements."""
+    stops = '<stop offset="0" stop-color="{}"/><stop offset="1" stop-color="{}"/>'
+    shaded = "".join(
+        f'<radialGradient id="e{number}" cx=".36" cy=".32" r=".78">'
+        f"{stops.format(_mix(colour(number), 255, 0.6), _mix(colour(number), 0, 0.28))}"
+        "</radialGradient>"
+        for number in sorted(numbers)
+    )
+    return Markup(f'<svg class="defs" aria-hidden="true"><defs>{shaded}</defs></svg>')
+
+
+def viewer_data(molecule: Sketch) -> dict[str, Any]:
+    """Return what the page's viewer needs: the same molecule, Å to two digits."""
+    return {
+        "n": molecule.numbers.tolist(),
+        "p": molecule.positions.round(2).ravel().tolist(),
+        "b": molecule.bonds.ravel().tolist(),
+        "u": np.flatnonzero(molecule.unstable).tolist(),
+    }
+
+
+def colour(number: int) -> str:
+    """Return an element's colour."""
+    return COLOURS.get(SYMBOLS[number], OTHER_COLOUR)
+
+
+def radius(number: int) -> float:
+    """Return the radius in Å at which an element is drawn."""
+    return _RADII.get(SYMBOLS[number], _OTHER_RADIUS)
+
+
+def _widest_view(positions_N3: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre, and turn the principal axes to x, y and z; a rotation, never a mirror image."""
+    centred = positions_N3 - positions_N3.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1]
+    lead = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[lead, [0, 1, 2]])
+    axes[:, 2] *= np.sign(np.linalg.det(axes))
+    return centred @ axes
+
+
+def _project(
+    positions_N3: NDArray[np.float64], numbers_N: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], float]:
+    """Return (N, 2) centres in SVG units, and the units an Å."""
+    reach = np.abs(positions_N3[:, :2]).max(axis=1) + _radii(numbers_N)
+    scale = min((SIDE / 2 - _MARGIN) / float(reach.max()), _MOST_UNITS_AN_ANGSTROM)
+    return SIDE / 2 + scale * positions_N3[:, :2] * [1, -1], scale
+
+
+def _sticks(molecule: Sketch, xy: NDArray[np.float64], scale: float) -> list[str]:
+    """Return a path a bond, from where it leaves one ball to where it enters the other."""
+    first, second, orders = molecule.bonds.T
+    radii = _radii(molecule.numbers)
+    lengths = np.linalg.norm(molecule.positions[second] - molecule.positions[first], axis=1)
+    along = xy[second] - xy[first]
+    begin = xy[first] + along * (_INSIDE * radii[first] / lengths)[:, None]
+    end = xy[second] - along * (_INSIDE * radii[second] / lengths)[:, None]
+    flat = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    across = along[:, ::-1] * [-1, 1] / flat * scale
+    sticks = []
+    for a, b, side, order in zip(
+        begin.tolist(), end.tolist(), across.tolist(), orders.tolist(), strict=True
+    ):
+        path = "".join(
+            f"M{a[0] + shift * side[0]:.1f} {a[1] + shift * side[1]:.1f}"
+            f"L{b[0] + shift * side[0]:.1f} {b[1] + shift * side[1]:.1f}"
+            for shift in _SHIFTS[order]
+        )
+        sticks.append(f'<path class="b{order}" d="{path}"/>')
+    return sticks
+
+
+def _balls(molecule: Sketch, xy: NDArray[np.float64], scale: float) -> list[str]:
+    nearer = np.clip(1 + _DEPTH * molecule.positions[:, 2], 0.8, 1.2)
+    radii = np.maximum(_radii(molecule.numbers) * scale * nearer, _LEAST_RADIUS)
+    unstable = [' class="u"' if flag else "" for flag in molecule.unstable.tolist()]
+    return [
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="url(#e{number})"{mark}/>'
+        for (x, y), r, number, mark in zip(
+            xy.tolist(), radii.tolist(), molecule.numbers.tolist(), unstable, strict=True
+        )
+    ]
+
+
+def _radii(numbers_N: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return np.array([radius(number) for number in numbers_N.tolist()])
+
+
+def _mix(hex_colour: str, towards: int, share: float) -> str:
+    channels = [int(hex_colour[k : k + 2], 16) for k in (1, 3, 5)]
+    mixed = [round(channel + (towards - channel) * share) for channel in channels]
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)

@@ -1,0 +1,149 @@
+"""What the page's templates show of one suite."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.report import sketch
+from assay.report.charts import chart_data, places
+from assay.report.folders import Folder
+from assay.report.leaderboard import (
+    Row,
+    best_and_rivals,
+    in_order,
+    leaderboard,
+    metric_names,
+    representatives,
+)
+from assay.report.notes import notes, seeds_note
+from assay.report.wording import count_text, headline
+from assay.result import Result
+
+
+def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
+    """Return the variables of `assets/suite.html`.
+
+    Args:
+        identity: prefix of the suite's anchors in the page.
+        folder: the suite.
+    """
+    rows = leaderboard(folder.results, folder.reference)
+    models = [row for row in rows if row.kind != "reference"]
+    main = representatives(models)
+    metrics = metric_names(folder.results, folder.reference)
+    leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
+    return {
+        "id": identity,
+        "file": folder.suite,
+        "facts": _facts(folder),
+        "notes": notes(folder),
+        "seeds_note": seeds_note(folder.results),
+        "metrics": metrics,
+        "protocols": _protocols(rows, metrics),
+        "headline": headline(metrics) if metrics else None,
+        "leaders": leaders,
+        "rows": [(row, _marks(row, leaders)) for row in models],
+        "data_row": next((row for row in rows if row.kind == "reference"), None),
+        "data": folder.reference.estimates if folder.reference else {},
+        "several_seeds": any(row.kind == "mean" for row in rows),
+        "heat": _heat(folder, main, metrics),
+        "charts": chart_data(folder, rows),
+        "places": lambda variant: places(variant, folder.suite.grid),
+        "cells": in_order(folder.results, models),
+        "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
+        "sketches": folder.sketches,
+        "molecules": {
+            key: [sketch.viewer_data(molecule) for molecule in sketches]
+            for key, sketches in folder.sketches.items()
+        },
+    }
+
+
+def _protocols(rows: Iterable[Row], metrics: Sequence[str]) -> list[tuple[str, list[str], int]]:
+    """Return each protocol with its versions and the number of its metrics."""
+    versions: dict[str, set[str]] = {name.rpartition("/")[0]: set() for name in metrics}
+    for row in rows:
+        for name, estimate in row.estimates.items():
+            versions[name.rpartition("/")[0]].add(estimate.version)
+    return [
+        (protocol, sorted(found), sum(m.rpartition("/")[0] == protocol for m in metrics))
+        for protocol, found in versions.items()
+    ]
+
+
+def _marks(row: Row, leaders: Mapping[str, tuple[Row | None, list[Row]]]) -> dict[str, str]:
+    """Return in which metrics a row is the best, or cannot be told from it."""
+    marks = {}
+    for metric, (best, rivals) in leaders.items():
+        if best is row:
+            marks[metric] = "best"
+        elif any(rival is row for rival in rivals):
+            marks[metric] = "tied"
+    return marks
+
+
+def _heat(folder: Folder, rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any] | None:
+    """Return the first axis × the second, one table a metric; None for a grid of other shape.
+
+    Shades run from the lowest bound of any interval to the highest, so that what differs by less
+    than its intervals hardly differs in shade.
+    """
+    grid = folder.suite.grid
+    if len(grid) != 2 or not metrics:
+        return None
+    (first, vertical), (second, horizontal) = grid.items()
+    shades: dict[str, dict[str, float]] = {}
+    for metric in metrics:
+        found = {row.group: row.estimates[metric] for row in rows if metric in row.estimates}
+        low = min((estimate.low for estimate in found.values()), default=0.0)
+        span = max((estimate.high for estimate in found.values()), default=0.0) - low or 1.0
+        shades[metric] = {group: (e.value - low) / span for group, e in found.items()}
+    return {
+        "axes": (first, second),
+        "vertical": vertical,
+        "horizontal": horizontal,
+        "at": {(row.variant.get(first), row.variant.get(second)): row for row in rows},
+        "shades": shades,
+    }
+
+
+def _facts(folder: Folder) -> list[tuple[str, str]]:
+    """Return what the head of a suite says, as names and texts."""
+    results, suite = folder.results, folder.suite
+    made = [result.provenance for result in results]
+    budget = "; ".join(f"{amount:,.0f} {u}" for u, amount in suite.budget.items() if amount)
+    packages = {f"{name} {of.packages[name]}" for of in made for name in of.packages}
+    days = sorted({of.created_utc[:10] for of in made})
+    return [
+        ("Suite", suite.name),
+        ("Cells", f"{len(results):,} of {len(results) + len(folder.missing):,} finished"),
+        ("Data", _each(of.data_description for of in made)),
+        ("Data digest", _each(str(result.cell["data"]["digest"])[:16] for result in results)),
+        ("Budget", f"{budget} a cell"),
+        ("Seeds", ", ".join(map(str, sorted({result.cell["seed"] for result in results})))),
+        ("Protocol", _each(of.protocol for of in made)),
+        ("Hardware", _each(f"{of.device}, {count_text(of.threads, 'thread')}" for of in made)),
+        ("Machine", _each(of.machine for of in made)),
+        ("Code", _each(f"assay {of.assay_version}, commit {(of.git_commit or 'unknown')[:10]}"
+                       for of in made)),
+        ("Packages", ", ".join(sorted(packages))),
+        ("Computed", " to ".join(dict.fromkeys([days[0], days[-1]]))),
+    ]  # fmt: skip
+
+
+def _each(texts: Iterable[str]) -> str:
+    return "; ".join(sorted(set(texts)))
+
+
+def _command(folder: Folder, result: Result) -> str:
+    """Return the commands that make a result again, from the suite as it was run."""
+    path = folder.path
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    seed = result.cell["seed"]
+    words = ["assay", "train", str(path / "suite.json"), "--cell", result.label]
+    if folder.suite.seeds[:1] != [seed]:
+        words += ["--set", f"seeds=[{seed}]"]
+    commit = result.provenance.git_commit
+    return (f"git checkout {commit[:10]}\n" if commit else "") + shlex.join(words)

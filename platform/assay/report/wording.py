@@ -1,0 +1,103 @@
+"""How names and numbers are written: fractions as per cent, costs in SI units, time in words."""
+
+from collections.abc import Sequence
+
+from assay.task import Estimate
+
+FRACTIONS = frozenset(
+    {
+        "edm/atom_stability",
+        "edm/molecule_stability",
+        "edm/validity",
+        "edm/uniqueness",
+        "edm/valid_unique",
+        "edm/novelty",
+    }
+)
+"""Metrics between 0 and 1: written as per cent, their intervals kept within."""
+
+HEADLINE = "edm/molecule_stability"
+"""What a leaderboard is ordered by at first, where it is measured."""
+
+_TITLES = {"edm/valid_unique": "Valid × unique"}
+_SHORT_TITLES = {
+    "edm/atom_stability": "atoms\nstable",
+    "edm/molecule_stability": "mols.\nstable",
+    "edm/validity": "valid",
+    "edm/uniqueness": "unique",
+    "edm/valid_unique": "valid ×\nunique",
+    "edm/novelty": "novel",
+}
+_PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),
+             (1e6, "M"), (1e3, "k"))  # fmt: skip
+
+
+def headline(metrics: Sequence[str]) -> str:
+    """Return the metric that orders a leaderboard: `HEADLINE`, or the first there is."""
+    return HEADLINE if HEADLINE in metrics else metrics[0]
+
+
+def metric_title(metric: str) -> str:
+    """Return a metric's title, such as `Atom stability` of `edm/atom_stability`."""
+    words = metric.rpartition("/")[2].replace("_", " ")
+    return _TITLES.get(metric, words[:1].upper() + words[1:])
+
+
+def short_title(metric: str) -> str:
+    """Return a metric's title for a narrow column, on several lines."""
+    return _SHORT_TITLES.get(metric, metric_title(metric).lower().replace(" ", "\n"))
+
+
+def name_title(name: str) -> str:
+    """Return the title of a variant's value, such as `flow matching` of `flow_matching`."""
+    return name.replace("_", " ")
+
+
+def value_text(metric: str, value: float) -> str:
+    """Return a value, such as `82.1 %`."""
+    return f"{_plain(metric, value)} %" if metric in FRACTIONS else _plain(metric, value)
+
+
+def interval_text(metric: str, estimate: Estimate) -> str:
+    """Return an interval in the unit of its value, such as `[79.6, 84.4]`."""
+    return f"[{_plain(metric, estimate.low)}, {_plain(metric, estimate.high)}]"
+
+
+def estimate_text(metric: str, estimate: Estimate) -> str:
+    """Return a value with its interval, such as `82.1 % [79.6, 84.4]`."""
+    return f"{value_text(metric, estimate.value)} {interval_text(metric, estimate)}"
+
+
+def si_text(value: float, unit: str = "") -> str:
+    """Return three digits and an SI prefix, such as `34.2 TFLOP`."""
+    for scale, prefix in _PREFIXES:
+        if value >= scale * 0.9995:
+            return f"{_three_digits(value / scale)} {prefix}{unit}"
+    return f"{_three_digits(value)} {unit}".rstrip()
+
+
+def memory_text(count: int) -> str:
+    """Return bytes in decimal units, such as `612 MB`."""
+    return si_text(count, "B")
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time in its two largest units, such as `2 min 03 s`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 seed` or `1,000 samples`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _plain(metric: str, value: float) -> str:
+    return f"{100 * value:.1f}" if metric in FRACTIONS else f"{value:.4g}"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
