@@ -187,7 +187,8 @@ def test_every_committed_suite_is_valid_and_named_as_its_file(path):
     loaded = load_suite(path)
 
     assert loaded.name == path.stem
-    assert len(loaded.cells(DIGEST)) == len(set(c.key for c in loaded.cells(DIGEST)))
+    cells = loaded.cells(DIGEST)
+    assert len({cell.key for cell in cells}) == len(cells) > 0
 
 
 def test_overrides_reach_a_suite(tmp_path):

@@ -121,7 +121,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):
 
 
 def test_a_suite_without_a_choice_lists_the_choices(mini):
-    with pytest.raises(AssayError, match="choose one cell with --cell .*pairformer-diffusion"):
+    with pytest.raises(AssayError, match=r"choose one cell with --cell .*pairformer-diffusion"):
         invoke("train", MINI)
 
 

@@ -77,7 +77,7 @@ def test_constraints_are_exact_and_cover_what_is_declared():
     pins = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         name, separator, version = line.partition("==")
-        assert separator and version, line
+        assert separator == "==", line
         pins[name.lower().replace("_", "-")] = version
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -171,7 +172,8 @@ def plan(
     console.print(_plan_table(plans))
     console.print(
         f"{len(plans)} cells, {at_once} at a time on this machine: about "
-        f"{_duration(makespan(plans, at_once))}, {sum(p.disk_bytes for p in plans) / 1e6:,.0f} MB"
+        f"{_duration(makespan(plans, at_once))} (h:min:s), "
+        f"{sum(p.disk_bytes for p in plans) / 1e6:,.0f} MB on disk"
     )
 
 
@@ -261,11 +263,13 @@ def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> 
 
 
 def _plan_table(plans: "list[CellPlan]") -> Table:
-    table = Table("cell", "seed", "parameters", "MFLOP a sample", "steps", "training", "evaluation")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("cell", no_wrap=True)
+    for heading in ("parameters", "MFLOP/sample", "steps", "training", "evaluation"):
+        table.add_column(heading, justify="right")
     for plan in plans:
         table.add_row(
-            plan.cell.label,
-            str(plan.cell.seed),
+            f"{plan.cell.label} s{plan.cell.seed}",
             f"{plan.parameters:,}",
             f"{plan.flops_per_sample / 1e6:,.1f}",
             f"{plan.steps:,}",
@@ -292,7 +296,7 @@ def _plain(plan: "CellPlan") -> dict[str, object]:
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
 if __name__ == "__main__":

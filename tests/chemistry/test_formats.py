@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
-from tests.chemistry.geometries import EVERYTHING, METHANE, WATER, pack
 
 from assay.chemistry.formats import Rejected, read_molecules, write_npz, write_xyz
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
+from tests.chemistry.geometries import EVERYTHING, METHANE, WATER, pack
 
 WATER_XYZ = "3\nwater\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n"
 HYDROGEN_XYZ = "2\nhydrogen\nH 0 0 0\nH 0 0 0.741\n"

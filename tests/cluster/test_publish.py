@@ -1,10 +1,10 @@
 import pytest
-from tests.cluster.test_preflight import suite
-from tests.tracking import toy
 
 from assay.cluster.publish import publish, require_no_strangers
 from assay.errors import ConfigError
 from assay.result import read_results
+from tests.cluster.test_preflight import suite
+from tests.tracking import toy
 
 
 @pytest.fixture

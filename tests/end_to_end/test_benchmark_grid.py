@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from ray.job_submission import JobStatus
-from tests.end_to_end.ray_head import Head, ray_head
 
 from assay.result import read_reference, read_results
+from tests.end_to_end.ray_head import Head, ray_head
 
 JOB_SECONDS = 300
 CELLS = {

@@ -20,9 +20,7 @@ TINY = (
 
 @pytest.fixture(params=["gnn-flow_matching", "transformer-diffusion"])
 def task(request, mini) -> GenerationTask:
-    cells = load_suite(ROOT / "sweeps" / "grid_mini.yaml", TINY).cells(
-        sets.open_set("mini").digest
-    )
+    cells = load_suite(ROOT / "sweeps" / "grid_mini.yaml", TINY).cells(sets.open_set("mini").digest)
     return GenerationTask(next(cell for cell in cells if cell.label == request.param))
 
 

@@ -9,9 +9,9 @@ import math
 import numpy as np
 import pytest
 from rdkit import Chem, rdBase
-from tests.chemistry import geometries as g
 
 from assay.generation.metrics import edm
+from tests.chemistry import geometries as g
 
 SYMBOL = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F"}
 VALENCE = {"H": 1, "C": 4, "N": 3, "O": 2, "F": 1}

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from tests.report.synthetic import write_suite
 
 from assay import report
+from tests.report.synthetic import write_suite
 
 
 @pytest.fixture(scope="module")

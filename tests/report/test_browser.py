@@ -1,6 +1,7 @@
 """The page in a real browser: nothing complains, tables sort, charts draw, molecules turn."""
 
 import pytest
+
 from tests.report.browser import CHROMIUM, browser
 
 pytestmark = pytest.mark.skipif(

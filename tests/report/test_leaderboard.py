@@ -3,12 +3,12 @@ import sys
 
 import pytest
 from rich.console import Console
-from tests.report.synthetic import NINE, cell, estimate, reference, result
 
 from assay.report import leaderboard, terminal_table
-from assay.report.leaderboard import best_and_rivals
+from assay.report.leaderboard import best_and_rivals, headline
 from assay.report.wording import duration_text, si_text, value_text
 from assay.task import Estimate
+from tests.report.synthetic import NINE, cell, estimate, reference, result
 
 VARIANT = {"architecture": "gnn", "process": "diffusion"}
 
@@ -70,6 +70,27 @@ def test_rivals_are_those_whose_intervals_overlap_the_best():
     assert best is not None
     assert best.label == "gnn-flow_matching"
     assert [row.label for row in rivals] == ["gnn-diffusion"]
+
+
+def test_where_all_are_equal_none_is_the_best_and_another_metric_orders():
+    results = []
+    for atoms, process in ((0.3, "diffusion"), (0.6, "flow_matching")):
+        measured = {"edm/atom_stability": estimate(atoms), "edm/molecule_stability": estimate(0.0)}
+        made = result(cell({**VARIANT, "process": process}), 0.5)
+        results.append(made.model_copy(update={"estimates": measured}))
+    rows = leaderboard(results, None)
+    assert best_and_rivals(rows, "edm/molecule_stability") == (None, [])
+    assert headline(rows) == "edm/atom_stability"
+    assert [row.label for row in rows] == ["gnn-flow_matching", "gnn-diffusion"]
+
+
+def test_a_fraction_of_nothing_is_not_shown():
+    nothing = Estimate(value=0.0, low=0.0, high=1.0, n=0, version="1", better="higher")
+    made = result(cell(VARIANT), 0.5)
+    made = made.model_copy(update={"estimates": {**made.estimates, "edm/novelty": nothing}})
+    (row,) = leaderboard([made], None)
+    assert "edm/novelty" not in row.estimates
+    assert "edm/validity" in row.estimates
 
 
 def test_lower_is_better_where_the_metric_says_so():

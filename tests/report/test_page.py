@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.report.markup import Element, parse
-from tests.report.synthetic import GRID, NINE, cell, result, write_cell, write_suite
 
 from assay import report
 from assay.config import digest16
 from assay.errors import ConfigError, DataError
 from assay.result import write_json
+from tests.report.markup import Element, parse
+from tests.report.synthetic import GRID, NINE, cell, result, write_cell, write_suite
 
 
 def read(path: Path) -> Element:
@@ -209,6 +209,26 @@ def test_mixed_and_dirty_code_is_said(tmp_path):
 
 def test_clean_results_need_no_notes(page):
     assert not read(page).all(class_="notes")
+
+
+def test_equal_models_have_no_winner(tmp_path):
+    write_suite(tmp_path / "in")
+    for path in (tmp_path / "in").glob("*.json"):
+        if path.stem not in ("suite", "reference"):
+            data = json.loads(path.read_text())
+            data["estimates"] = {
+                "edm/validity": {"value": 0.0, "low": 0.0, "high": 0.1, "n": 20, "version": "1",
+                                 "better": "higher"},
+                "edm/uniqueness": {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0, "version": "1",
+                                   "better": "higher"},
+            }  # fmt: skip
+            write_json(path, data)
+    document = read(report.build([tmp_path / "in"], tmp_path / "report.html"))
+    assert "None stands out" in document.one(class_="answers").text
+    assert not board(document).all(class_="best")
+    first = board(document).one("tbody").all("tr")[0]
+    titles = [entry.attributes.get("title") for entry in first.all("td", class_="none")]
+    assert "Uniqueness: nothing to measure it on" in titles
 
 
 def test_several_suites_share_a_page(one_seed, three_seeds, tmp_path):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.store.sets_for_tests import small_arrays
 
 from assay.errors import DataError, MachineError
 from assay.store import packed as module
 from assay.store.packed import PackedSet
+from tests.store.sets_for_tests import small_arrays
 
 
 def write(parent, arrays=None, **named):

@@ -5,12 +5,12 @@ import os
 import re
 
 import pytest
-from tests.store.sets_for_tests import TOY
 
 from assay import catalog
 from assay.errors import ConfigError, DataError, MachineError
 from assay.store import sets
 from assay.store.packed import PackedSet
+from tests.store.sets_for_tests import TOY
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from tests.tracking import toy
 
 from assay.tracking import Destination, Runs
+from tests.tracking import toy
 
 
 @pytest.fixture(autouse=True)

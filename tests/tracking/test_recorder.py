@@ -2,10 +2,9 @@
 
 import time
 
-from tests.tracking import toy
-
 from assay.run import Report
 from assay.tracking import Destination, Recorder, Runs, Tracker, recorder
+from tests.tracking import toy
 
 
 def soon(look):

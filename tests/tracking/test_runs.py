@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.tracking import toy
 
 from assay.tracking import Runs
 from assay.tracking.destination import this_process
+from tests.tracking import toy
 
 DEAD = "elsewhere-is-not-here:1:0.00"
 

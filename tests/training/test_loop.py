@@ -124,7 +124,7 @@ def test_the_average_lags_behind_and_is_what_is_returned(tmp_path):
 def test_a_loss_that_is_not_finite_ends_the_cell_with_a_reason(tmp_path):
     cell = toy_cell(budget={"steps": 40}, settings={"poison_at": 25})
 
-    with pytest.raises(TrainingError, match="loss nan.* at step 25: not finite; lower"):
+    with pytest.raises(TrainingError, match=r"loss nan.* at step 25: not finite; lower"):
         train(cell, tmp_path)
 
     # What was sound before is kept.

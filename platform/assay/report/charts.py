@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.report.folders import Folder
 from assay.report.leaderboard import Row, in_order, metric_names, representatives
-from assay.report.wording import FRACTIONS, estimate_text, headline, metric_title
+from assay.report.wording import FRACTIONS, estimate_text, metric_title
 from assay.task import Estimate
 
 X_AXES = ("samples", "flops", "seconds")
@@ -21,7 +21,7 @@ _DIGITS = 5
 def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
     """Return everything that the charts of a suite show, as plain JSON."""
     metrics = metric_names(folder.results, folder.reference)
-    reference = folder.reference.estimates if folder.reference else {}
+    reference = next((row.estimates for row in rows if row.kind == "reference"), {})
     several = any(row.kind == "mean" for row in rows)
     return {
         "metrics": [
@@ -29,12 +29,11 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
                 "key": metric,
                 "title": metric_title(metric),
                 "fraction": metric in FRACTIONS,
-                "higher": _better(metric, rows, reference) == "higher",
+                "higher": _better(metric, folder) == "higher",
                 "data": _numbers(metric, reference[metric]) if metric in reference else None,
             }
             for metric in metrics
         ],
-        "headline": headline(metrics) if metrics else None,
         "points": [_point(row, folder.suite.grid) for row in representatives(rows)],
         "quantities": _quantities(folder),
         "curves": [
@@ -49,8 +48,9 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _better(metric: str, rows: Sequence[Row], reference: Mapping[str, Estimate]) -> str:
-    known = [row.estimates for row in rows] + [reference]
+def _better(metric: str, folder: Folder) -> str:
+    known = [result.estimates for result in folder.results]
+    known += [folder.reference.estimates] if folder.reference else []
     return next(estimates[metric].better for estimates in known if metric in estimates)
 
 

@@ -10,10 +10,13 @@ from typing import Literal
 from scipy.special import stdtrit
 
 from assay.config import digest16
-from assay.report.wording import FRACTIONS, headline
+from assay.report.wording import FRACTIONS
 from assay.result import Cost, Reference, Result
 from assay.statistics.intervals import CONFIDENCE
 from assay.task import Estimate
+
+HEADLINES = ("edm/molecule_stability", "edm/atom_stability")
+"""What orders a leaderboard at first: the first of these in which its models differ."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Row:
     variant: Mapping[str, str]
     seeds: tuple[int, ...]
     estimates: Mapping[str, Estimate]
+    """Without those of n = 0, which say nothing, such as the uniqueness of no valid molecule."""
     cost: Cost | None
     """Of a mean: the mean over its seeds. The data costs nothing: None."""
     hardware: str
@@ -36,16 +40,19 @@ class Row:
 def leaderboard(results: Sequence[Result], reference: Reference | None) -> list[Row]:
     """Return the rows, the best group first, each mean above its seeds, the data's row last."""
     groups = _groups(results)
-    metrics = metric_names(results, reference)
-    if metrics:
-        groups.sort(key=lambda rows: _rank(rows[0], headline(metrics)))
+    metric = headline([group[0] for group in groups])
+    if metric is not None:
+        groups.sort(key=lambda rows: _rank(rows[0], metric))
     rows = [row for group in groups for row in group]
-    if reference is not None:
-        rows.append(
-            Row("reference", "reference", reference.label, {}, (), reference.estimates, None, "",
-                None)
-        )  # fmt: skip
-    return rows
+    return rows if reference is None else [*rows, _reference_row(reference)]
+
+
+def headline(rows: Sequence[Row]) -> str | None:
+    """Return the metric that orders a leaderboard: one of `HEADLINES`, or else its first."""
+    for metric in HEADLINES:
+        if len({row.estimates[metric].value for row in rows if metric in row.estimates}) > 1:
+            return metric
+    return next((metric for row in rows for metric in row.estimates), None)
 
 
 def metric_names(results: Iterable[Result], reference: Reference | None) -> list[str]:
@@ -70,9 +77,13 @@ def in_order(results: Iterable[Result], rows: Iterable[Row]) -> list[Result]:
 
 
 def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[Row]]:
-    """Return the best row of a metric and the others whose intervals overlap its interval."""
+    """Return the best row of a metric and the others whose intervals overlap its interval.
+
+    Where several models all have the same value, none is the best.
+    """
     measured = [row for row in rows if metric in row.estimates]
-    if not measured:
+    values = {row.estimates[metric].value for row in measured}
+    if not measured or (len(measured) > 1 and len(values) == 1):
         return None, []
     best = min(measured, key=lambda row: _rank(row, metric))
     top = best.estimates[metric]
@@ -110,11 +121,29 @@ def _cell_row(group: str, result: Result) -> Row:
         label=result.label,
         variant=result.cell["variant"],
         seeds=(result.cell["seed"],),
-        estimates=result.estimates,
+        estimates=_measured(result.estimates),
         cost=result.cost,
         hardware=f"{made.device}, {made.threads} thread{'s' if made.threads != 1 else ''}",
         cell_key=made.cell_key,
     )
+
+
+def _reference_row(reference: Reference) -> Row:
+    return Row(
+        kind="reference",
+        group="reference",
+        label=reference.label,
+        variant={},
+        seeds=(),
+        estimates=_measured(reference.estimates),
+        cost=None,
+        hardware="",
+        cell_key=None,
+    )
+
+
+def _measured(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
+    return {name: estimate for name, estimate in estimates.items() if estimate.n > 0}
 
 
 def _mean_row(cells: Sequence[Row]) -> Row:
@@ -159,9 +188,11 @@ def _over_seeds(name: str, estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value=mean, low=low, high=high, n=n, version=first.version, better=first.better)
 
 
-def _rank(row: Row, metric: str) -> tuple[bool, float, str]:
-    """Order rows by a metric, the best first; those without it come last."""
+def _rank(row: Row, metric: str) -> tuple[bool, float, float, str]:
+    """Order rows by a metric, the best first, of equals the surer; those without it come last."""
     estimate = row.estimates.get(metric)
     if estimate is None:
-        return True, 0.0, row.label
-    return False, -estimate.value if estimate.better == "higher" else estimate.value, row.label
+        return True, 0.0, 0.0, row.label
+    if estimate.better == "higher":
+        return False, -estimate.value, -estimate.low, row.label
+    return False, estimate.value, estimate.high, row.label

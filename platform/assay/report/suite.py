@@ -11,13 +11,14 @@ from assay.report.folders import Folder
 from assay.report.leaderboard import (
     Row,
     best_and_rivals,
+    headline,
     in_order,
     leaderboard,
     metric_names,
     representatives,
 )
 from assay.report.notes import notes, seeds_note
-from assay.report.wording import count_text, headline
+from assay.report.wording import count_text
 from assay.result import Result
 
 
@@ -30,6 +31,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
     """
     rows = leaderboard(folder.results, folder.reference)
     models = [row for row in rows if row.kind != "reference"]
+    data_row = next((row for row in rows if row.kind == "reference"), None)
     main = representatives(models)
     metrics = metric_names(folder.results, folder.reference)
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
@@ -41,11 +43,11 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "seeds_note": seeds_note(folder.results),
         "metrics": metrics,
         "protocols": _protocols(rows, metrics),
-        "headline": headline(metrics) if metrics else None,
+        "headline": headline(main),
         "leaders": leaders,
         "rows": [(row, _marks(row, leaders)) for row in models],
-        "data_row": next((row for row in rows if row.kind == "reference"), None),
-        "data": folder.reference.estimates if folder.reference else {},
+        "data_row": data_row,
+        "data": data_row.estimates if data_row else {},
         "several_seeds": any(row.kind == "mean" for row in rows),
         "heat": _heat(folder, main, metrics),
         "charts": chart_data(folder, rows),
@@ -54,7 +56,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
         "sketches": folder.sketches,
         "molecules": {
-            key: [sketch.viewer_data(molecule) for molecule in sketches]
+            f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()
         },
     }

@@ -1,7 +1,5 @@
 """How names and numbers are written: fractions as per cent, costs in SI units, time in words."""
 
-from collections.abc import Sequence
-
 from assay.task import Estimate
 
 FRACTIONS = frozenset(
@@ -16,9 +14,6 @@ FRACTIONS = frozenset(
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
-HEADLINE = "edm/molecule_stability"
-"""What a leaderboard is ordered by at first, where it is measured."""
-
 _TITLES = {"edm/valid_unique": "Valid × unique"}
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",
@@ -30,11 +25,6 @@ _SHORT_TITLES = {
 }
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),
              (1e6, "M"), (1e3, "k"))  # fmt: skip
-
-
-def headline(metrics: Sequence[str]) -> str:
-    """Return the metric that orders a leaderboard: `HEADLINE`, or the first there is."""
-    return HEADLINE if HEADLINE in metrics else metrics[0]
 
 
 def metric_title(metric: str) -> str:

@@ -4,13 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from tests.generation.data.test_qm9_files import METHANE_SDF, WATER, WATER_SDF, archive
 
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.generation.data import qm9
 from assay.generation.data.qm9_files import RECORDS, Collection
 from assay.store import sets
+from tests.generation.data.test_qm9_files import METHANE_SDF, WATER, WATER_SDF, archive
 
 EXCLUDED = np.unique(np.random.default_rng(0).choice(np.arange(10, RECORDS), 3054, replace=False))
 

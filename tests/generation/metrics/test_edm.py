@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chemistry import geometries as g
 
 from assay.chemistry.molecules import Molecules
 from assay.generation.metrics import edm
+from tests.chemistry import geometries as g
 
 NOTHING = g.pack()
 

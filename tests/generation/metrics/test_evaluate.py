@@ -4,7 +4,6 @@ import json
 import numpy as np
 import pytest
 from rich.console import Console
-from tests.chemistry import geometries as g
 
 from assay.chemistry.formats import write_npz, write_xyz
 from assay.errors import ConfigError, DataError
@@ -12,6 +11,7 @@ from assay.generation.metrics import edm, evaluate
 from assay.result import write_json
 from assay.store.packed import PackedSet
 from assay.task import Estimate
+from tests.chemistry import geometries as g
 
 TRAINING = g.pack(g.WATER, g.METHANE)
 TEST = g.pack(g.WATER, g.HCN, g.NITROGEN)

@@ -27,15 +27,16 @@ function axis(title, more) {
   };
 }
 
-// A logarithmic axis with a label at every 1, 2 and 5 of the decades that the values span.
+// A logarithmic axis with readable labels; a linear one where the values hardly differ.
 function logarithmic(title, values) {
   const positive = values.filter((value) => value > 0);
-  if (!positive.length) return axis(title, { type: "log" });
-  const first = Math.floor(Math.log10(least(positive)));
-  const last = Math.ceil(Math.log10(greatest(positive)));
-  const steps = last - first > 3 ? [1] : [1, 2, 5];
+  if (!positive.length) return axis(title, {});
+  const [low, high] = [Math.log10(least(positive)), Math.log10(greatest(positive))];
+  const span = high - low;
+  if (span < 0.3) return axis(title, { exponentformat: "SI" });
+  const steps = span > 3 ? [1] : span > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
   const places = [];
-  for (let decade = first - 1; decade <= last; decade++) {
+  for (let decade = Math.floor(low) - 1; decade <= Math.ceil(high); decade++) {
     places.push(...steps.map((step) => Number(`${step}e${decade}`)));
   }
   return axis(title, { type: "log", tickvals: places, ticktext: places.map(short) });
