@@ -56,6 +56,7 @@ def test_train_runs_one_cell_of_a_suite_and_again_reuses_it(mini, tmp_path):
     assert result.provenance.cell_key in first
     assert path.stat().st_mtime_ns == written
     assert "gnn" in second
+    assert "mini, test" in " ".join(second.split())
 
 
 def test_plan_measures_every_cell_and_runs_none(mini, tmp_path, monkeypatch):

@@ -129,6 +129,7 @@ def train(
 
     Example: `assay train sweeps/grid_mini.yaml --cell gnn-diffusion --set seeds=[1]`
     """
+    from assay.reference import reference_for
     from assay.report import terminal_table
     from assay.run import run_cell
     from assay.watch import progress_bar
@@ -138,8 +139,10 @@ def train(
     console.print(f"cell {chosen.key}: {chosen.label}, seed {chosen.seed}, on {execution.device}")
     with progress_bar(console) as watch:
         result = run_cell(chosen, execution, storage, watch, fresh=fresh)
-    console.print(terminal_table([result], None))
-    console.print(f"{storage / 'cells' / chosen.key / 'result.json'}")
+    with console.status("scoring the data's own row"):
+        reference = reference_for(chosen, storage)
+    console.print(terminal_table([result], reference))
+    console.print(f"{storage / 'cells' / chosen.key / 'result.json'}", soft_wrap=True)
 
 
 @app.command()

@@ -18,10 +18,11 @@ from assay.cell import Cell, Suite, select
 from assay.cluster import preflight, publish, session
 from assay.cluster.display import display
 from assay.cluster.progress import Board
-from assay.cluster.reference import cached_reference, compute_reference
+from assay.cluster.reference import reference_on_cluster
 from assay.cluster.storage import require_writable
 from assay.cluster.trial import Orders
 from assay.cluster.trials import concurrent_cells, run_trials
+from assay.reference import cached_reference, write_reference
 from assay.result import Failure, Reference, Result, write_json
 from assay.run import cell_directory, finished
 from assay.store import sets
@@ -146,8 +147,8 @@ def _compute(work: _Work, tracker: Tracker) -> Reference:
             done = (c.key for c in work.pending if finished(work.storage, c.key))
             tracker.mirror(done)
         if reference is None:
-            forwarded = _forwarded()
-            reference = compute_reference(work.suite, work.cells[0], work.folder, forwarded)
+            reference = reference_on_cluster(work.suite, work.cells[0], _forwarded())
+            write_reference(work.folder, reference)
     return reference
 
 

@@ -1,0 +1,50 @@
+"""The data's own row: held-out data scored by the code that scores samples, once for a folder."""
+
+from pathlib import Path
+from typing import Any
+
+from assay import catalog
+from assay.cell import Cell
+from assay.result import Reference, read_reference, write_json
+from assay.store import sets
+
+
+def cached_reference(folder: Path, cell: Cell) -> Reference | None:
+    """Return the row in `folder` if it is of this data under the present protocol."""
+    found = read_reference(folder)
+    return found if found is not None and found.provenance == _identity(cell) else None
+
+
+def compute_reference(cell: Cell) -> Reference:
+    """Score the test split of a cell's data set.
+
+    Raises:
+        DataError: the data is not that of the cell.
+    """
+    sets.require_digest(sets.prepare(cell.data.name), cell.data.digest)
+    task = catalog.family(cell.family)(cell)
+    return Reference(
+        label=f"{cell.data.name}, test split",
+        estimates=task.reference(task.data()),
+        provenance=_identity(cell),
+    )
+
+
+def write_reference(folder: Path, reference: Reference) -> None:
+    """Keep the row in a folder."""
+    write_json(folder / "reference.json", reference)
+
+
+def reference_for(cell: Cell, storage: Path) -> Reference:
+    """Return the row of a cell's data set, kept in the run store from the first time on."""
+    folder = storage / "references" / cell.data.digest[:16]
+    reference = cached_reference(folder, cell)
+    if reference is None:
+        reference = compute_reference(cell)
+        write_reference(folder, reference)
+    return reference
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    protocol = catalog.family(cell.family).protocol
+    return {"data": cell.data.name, "data_digest": cell.data.digest, "protocol": protocol}
