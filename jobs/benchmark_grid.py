@@ -43,7 +43,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="where result files are published (default: <storage>/results/<suite>)")  # fmt: skip
     add("--report", type=Path, metavar="HTML",
         help="where the report goes (default: <storage>/report.html)")  # fmt: skip
-    add("--dashboard-port", type=_count, metavar="PORT",
+    add("--dashboard-port", type=_port, metavar="PORT",
         help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
     return parser.parse_args(arguments)
 
@@ -74,22 +74,22 @@ def run(given: argparse.Namespace) -> int:
     from assay import report
     from assay.cell import load_suite
     from assay.cluster.grid import Options, run_suite
-    from assay.cluster.storage import resolve_storage
+    from assay.cluster.storage import lasting, resolve_storage
 
     console = Console()
     suite = load_suite(given.suite, tuple(given.overrides))
     storage, remark = resolve_storage(given.storage, Path.cwd())
     if remark:
         console.print(remark, highlight=False, soft_wrap=True)
+    page = lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
     options = Options(
-        results=given.results,
+        results=lasting(given.results, Path.cwd()) if given.results else None,
         only=tuple(given.cells),
         fresh=given.fresh,
         max_concurrent=given.max_concurrent,
         dashboard_port=given.dashboard_port,
     )
     outcome = run_suite(suite, storage, options, console)
-    page = (given.report or storage / "report.html").absolute()
     if outcome.results:
         console.print(report.terminal_table(outcome.results, outcome.reference))
         report.build([outcome.folder], page)
@@ -108,6 +108,12 @@ def run(given: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, not {text!r}")
     return int(text)
 
 

@@ -80,7 +80,7 @@ def test_constraints_are_exact_and_cover_what_is_declared():
         assert separator == "==", line
         pins[name.lower().replace("_", "-")] = version
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    wanted = sum(project["optional-dependencies"].values(), start=project["dependencies"])
     names = {w.split("[")[0].split(">")[0].split("<")[0].split("=")[0].lower() for w in wanted}
 
     assert names <= pins.keys()

@@ -5,7 +5,7 @@ import pytest
 from filelock import FileLock
 
 from assay import catalog
-from assay.errors import DataError, MachineError, TrainingError
+from assay.errors import ConfigError, DataError, MachineError, TrainingError
 from assay.result import read_metrics, read_result
 from assay.run import cell_directory, finished, read_cell, run_cell
 from assay.store import sets
@@ -89,6 +89,21 @@ def test_two_processes_never_run_one_cell(tmp_path):
         pytest.raises(MachineError, match="is being run by another process"),
     ):
         run(cell, tmp_path)
+
+
+def test_seconds_are_spent_on_the_hardware_of_the_key_only(tmp_path):
+    cell = toy_cell(budget={"seconds": 0.1})
+
+    with pytest.raises(ConfigError, match="1 threads a cell; cpu, 2 cannot spend them"):
+        run_cell(cell, Execution(threads=2), tmp_path, lambda report: None)
+    assert run(cell, tmp_path)[0].cost.training_seconds >= 0.1
+
+
+def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "cells").write_text("a file where a folder should be")
+
+    with pytest.raises(MachineError, match="cannot be written"):
+        run(toy_cell(), tmp_path)
 
 
 def test_a_failed_cell_leaves_no_result(tmp_path):

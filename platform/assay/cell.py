@@ -20,6 +20,7 @@ from assay.config import (
 )
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 BUDGET_UNITS = ("steps", "samples", "flops", "seconds")
 
 
@@ -70,20 +71,23 @@ class TrainingSettings(Settings):
 
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-3
-    betas: tuple[Fraction, Fraction] = (0.9, 0.99)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_fraction: Fraction = 0.03
     cooldown_fraction: Fraction = 0.2
     """Share of the budget in which a constant rate falls to zero; a cosine has none of its own."""
-    ema_decay: Fraction = 0.999
+    ema_decay: Momentum = 0.999
     gradient_clip: PositiveFloat = 1.0
     precision: Literal["fp32", "bf16"] = "fp32"
-    validations: int = Field(default=5, ge=0)
+    validations: int = Field(default=5, ge=0, le=100)
     """How often the validation split is looked at, evenly spread over the budget."""
 
     @model_validator(mode="after")
     def _warm_up_and_cool_down_fit(self) -> Self:
+        default = type(self).model_fields["cooldown_fraction"].default
+        if self.schedule == "cosine" and self.cooldown_fraction != default:
+            raise ValueError("cooldown_fraction belongs to schedule constant; a cosine has none")
         if self.schedule == "constant" and self.warmup_fraction + self.cooldown_fraction > 1:
             raise ValueError("warmup_fraction + cooldown_fraction exceed the whole budget")
         return self
@@ -160,6 +164,13 @@ class Suite(Settings):
     rules: list[Rule] = []
     resources: Resources = Resources()
 
+    def at_once(self, cpus: float, gpus: float) -> int:
+        """Return how many cells run at a time: one, if the budget is in seconds or less fits."""
+        if self.budget.unit == "seconds":
+            return 1
+        asked = ((cpus, self.resources.cpus), (gpus, self.resources.gpus))
+        return max(1, min(int(there // count) for there, count in asked if count))
+
     def cells(self, digest: str, device: Literal["cpu", "cuda"] = "cpu") -> tuple[Cell, ...]:
         """Return the suite's cells on the data set with `digest`, variants outermost.
 
@@ -198,6 +209,9 @@ class Suite(Settings):
         empty = [name for name, values in self.grid.items() if not values]
         if empty or not self.grid or not self.seeds:
             raise ValueError(f"nothing to run: {(empty or ['grid or seeds'])[0]} is empty")
+        for axis, values in (*self.grid.items(), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{axis}: a value is given twice")
         for rule in self.rules:
             unknown = set(rule.when) - set(self.grid)
             if unknown:

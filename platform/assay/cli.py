@@ -1,17 +1,19 @@
 """`assay …`: thin commands over the library; heavy imports wait until a command needs them."""
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assay import __version__
-from assay.errors import AssayError
+from assay.errors import AssayError, TrainingError
 
 if TYPE_CHECKING:
     from assay.cell import Cell
@@ -50,13 +52,14 @@ def main() -> None:
     try:
         app()
     except AssayError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        text = Text.assemble(("error: ", "bold red"), str(error))
+        Console(stderr=True).print(text, soft_wrap=True)
+        sys.exit(1 if isinstance(error, TrainingError) else 2)
 
 
 def _version(value: bool) -> None:
     if value:
-        console.print(__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 
@@ -99,7 +102,7 @@ def data_prepare(
         packed = sets.prepare(
             name, source, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}")
         )
-    console.print(f"{name}: {packed.description} (digest {packed.digest[:16]})")
+    typer.echo(f"{name}: {packed.description} (digest {packed.digest[:16]})")
 
 
 @data_app.command("verify")
@@ -108,7 +111,7 @@ def data_verify(name: Annotated[str, typer.Argument(help="A name of `assay data 
     from assay.store import sets
 
     sets.verify(name)
-    console.print(f"{name}: every array matches its manifest")
+    typer.echo(f"{name}: every array matches its manifest")
 
 
 @app.command()
@@ -134,33 +137,35 @@ def train(
     from assay.run import run_cell
     from assay.watch import progress_bar
 
-    chosen = _one_cell(path, cell, tuple(overrides or ()))
     execution = _execution(device, threads, accumulation, compiled)
-    console.print(f"cell {chosen.key}: {chosen.label}, seed {chosen.seed}, on {execution.device}")
+    chosen = _one_cell(path, cell, tuple(overrides or ()), execution.device)
+    typer.echo(f"cell {chosen.key}: {chosen.label}, seed {chosen.seed}, on {execution.device}")
     with progress_bar(console) as watch:
         result = run_cell(chosen, execution, storage, watch, fresh=fresh)
     with console.status("scoring the data's own row"):
         reference = reference_for(chosen, storage)
     console.print(terminal_table([result], reference))
-    console.print(f"{storage / 'cells' / chosen.key / 'result.json'}", soft_wrap=True)
+    typer.echo(storage / "cells" / chosen.key / "result.json")
 
 
 @app.command()
 def plan(
     suite: Annotated[Path, typer.Argument(help="SUITE.yaml")],
     overrides: Overrides = None,
-    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
 ) -> None:
     """Say what a suite will cost, from a few measured steps of every cell.
 
     Example: `assay plan sweeps/grid_qm9.yaml --set budget.samples=1000000`
     """
+    import torch
+
     from assay.cell import load_suite
-    from assay.plan import concurrent_cells, makespan, plan_cell
+    from assay.plan import makespan, plan_cell
     from assay.store import sets
 
     chosen = load_suite(suite, tuple(overrides or ()))
+    device = "cuda" if chosen.resources.gpus else "cpu"
     execution = _execution(device, chosen.resources.cpus, 1, False)
     cells = chosen.cells(sets.prepare(chosen.data).digest, execution.device)
     plans = []
@@ -168,7 +173,7 @@ def plan(
         for number, cell in enumerate(cells, start=1):
             status.update(f"measuring {cell.label}, seed {cell.seed} ({number} of {len(cells)})")
             plans.append(plan_cell(cell, execution))
-    at_once = concurrent_cells(chosen.resources.cpus)
+    at_once = chosen.at_once(os.cpu_count() or 1, torch.cuda.device_count())
     if as_json:
         typer.echo(json.dumps([_plain(plan) for plan in plans], indent=1))
         return
@@ -226,10 +231,12 @@ def report(
     chosen = folders or sorted(p.parent for p in Path("results").glob("*/suite.json"))
     if suite:
         chosen = [folder for folder in chosen if folder.name in suite]
-    console.print(f"{build(chosen, out)}")
+    typer.echo(build(chosen, out))
 
 
-def _one_cell(path: Path, label: str | None, overrides: tuple[str, ...]) -> "Cell":
+def _one_cell(
+    path: Path, label: str | None, overrides: tuple[str, ...], device: Literal["cpu", "cuda"]
+) -> "Cell":
     from assay.cell import load_suite, select
     from assay.config import load_yaml
     from assay.errors import ConfigError
@@ -241,7 +248,7 @@ def _one_cell(path: Path, label: str | None, overrides: tuple[str, ...]) -> "Cel
             raise ConfigError(f"{path}: is one cell, not a suite: leave out --cell {label}")
         return read_cell(path, overrides)
     suite = load_suite(path, overrides)
-    cells = suite.cells(sets.prepare(suite.data).digest)
+    cells = suite.cells(sets.prepare(suite.data).digest, device)
     if label is None:
         labels = ", ".join(dict.fromkeys(cell.label for cell in cells))
         raise ConfigError(f"{path}: is a suite: choose one cell with --cell ({labels})")

@@ -1,5 +1,6 @@
 """YAML and `key=value` overrides become validated, frozen settings with a canonical hash."""
 
+import copy
 import difflib
 import hashlib
 import json
@@ -76,7 +77,7 @@ def apply_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[s
     Raises:
         ConfigError: an override is not `key=value`, or its path runs through a plain value.
     """
-    result = json.loads(json.dumps(data))
+    result = copy.deepcopy(dict(data))
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key.strip():
@@ -135,7 +136,7 @@ def choose(kind: str, word: str, known: Iterable[str]) -> str:
     """
     choices = list(known)
     if word not in choices:
-        raise ConfigError(f"unknown {kind} {word!r}{did_you_mean(word, choices)}")
+        raise ConfigError(f"unknown {kind} {word!r}{did_you_mean(str(word), choices)}")
     return word
 
 

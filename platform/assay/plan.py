@@ -1,23 +1,27 @@
 """What a suite will cost, measured on a few real steps of every cell, before anything runs."""
 
 import math
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 
 from assay import catalog
 from assay.cell import Cell
-from assay.task import Batch, Splits, Stage, Task
+from assay.task import Batch, Splits, Task
 from assay.training.draws import fold
+from assay.training.ema import WeightAverage
 from assay.training.loop import Execution, require_device
 from assay.training.meter import measure_flops
+from assay.training.optimizer import adamw, clip_gradients
 from assay.training.order import BatchOrder
 
-PROBES = 3
-"""Training steps, spread over an epoch, that are measured a cell."""
+LOOKED_AT = 200
+"""Steps of an epoch whose workloads are looked at, to choose typical ones."""
+PROBES = 8
+"""Of these, the steps that are measured."""
 CHECKPOINTS_ON_DISK = 3
 """Two that are kept and one that is being written."""
 TENSORS_A_PARAMETER = 4
@@ -49,14 +53,8 @@ def plan_cell(cell: Cell, execution: Execution) -> CellPlan:
     Raises:
         AssayError: as the cell itself would.
     """
-    device = require_device(execution.device)
-    torch.set_num_threads(execution.threads)
     task: Task = catalog.family(cell.family)(cell)
-    data = task.data()
-    torch.manual_seed(fold(cell.seed, "model"))
-    model = task.model(data).to(device)
-    stage = task.stages()[0]
-    flops, seconds, forward_seconds = _probe(task, cell, data, model, stage, device)
+    parameters, flops, seconds, forward_seconds = _probe(task, cell, execution)
     batch = cell.training.batch_size
     steps = {
         "steps": cell.budget.amount,
@@ -64,7 +62,6 @@ def plan_cell(cell: Cell, execution: Execution) -> CellPlan:
         "flops": cell.budget.amount / (flops * batch),
         "seconds": cell.budget.amount / (seconds * batch),
     }[cell.budget.unit]
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     return CellPlan(
         cell=cell,
         parameters=parameters,
@@ -85,38 +82,51 @@ def makespan(plans: list[CellPlan], concurrent: int) -> float:
     return max(busy)
 
 
-def concurrent_cells(cpus_a_cell: int) -> int:
-    """Return how many cells this machine runs at once."""
-    return max(1, (os.cpu_count() or 1) // cpus_a_cell)
-
-
-def _probe(
-    task: Task,
-    cell: Cell,
-    data: Splits,
-    model: torch.nn.Module,
-    stage: Stage,
-    device: torch.device,
-) -> tuple[float, float, float]:
-    """FLOPs and seconds of training a sample, and seconds of a forward pass a sample."""
-    order = BatchOrder(len(data.train), cell.training.batch_size, cell.seed, data.train.lengths)
+def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, float, float]:
+    """Parameters; FLOPs and seconds of training a sample, seconds of its loss without gradient."""
+    device = require_device(execution.device)
+    torch.set_num_threads(execution.threads)
+    torch.manual_seed(fold(cell.seed, "model"))
+    data, stage = task.data(), task.stages()[0]
+    model = task.model(data).to(device)
+    average = WeightAverage(model, cell.training.ema_decay)
+    optimizer = adamw(model.named_parameters(), cell.training)
     flops, seconds, forward = [], [], []
-    for probe in range(PROBES):
-        step = probe * order.batches_per_epoch // PROBES
-        batch: Batch = data.train.batch(order.indices(step)).to(device)
+    for step, batch in _typical_batches(task, cell, data):
+        batch = batch.to(device)
 
-        def train(batch: Batch = batch, step: int = step) -> None:
-            model.zero_grad()
+        def compute(batch: Batch = batch, step: int = step) -> None:
             task.loss(model, batch, stage, step).total.backward()
+
+        def train(compute: Callable[[], None] = compute) -> None:
+            compute()
+            clip_gradients(model, cell.training.gradient_clip)
+            optimizer.step()
+            average.update(model, 1)
+            optimizer.zero_grad()
 
         def look(batch: Batch = batch, step: int = step) -> None:
             with torch.no_grad():
                 task.loss(model, batch, stage, step)
 
-        flops.append(measure_flops(train)[1] / len(batch))
+        flops.append(measure_flops(compute)[1] / len(batch))
         seconds.append(_seconds(train, device) / len(batch))
         forward.append(_seconds(look, device) / len(batch))
-    return sum(flops) / PROBES, sum(seconds) / PROBES, sum(forward) / PROBES
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return parameters, fmean(flops), fmean(seconds), fmean(forward)
+
+
+def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[int, Batch]]:
+    """Yield steps that stand for an epoch: every so many, in the order of their workloads."""
+    order = BatchOrder(len(data.train), cell.training.batch_size, cell.seed, data.train.lengths)
+    looked_at = min(order.batches_per_epoch, LOOKED_AT)
+    steps = [k * order.batches_per_epoch // looked_at for k in range(looked_at)]
+    batches = {step: data.train.batch(order.indices(step)) for step in steps}
+    steps.sort(key=lambda step: repr(task.workload(batches[step], step)))
+    probes = min(PROBES, looked_at)
+    for probe in range(probes):
+        step = steps[(2 * probe + 1) * looked_at // (2 * probes)]
+        yield step, batches[step]
 
 
 def _seconds(compute: Callable[[], None], device: torch.device) -> float:

@@ -18,7 +18,15 @@ JOB_VARIABLE = "ASSAY_RAY_JOB_ID"
 
 
 def provenance(
-    *, cell_key: str, protocol: str, device: str, threads: int, data_description: str, resumed: int
+    *,
+    cell_key: str,
+    protocol: str,
+    device: str,
+    threads: int,
+    accumulation: int,
+    compiled: bool,
+    data_description: str,
+    resumed: int,
 ) -> Provenance:
     """Return the provenance of a result that is made now, here."""
     commit, dirty = git_state()
@@ -34,11 +42,19 @@ def provenance(
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         device=device,
         threads=threads,
+        accumulation=accumulation,
+        compiled=compiled,
         data_description=data_description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
         ray_job_id=os.environ.get(JOB_VARIABLE),
     )
+
+
+def settle() -> None:
+    """Read what identifies the code now: later, the files may no longer be those that run."""
+    git_state()
+    code_digest()
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from assay.config import S, Settings, digest16, validate
-from assay.errors import ConfigError, DataError
+from assay.errors import ConfigError, DataError, MachineError
 from assay.task import Estimate
 
 KEY = re.compile(r"[0-9a-f]{16}")
@@ -67,6 +67,10 @@ class Provenance(Settings):
     machine: str
     device: str
     threads: int
+    accumulation: int = 1
+    """Micro-batches a step."""
+    compiled: bool = False
+    """By torch.compile."""
     data_description: str
     created_utc: str
     resumed: int = 0
@@ -111,7 +115,21 @@ def write_json(path: Path, data: Settings | dict[str, Any] | list[Any]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: temporary file in the same directory, fsync, rename."""
+    """Write a file atomically: temporary file in the same directory, fsync, rename.
+
+    Raises:
+        MachineError: the disk is full, or the folder may not be written.
+    """
+    try:
+        _write_and_rename(path, content)
+    except OSError as error:
+        raise MachineError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space, or choose "
+            "another folder"
+        ) from error
+
+
+def _write_and_rename(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

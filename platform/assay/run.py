@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from assay import catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, load_yaml, validate
-from assay.errors import MachineError
-from assay.provenance import provenance
+from assay.errors import ConfigError, MachineError
+from assay.provenance import provenance, settle
 from assay.result import Cost, Result, read_result, write_json
 from assay.store import sets
 from assay.task import Task
@@ -95,10 +95,12 @@ def run_cell(
     Raises:
         AssayError: any fault that a user can mend; another process that runs the cell is one.
     """
+    settle()
+    _require_its_hardware(cell, execution)
     directory = cell_directory(storage, cell.key)
-    directory.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory.with_suffix(".lock"))
     try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
         with lock.acquire(timeout=0):
             if fresh and directory.exists():
                 stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -108,11 +110,32 @@ def run_cell(
                 result = _compute(cell, execution, directory, watch)
             watch(Report(cell.key, "done", 1.0, result.cost.steps, result.cost.samples))
             return result
-    except Timeout as error:
+    except OSError as error:
+        if isinstance(error, Timeout):
+            raise _busy(cell, lock) from error
         raise MachineError(
-            f"cell {cell.key} ({cell.label}) is being run by another process "
-            f"(lock {lock.lock_file}): wait for it, or use another --storage"
+            f"{directory}: cannot be written ({error.strerror or error}); free some space, or "
+            "choose another --storage; the same command carries on"
         ) from error
+
+
+def _busy(cell: Cell, lock: FileLock) -> MachineError:
+    return MachineError(
+        f"cell {cell.key} ({cell.label}) is being run by another process "
+        f"(lock {lock.lock_file}): wait for it, or use another --storage"
+    )
+
+
+def _require_its_hardware(cell: Cell, execution: Execution) -> None:
+    """Refuse to spend a budget in seconds on other hardware than the key names."""
+    if cell.hardware is None:
+        return
+    named = (cell.hardware.device, cell.hardware.threads)
+    if named != (execution.device, execution.threads):
+        raise ConfigError(
+            f"cell {cell.key} ({cell.label}): its seconds are those of {named[0]}, {named[1]} "
+            f"threads a cell; {execution.device}, {execution.threads} cannot spend them"
+        )
 
 
 def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) -> Result:
@@ -167,6 +190,8 @@ def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) ->
             protocol=task.protocol,
             device=_device_name(execution),
             threads=execution.threads,
+            accumulation=execution.accumulation,
+            compiled=execution.compile,
             data_description=data.description,
             resumed=training.resumed,
         ),

@@ -143,8 +143,8 @@ class Task(Protocol):
         """Return the protocol's estimates under `protocol/metric`, after training."""
         ...
 
-    def evaluation_passes(self) -> int:
-        """Return how many forward passes of one record `evaluate` makes, to plan its time."""
+    def evaluation_passes(self) -> float:
+        """Return the cost of `evaluate` in losses of one record without gradient, to plan it."""
         ...
 
     def reference(self, data: Splits) -> dict[str, Estimate]:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.training.draws import Draws, fold
+from assay.training.draws import Draws, _to_unit, fold
 
 IDS = torch.arange(64)
 
@@ -59,6 +59,12 @@ def test_uniform_never_touches_its_ends():
 
     assert u.min() > 0
     assert u.max() < 1
+
+
+def test_the_outermost_bits_stay_inside():
+    ends = _to_unit(torch.tensor([0, -1]))
+
+    assert ends.tolist() == [2.0**-25, 1 - 2.0**-24]
 
 
 def test_categorical_follows_its_probabilities():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from assay.errors import MachineError, TrainingError
+from assay.errors import CheckpointError, MachineError, TrainingError
 from assay.training.loop import Execution, Training, require_device
 from tests.training.toy import ToyTask, toy_cell
 
@@ -130,6 +130,23 @@ def test_a_loss_that_is_not_finite_ends_the_cell_with_a_reason(tmp_path):
     # What was sound before is kept.
     assert (tmp_path / "checkpoints").is_dir()
     assert all(np.isfinite(row["train/loss"]) for row in log(tmp_path))
+
+
+def test_a_validation_figure_that_is_not_finite_ends_the_cell_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyTask, "validate", lambda *_: {"loss": float("inf")})
+
+    with pytest.raises(TrainingError, match="val/loss is inf at step"):
+        train(toy_cell(), tmp_path)
+
+
+def test_a_checkpoint_of_another_model_is_one_sentence(tmp_path, monkeypatch):
+    cell = toy_cell(budget={"steps": 40})
+    train(cell, tmp_path)
+    other = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    monkeypatch.setattr(ToyTask, "model", lambda self, data: other)
+
+    with pytest.raises(CheckpointError, match="--fresh computes the cell again"):
+        train(cell, tmp_path)
 
 
 def test_bf16_trains_close_to_fp32(tmp_path):

@@ -15,6 +15,19 @@ def test_flops_of_a_linear_layer_are_counted_exactly():
     assert both == 3 * forward
 
 
+def test_attention_is_counted_with_and_without_gradients():
+    q = torch.randn(2, 4, 6, 8)
+    bias = torch.randn(2, 4, 6, 6)
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    with torch.no_grad():
+        _, without = measure_flops(lambda: attend(q, q, q, attn_mask=bias))
+    q.requires_grad_()
+    _, with_gradient = measure_flops(lambda: attend(q, q, q, attn_mask=bias))
+
+    assert without == with_gradient == 2 * (2 * 2 * 4 * 6 * 6 * 8)
+
+
 def test_each_workload_is_measured_once():
     table, layer = FlopTable(), torch.nn.Linear(4, 4, bias=False)
     calls = []

@@ -22,13 +22,7 @@ def resolve_storage(option: Path | None, working_directory: Path) -> tuple[Path,
     temporary = TEMPORARY_COPY in working_directory.parts
     given = option or (Path(os.environ["ASSAY_RUNS"]) if os.environ.get("ASSAY_RUNS") else None)
     if given is not None:
-        path = given.expanduser()
-        if temporary and not path.is_absolute():
-            raise MachineError(
-                f"storage {path}: this job works in a temporary copy of the repository, which Ray "
-                "deletes; give an absolute path that every node can reach"
-            )
-        return (working_directory / path).absolute(), None
+        return lasting(given, working_directory), None
     if temporary:
         path = Path.home() / "assay" / "runs"
         return path, (
@@ -36,6 +30,20 @@ def resolve_storage(option: Path | None, working_directory: Path) -> tuple[Path,
             "--storage or ASSAY_RUNS choose another)"
         )
     return working_directory / "runs", None
+
+
+def lasting(path: Path, working_directory: Path) -> Path:
+    """Return the absolute path of a file or folder that the user asked for.
+
+    Raises:
+        MachineError: it would lie in a Ray job's temporary copy of the repository.
+    """
+    if TEMPORARY_COPY in working_directory.parts and not path.expanduser().is_absolute():
+        raise MachineError(
+            f"{path}: this job works in a temporary copy of the repository, which Ray deletes; "
+            "give an absolute path"
+        )
+    return (working_directory / path.expanduser()).absolute()
 
 
 def require_writable(storage: Path) -> None:

@@ -41,16 +41,18 @@ def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
     fails a trial for Tune, which then starts it anew; the cell resumes from its checkpoint.
     """
     os.environ.update(orders.environment)
-    cell = validate(Cell, json.loads(config["cell"]), f"cell {config['key']}")
     directory = cell_directory(orders.storage, config["key"])
-    recorder = Recorder(orders.destination, cell, directory, fresh=orders.fresh)
+    recorder: Recorder | None = None
     report = throttled(lambda row: tune.report(dict(row)))
 
     def watch(progress: Report) -> None:
-        recorder.watch(progress)
+        if recorder is not None:
+            recorder.watch(progress)
         report(asdict(progress))
 
     try:
+        cell = validate(Cell, json.loads(config["cell"]), f"cell {config['key']}")
+        recorder = Recorder(orders.destination, cell, directory, fresh=orders.fresh)
         if cell.key != config["key"]:
             raise MachineError(
                 f"cell {config['key']} has the key {cell.key} on this node: the installed assay "
@@ -60,7 +62,8 @@ def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
         recorder.complete()
     except Exception as error:  # noqa: BLE001  one cell's fault never stops the others
         reason = explain(error, directory)
-        recorder.fail(reason)
+        if recorder is not None:
+            recorder.fail(reason)
         tune.report({"phase": "failed", "reason": reason, "kind": kind_of(error)})
 
 

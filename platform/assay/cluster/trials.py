@@ -24,13 +24,10 @@ OnFailure = Callable[[str, str, str], None]
 
 
 def concurrent_cells(suite: Suite, limit: int | None) -> int:
-    """Return how many cells run at a time; with a budget in seconds it is one."""
-    if suite.budget.unit == "seconds":
-        return 1
-    asked = {"CPU": suite.resources.cpus, "GPU": suite.resources.gpus}
+    """Return how many cells run at a time on this cluster."""
     total = ray.cluster_resources()
-    fit = min(int(total.get(kind, 0) // count) for kind, count in asked.items() if count)
-    return max(1, min(fit, limit or fit))
+    fit = suite.at_once(total.get("CPU", 0), total.get("GPU", 0))
+    return min(fit, limit or fit)
 
 
 def run_trials(

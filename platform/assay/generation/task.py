@@ -64,8 +64,8 @@ class GenerationTask(Task):
         return network(self.chosen.network, len(VOCABULARY), self.process.heads)
 
     def workload(self, batch: Batch, step: int) -> Hashable:
-        """Return the padded shape, and whether the step has a first pass."""
-        return (*cast(MoleculeBatch, batch).types_BN.shape, self._conditions_on_itself(step))
+        """Return whether the step has a first pass, and the padded shape."""
+        return (self._conditions_on_itself(step), *cast(MoleculeBatch, batch).types_BN.shape)
 
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
         """Return the process's loss at one random point of each molecule's path."""
@@ -92,9 +92,10 @@ class GenerationTask(Task):
         self.samples = self.sample(model, self.chosen.evaluation_samples, progress)
         return edm.evaluate(self.samples, known_smiles(self.packed, processes=1), processes=1)
 
-    def evaluation_passes(self) -> int:
-        """Return the forward passes of one molecule that sampling takes."""
-        return self.chosen.evaluation_samples * self.process.steps
+    def evaluation_passes(self) -> float:
+        """Return the passes of sampling, over those of a loss: one, or two on itself."""
+        sampling = self.chosen.evaluation_samples * self.process.steps
+        return sampling / (1 + self.chosen.self_conditioning)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocol on the test split."""
@@ -127,6 +128,7 @@ class GenerationTask(Task):
                     ids[chosen].to(device),
                     fold(self.cell.seed, "sample"),
                     lambda done, begin=number: progress("sample", (begin + done) / len(batches)),
+                    condition_on_itself=self.chosen.self_conditioning > 0,
                 )
             packed.append((chosen, atoms.positions_BN3.cpu(), atoms.types_BN.cpu()))
         return _to_molecules(packed, n_atoms, self.unit)

@@ -34,7 +34,9 @@ def build(folders: Sequence[Path], out: Path) -> Path:
         MachineError: the page cannot be written.
     """
     if not folders:
-        raise ConfigError("no suite to report: run `make grid`, or name a folder with results")
+        raise ConfigError(
+            "no suite to report: name a folder, such as runs/results/grid_mini, or one of ./results"
+        )
     if out.is_dir():
         raise ConfigError(f"{out}: is a folder: give the HTML file to write")
     suites = [

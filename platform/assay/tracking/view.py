@@ -60,7 +60,7 @@ def note(cell: Mapping[str, Any], key: str) -> str:
         f"**{variant}** on {cell['data']['name']}, seed {cell['seed']}, "
         f"budget {_budget(cell)}.\n\n"
         f"Cell `{key}`: its files are in `cells/{key}/` of the run store; `cell.json` is the whole "
-        f"definition, `result.json` what was measured. `assay show {key}` prints both."
+        "definition, `result.json` what was measured."
     )
 
 

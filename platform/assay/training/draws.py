@@ -101,4 +101,5 @@ def _mix(bits: Tensor) -> Tensor:
 
 def _to_unit(bits: Tensor) -> Tensor:
     """The upper 24 bits as float32, in the open interval (0, 1)."""
-    return (_shift(bits, 40).to(torch.float32) + 0.5) * (1.0 / (1 << 24))
+    unit = (_shift(bits, 40).to(torch.float32) + 0.5) * (1.0 / (1 << 24))
+    return unit.clamp(max=1.0 - 2.0**-24)  # the largest one would be rounded up to 1

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from assay.cell import Cell
 from assay.config import Settings
-from assay.errors import MachineError, TrainingError
+from assay.errors import CheckpointError, MachineError, TrainingError
 from assay.result import read_metrics, write_bytes
 from assay.task import Batch, Splits, Stage, Task
 from assay.training import checkpoint as checkpoints
@@ -107,7 +107,7 @@ class Training:
         """Train to the end of the budget; return the averaged model, ready to be evaluated.
 
         Raises:
-            TrainingError: the loss or its gradient is not finite; names the step and the parts.
+            TrainingError: the loss, its gradient or a figure is not finite; names it and the step.
             MachineError: a checkpoint could not be written.
         """
         saved, saved_at = self.meter.step, time.monotonic()
@@ -211,6 +211,12 @@ class Training:
             with torch.no_grad(), self._precision():
                 figures = self.task.validate(self.average.model, self.data, stage)
             row |= {f"val/{name}": value for name, value in figures.items()}
+        wild = [name for name, value in row.items() if not math.isfinite(value)]
+        if wild:
+            raise TrainingError(
+                f"cell {self.cell.key} ({self.cell.label}): {wild[0]} is {row[wild[0]]} at step "
+                f"{self.meter.step}: not finite; lower training.learning_rate"
+            )
         line = json.dumps({**asdict(self.meter), **row}, allow_nan=False)
         with (self.directory / "metrics.jsonl").open("a") as file:
             file.write(line + "\n")
@@ -243,9 +249,15 @@ class Training:
             return
         self.meter = Meter(**found.state["meter"])
         names = [stage.name for stage in self.stages]
-        self._begin_stage(names.index(found.state["stage"]))
-        self.model.load_state_dict(found.tensors["model"])
-        self.average.model.load_state_dict(found.tensors["ema"])
+        try:
+            self._begin_stage(names.index(found.state["stage"]))
+            self.model.load_state_dict(found.tensors["model"])
+            self.average.model.load_state_dict(found.tensors["ema"])
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"{self.directory / 'checkpoints'}: made by code with another model or other "
+                "stages than the present one; --fresh computes the cell again"
+            ) from error
         restore_optimizer(self.optimizer, self.model, found.tensors["optimizer"])
         self.flops = FlopTable(found.state["flops_by_workload"])
         self.resumed = found.state["resumed"] + (self.fraction < 1)

@@ -19,7 +19,11 @@ from tests.generation.molecules import PRIOR, TYPES, grid_molecules, random_atom
 PROCESSES = {
     "flow_matching": FlowMatching(FlowMatchingSettings(steps=50), PRIOR),
     "diffusion": Diffusion(DiffusionSettings(steps=50), PRIOR),
+    "ddim": Diffusion(DiffusionSettings(steps=50, sampler="ddim", eta=0.5), PRIOR),
     "stochastic_interpolant": StochasticInterpolant(StochasticInterpolantSettings(steps=50), PRIOR),
+    "interpolant_ode": StochasticInterpolant(
+        StochasticInterpolantSettings(steps=50, sampler="ode"), PRIOR
+    ),
 }
 
 
@@ -238,6 +242,45 @@ def test_the_interpolants_velocity_is_the_derivative_of_its_path():
     derivative = (at(t + dt) - at(t - dt)) / (2 * dt)
     velocity = (stepped - atoms.positions_BN3) / dt
     torch.testing.assert_close(velocity, derivative, atol=1e-4, rtol=1e-4)
+
+
+def test_the_sde_adds_the_score_and_the_noise_that_balances_it():
+    """dx_SDE - dx_ODE = ε s dt + √(2ε dt) ξ with s = -z/γ and ε = c γ²."""
+    ode, sde = PROCESSES["interpolant_ode"], PROCESSES["stochastic_interpolant"]
+    x1, z = random_atoms((9, 9)).positions_BN3, random_atoms((9, 9), seed=1).positions_BN3
+    atoms, now, then = random_atoms((9, 9), seed=2), torch.tensor(0.4), torch.tensor(0.43)
+    prediction = Prediction(x1, torch.zeros(2, 9, TYPES), z)
+
+    difference = sde.advance(atoms, prediction, now, then, draws(2)) - ode.advance(
+        atoms, prediction, now, then, draws(2)
+    )
+
+    epsilon, step = 4.0 * sde.gamma(now) ** 2, then - now
+    fresh = mean_free(draws(2).normal("fresh", 9, 3), atoms.mask_BN)
+    expected = -epsilon * step * z / sde.gamma(now) + (2 * epsilon * step).sqrt() * fresh
+    torch.testing.assert_close(difference, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_sde_keeps_the_law_of_the_path():
+    """With x_1 known and ẑ = E[z | x_t, x_1], SDE and path have one variance about t x_1."""
+    process = StochasticInterpolant(StochasticInterpolantSettings(steps=400), PRIOR)
+    count = 3000
+    clean = random_atoms((8,) * count)
+    times = process.times()
+    _, start_noise = process.signal_and_noise(times[120])
+    x = times[120] * clean.positions_BN3 + start_noise * mean_free(
+        torch.randn(count, 8, 3), clean.mask_BN
+    )
+    for k in range(120, 280):
+        now, then = times[k], times[k + 1]
+        rest = x - now * clean.positions_BN3
+        z = process.gamma(now) / process.signal_and_noise(now)[1] ** 2 * rest
+        prediction = Prediction(clean.positions_BN3, torch.zeros(count, 8, TYPES), z)
+        x = process.advance(clean.moved(x), prediction, now, then, draws(count, k))
+
+    end = times[280]
+    variance = (x - end * clean.positions_BN3).square().mean() / (1 - 1 / 8)
+    assert variance == pytest.approx(float(process.signal_and_noise(end)[1]) ** 2, rel=0.05)
 
 
 def test_gamma_is_positive_inside_and_vanishes_at_the_ends():

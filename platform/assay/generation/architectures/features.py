@@ -84,3 +84,13 @@ def pair_mask(mask_BN: Tensor) -> Tensor:
 def attention_bias(bias_BHNN: Tensor, mask_BN: Tensor) -> Tensor:
     """Return the additive bias with keys that are padding shut out."""
     return bias_BHNN.masked_fill(~mask_BN[:, None, None, :], torch.finfo(bias_BHNN.dtype).min)
+
+
+def require_multiple(whole_name: str, whole: int, part_name: str, part: int) -> None:
+    """Refuse a width that its heads cannot share.
+
+    Raises:
+        ValueError: for pydantic, which names the key.
+    """
+    if whole % part:
+        raise ValueError(f"{whole_name} {whole} is not a multiple of {part_name} {part}")

@@ -11,10 +11,10 @@ functions, K types. i, j, k run over atoms.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 
 from assay.config import Size, SizedSettings
@@ -25,6 +25,7 @@ from assay.generation.architectures.features import (
     attention_bias,
     pair_mask,
     pair_vectors,
+    require_multiple,
 )
 from assay.generation.architectures.transformer import Block
 from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction
@@ -81,6 +82,12 @@ class PairformerSettings(SizedSettings):
     heads: PositiveInt
     pair_heads: PositiveInt
     radial: PositiveInt
+
+    @model_validator(mode="after")
+    def _heads_share_the_widths(self) -> Self:
+        require_multiple("width", self.width, "heads", self.heads)
+        require_multiple("pair_width", self.pair_width, "pair_heads", self.pair_heads)
+        return self
 
 
 class Pairformer(Denoiser):

@@ -8,10 +8,10 @@ Shapes: B molecules, N atoms (padded), D width, H heads, R radial functions, K t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 
 from assay.config import Size, SizedSettings
@@ -21,6 +21,7 @@ from assay.generation.architectures.features import (
     TimeEmbedding,
     attention_bias,
     pair_vectors,
+    require_multiple,
 )
 from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction
 
@@ -39,6 +40,11 @@ class TransformerSettings(SizedSettings):
     depth: PositiveInt
     heads: PositiveInt
     radial: PositiveInt
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        require_multiple("width", self.width, "heads", self.heads)
+        return self
 
 
 class Transformer(Denoiser):

@@ -160,10 +160,12 @@ class GenerativeProcess(ABC):
         record_ids: Tensor,
         seed: int,
         watch: Callable[[float], None],
+        condition_on_itself: bool = True,
     ) -> Atoms:
         """Return one sample for every row of the mask; `watch` hears the fraction done.
 
-        A sample depends on its record id and the seed, not on the batch that it shares.
+        `condition_on_itself` is for networks that were trained so. A sample depends on its record
+        id and the seed, not on the batch that it shares.
         """
         atoms = self.start(mask_BN, Draws(seed, 0, record_ids))
         times = self.times().to(mask_BN.device)
@@ -178,7 +180,7 @@ class GenerativeProcess(ABC):
                 types_BN = self.jump_types(atoms, clean, now, then, draws)
                 moved = atoms.moved(self.advance(atoms, clean, now, then, draws))
                 atoms = Atoms(moved.positions_BN3, types_BN, mask_BN)
-            previous = clean
+            previous = clean if condition_on_itself else None
             watch(step / self.steps)
         return atoms
 

@@ -12,7 +12,7 @@ then, since x̂_0 = (x_t - t x̂_1 - γ ẑ)/(1 - t),
 Albergo, Boffi and Vanden-Eijnden, "Stochastic interpolants", JMLR 26 (2025), eq. 2.1, 2.31-2.34.
 
 A Gaussian x_0 with γ = 0 would be flow matching; what sets this process apart is the latent noise,
-its own head and the SDE. The loss is averaged over the antithetic pair ±z.
+its own head and the SDE. With `antithetic` the loss is averaged over the pair ±z of every record.
 """
 
 from typing import Literal, Self
@@ -40,14 +40,15 @@ class StochasticInterpolantSettings(ProcessSettings):
 
     latent_strength: PositiveFloat = 0.05
     antithetic: bool = False
-    """Train on both ±z of every record, at twice the cost a record."""
+    """Train on both ±z of every record: less variance, at twice the cost a record."""
     sampler: Literal["ode", "sde"] = "sde"
     sde_strength: float = Field(default=4.0, ge=0)
     spacing_power: PositiveFloat = 1.5
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
-        if self.sampler == "ode" and "sde_strength" in self.model_fields_set:
+        default = type(self).model_fields["sde_strength"].default
+        if self.sampler == "ode" and self.sde_strength != default:
             raise ValueError("sde_strength belongs to sampler sde; the ode has none")
         return self
 
