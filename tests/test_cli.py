@@ -108,7 +108,7 @@ def test_data_verify_is_content_with_a_sound_set(mini):
         (["plan", MINI, "--set", "budgett.samples=3"], "did you mean 'budget'?"),
         (["plan", MINI, "--set", "nonsense"], "expected key=value"),
         (["plan", MINI, "--set", "seeds=[a]"], "given: 'a'"),
-        (["plan", MINI, "--set", "family=[/b]"], "[/b]"),
+        (["plan", MINI, "--set", "family='[/b]'"], "unknown family '[/b]'"),
         (["plan", MINI, "--set", "title=2026-11-21"], "title: input should be a valid string"),
         (["data", "prepare", "qm99"], "did you mean 'qm9'?"),
         (["report", "nowhere"], "nowhere"),

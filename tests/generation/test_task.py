@@ -57,7 +57,7 @@ def test_workloads_name_what_decides_the_flops(task):
     batch = task.data().train.batch(np.arange(8))
     workloads = {task.workload(batch, step) for step in range(20)}
 
-    assert workloads == {(*batch.types_BN.shape, True), (*batch.types_BN.shape, False)}
+    assert workloads == {(True, *batch.types_BN.shape), (False, *batch.types_BN.shape)}
 
 
 def test_validation_is_the_same_at_every_call(task, model):
