@@ -166,3 +166,17 @@ def test_metrics_keep_every_whole_line_and_drop_a_torn_last_one(tmp_path):
     path.write_text('{"step": 1}\n{"ste\n{"step": 3}\n')
     with pytest.raises(DataError, match="line 2 is not JSON"):
         read_metrics(path)
+
+
+def test_a_checkpoint_that_was_set_aside_is_named_in_the_result(tmp_path):
+    cell = toy_cell()
+    run(cell, tmp_path)
+    directory = cell_directory(tmp_path, cell.key)
+    (directory / "result.json").unlink()
+    (newest,) = (directory / "checkpoints").glob("step-*")
+    (newest / "model.safetensors").write_bytes(b"")
+
+    result, _ = run(cell, tmp_path)
+
+    assert result.provenance.quarantined == 1
+    assert result.cost.steps == 40

@@ -27,6 +27,7 @@ def provenance(
     compiled: bool,
     data_description: str,
     resumed: int,
+    quarantined: int,
 ) -> Provenance:
     """Return the provenance of a result that is made now, here."""
     commit, dirty = git_state()
@@ -47,6 +48,7 @@ def provenance(
         data_description=data_description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
+        quarantined=quarantined,
         ray_job_id=os.environ.get(JOB_VARIABLE),
     )
 

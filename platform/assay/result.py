@@ -75,6 +75,8 @@ class Provenance(Settings):
     created_utc: str
     resumed: int = 0
     """How often training was resumed from a checkpoint."""
+    quarantined: int = 0
+    """Checkpoints that did not verify and were set aside."""
     ray_job_id: str | None = None
 
 

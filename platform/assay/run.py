@@ -194,6 +194,7 @@ def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) ->
             compiled=execution.compile,
             data_description=data.description,
             resumed=training.resumed,
+            quarantined=len(list((directory / "checkpoints").glob("quarantine-*"))),
         ),
     )
     write_json(directory / "result.json", result)

@@ -31,7 +31,7 @@ def test_a_job_from_another_version_of_the_repository_is_refused(tmp_path):
 
 def test_a_job_from_the_installed_version_may_start(tmp_path):
     write_version(tmp_path, assay.__version__)
-    preflight.require_installed_version(tmp_path)
+    assert preflight.require_installed_version(tmp_path) is None  # and raises nothing
 
 
 def test_a_cell_must_fit_one_node():

@@ -199,12 +199,15 @@ def test_cells_without_a_result_are_named(tmp_path):
 def test_mixed_and_dirty_code_is_said(tmp_path):
     write_suite(tmp_path / "in")
     variant = {"architecture": "gnn", "process": "diffusion"}
-    other = result(cell(variant), 0.5, git_commit="e" * 40, git_dirty=True, resumed=2)
+    other = result(
+        cell(variant), 0.5, git_commit="e" * 40, git_dirty=True, resumed=2, quarantined=1
+    )
     write_cell(tmp_path / "in", other, 1, with_curves=True, with_samples=True)
     notes = read(report.build([tmp_path / "in"], tmp_path / "report.html")).one(class_="notes").text
     assert "These results mix 2 git commits (dddddddddd; eeeeeeeeee)." in notes
     assert "1 of 9 were computed from a working tree with uncommitted changes." in notes
     assert "1 cell carried on from a checkpoint" in notes
+    assert "1 checkpoint did not verify" in notes
 
 
 def test_clean_results_need_no_notes(page):

@@ -1,7 +1,5 @@
 """A packed set is whole or absent, is named by its content, and notices damage."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,19 +145,6 @@ def test_writing_the_same_again_keeps_what_is_there(tmp_path):
 def test_writing_again_mends_a_damaged_copy(tmp_path):
     damaged = write(tmp_path)
     (damaged.directory / "numbers.npy").write_bytes(b"")
-    write(tmp_path).verify()
-
-
-def test_a_large_set_opens_at_once(tmp_path):
-    atoms, molecules = 2_400_000, 130_000
-    arrays = {
-        "positions": np.zeros((atoms, 3), np.float32),
-        "numbers": np.ones(atoms, np.uint8),
-        "offsets": np.linspace(0, atoms, molecules + 1).astype(np.int64),
-        "ids": np.arange(molecules),
-        "split": np.zeros(molecules, np.uint8),
-    }
-    directory = write(tmp_path, arrays).directory
-    begin = time.perf_counter()
-    PackedSet.open(directory)
-    assert time.perf_counter() - begin < 0.2
+    mended = write(tmp_path)
+    mended.verify()
+    assert mended.digest == damaged.digest

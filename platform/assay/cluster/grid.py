@@ -90,7 +90,7 @@ def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -
     tracker = Tracker(work.tracked, storage)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
     try:
-        reference = _compute(work, tracker)
+        results, reference = _compute(work, tracker)
         status = "FAILED" if work.failures else "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
@@ -98,9 +98,8 @@ def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -
     finally:
         with session.uninterrupted():
             tracker.end(status)
-    keys = [cell.key for cell in work.cells]
     return SuiteOutcome(
-        results=publish.publish(suite, keys, storage, work.folder),
+        results=results,
         reference=reference,
         folder=work.folder,
         reused=len(work.reused),
@@ -129,7 +128,7 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     return work
 
 
-def _compute(work: _Work, tracker: Tracker) -> Reference:
+def _compute(work: _Work, tracker: Tracker) -> tuple[list[Result], Reference]:
     reference = cached_reference(work.folder, work.cells[0])
     with contextlib.ExitStack() as stack:
         if work.pending or reference is None:
@@ -146,10 +145,13 @@ def _compute(work: _Work, tracker: Tracker) -> Reference:
             _run_pending(work, tracker)
             done = (c.key for c in work.pending if finished(work.storage, c.key))
             tracker.mirror(done)
+        # Before the data's row, which may fail: what is finished is published whatever comes.
+        keys = [cell.key for cell in work.cells]
+        results = publish.publish(work.suite, keys, work.storage, work.folder)
         if reference is None:
             reference = reference_on_cluster(work.suite, work.cells[0], _forwarded())
             write_reference(work.folder, reference)
-    return reference
+    return results, reference
 
 
 def _run_pending(work: _Work, tracker: Tracker) -> None:

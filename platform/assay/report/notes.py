@@ -25,6 +25,7 @@ def notes(folder: Folder) -> list[str]:
                          f"{r.provenance.machine}"),
         _dirty(results),
         _resumed(results),
+        _quarantined(results),
         _missing(folder),
         _without(folder, "curves", folder.curves),
         _without(folder, "samples", folder.sketches),
@@ -66,6 +67,13 @@ def _resumed(results: Sequence[Result]) -> str | None:
     if not resumed:
         return None
     return f"{count_text(resumed, 'cell')} carried on from a checkpoint after an interruption."
+
+
+def _quarantined(results: Sequence[Result]) -> str | None:
+    count = sum(result.provenance.quarantined for result in results)
+    if not count:
+        return None
+    return f"{count_text(count, 'checkpoint')} did not verify and had to be set aside."
 
 
 def _missing(folder: Folder) -> str | None:
