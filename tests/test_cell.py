@@ -133,6 +133,10 @@ def test_a_rule_holds_where_its_variant_matches_and_nowhere_else():
         ({"seeds": []}, "nothing to run"),
         ({"seeds": [0, 0]}, "seeds: a value is given twice"),
         ({"grid": {"architecture": ["gnn", "gnn"], "process": ["diffusion"]}}, "given twice"),
+        (
+            {"rules": [{"when": {"architecture": "gnnn"}, "set": {}}]},
+            "unknown architecture in a rule 'gnnn'; did you mean 'gnn'?",
+        ),
         ({"rules": [{"when": {"arch": "gnn"}, "set": {}}]}, "'arch' is no axis of the grid"),
         (
             {"rules": [{"when": {}, "set": {"budget.samples": 1}}]},

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import jsonschema
-import numpy as np
 import pytest
 
 from assay.cell import Suite
-from assay.chemistry.molecules import Molecules
+from assay.chemistry.npz import load_npz
 from assay.generation.metrics import edm
 from assay.result import Reference, Result, read_reference, read_results, read_settings
 
@@ -45,8 +44,7 @@ def test_published_results_are_whole(folder):
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
 def test_published_numbers_follow_from_the_published_samples(folder):
     for result in read_results(folder):
-        with np.load(folder / f"{result.provenance.cell_key}.samples.npz") as arrays:
-            samples = Molecules(arrays["positions"], arrays["numbers"], arrays["n_atoms"])
+        samples = load_npz(folder / f"{result.provenance.cell_key}.samples.npz")
         for name, estimate in edm.evaluate(samples, None, processes=1).items():
             assert result.estimates[name] == estimate, (result.label, name)
 

@@ -216,6 +216,8 @@ class Suite(Settings):
             unknown = set(rule.when) - set(self.grid)
             if unknown:
                 raise ValueError(f"rule: {sorted(unknown)[0]!r} is no axis of the grid")
+            for axis, value in rule.when.items():
+                choose(f"{axis} in a rule", value, self.grid[axis])
             beside = [key for key in rule.set if key.split(".")[0] not in ("training", "settings")]
             if beside:
                 raise ValueError(f"rule: {beside[0]!r} is not below training or settings")

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from assay.chemistry.formats import Rejected, read_molecules, write_npz, write_xyz
+from assay.chemistry.formats import Rejected, read_molecules, write_xyz
 from assay.chemistry.molecules import Molecules
+from assay.chemistry.npz import write_npz
 from assay.errors import DataError
 from tests.chemistry.geometries import EVERYTHING, METHANE, WATER, pack
 

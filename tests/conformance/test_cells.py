@@ -188,6 +188,26 @@ def test_the_sampler_is_finite_mean_free_and_reproducible(cell):
 
 
 @torch.no_grad()
+def test_a_network_that_never_saw_its_own_prediction_is_not_given_one(cell, monkeypatch):
+    mask_BN = random_atoms((5, 9, 7)).mask_BN
+    seen, forward = [], cell.network.forward
+
+    def spy(atoms, time_B, previous):
+        seen.append(previous)
+        return forward(atoms, time_B, previous)
+
+    monkeypatch.setattr(cell.network, "forward", spy)
+    for condition_on_itself in (False, True):
+        cell.process.sample(
+            cell.network, mask_BN, torch.arange(3), 0, lambda fraction: None, condition_on_itself
+        )
+
+    steps = cell.process.steps
+    assert all(previous is None for previous in seen[:steps])
+    assert [previous is None for previous in seen[steps:]] == [True] + [False] * (steps - 1)
+
+
+@torch.no_grad()
 def test_a_sample_does_not_depend_on_its_batch(cell):
     mask_BN = random_atoms((5, 9, 7)).mask_BN
     ids = torch.tensor([11, 12, 13])

@@ -296,8 +296,8 @@ def tear_samples(path: Path) -> None:
         (drop_estimates, "key 'estimates' is required"),
         (edit_the_cell, "does not hash to"),
         (spoil_curves, "line 2 is not JSON"),
-        (spoil_samples, "not an NPZ of molecules"),
-        (tear_samples, "do not describe molecules"),
+        (spoil_samples, "cannot be read as npz"),
+        (tear_samples, "n_atoms must be counts that sum to the 3 atoms"),
     ],
 )
 def test_a_corrupt_file_is_one_sentence_that_names_it(tmp_path, spoil, said):

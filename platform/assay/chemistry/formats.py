@@ -4,15 +4,11 @@ A record that cannot be used is set aside with its reason and the rest is still 
 is of no use as a whole (not such a file, nothing usable in it, another unit) is an error.
 """
 
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +17,7 @@ from rdkit import Chem, rdBase
 from assay.chemistry.checks import absurd_records, wrong_unit
 from assay.chemistry.elements import ATOMIC_NUMBERS, HIGHEST, SYMBOLS
 from assay.chemistry.molecules import Molecules
+from assay.chemistry.npz import load_npz
 from assay.errors import DataError
 from assay.result import write_bytes
 
@@ -91,18 +88,6 @@ def write_xyz(path: Path, molecules: Molecules) -> None:
     for begin, end in pairwise(offsets):
         lines += [str(end - begin), 'Properties=species:S:1:pos:R:3 pbc="F F F"', *atoms[begin:end]]
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
-
-
-def write_npz(path: Path, molecules: Molecules) -> None:
-    """Write `positions` float32 (ΣN, 3) Å, `numbers` uint8 (ΣN,), `n_atoms` (M,), atomically."""
-    content = io.BytesIO()
-    np.savez_compressed(
-        content,
-        positions=molecules.positions.astype(np.float32, copy=False),
-        numbers=molecules.numbers.astype(np.uint8, copy=False),
-        n_atoms=molecules.n_atoms.astype(np.int64, copy=False),
-    )
-    write_bytes(path, content.getvalue())
 
 
 def _pack(frames: Sequence[_Frame]) -> Molecules:
@@ -251,48 +236,11 @@ def _read_sdf(path: Path) -> Iterator[_Frame | str]:
 
 # --- npz ----------------------------------------------------------------------------------------
 
-_DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-
 
 def _read_npz(path: Path) -> Iterator[_Frame]:
-    """Yield each molecule of the three arrays.
-
-    Raises:
-        DataError: they are missing or do not fit each other; then no record can be told apart.
-    """
-    positions = _array(path, "positions", "float")
-    numbers = _array(path, "numbers", "int")
-    n_atoms = _array(path, "n_atoms", "int")
-    A = len(numbers)
-    if numbers.ndim != 1 or n_atoms.ndim != 1 or positions.shape != (A, 3):
-        raise DataError(
-            f"{path}: positions, numbers and n_atoms have shapes {positions.shape}, "
-            f"{numbers.shape}, {n_atoms.shape}; expected (ΣN, 3), (ΣN,), (M,)"
-        )
-    n_atoms = n_atoms.astype(np.int64)
-    if np.any((n_atoms < 0) | (n_atoms > A)) or n_atoms.sum() != A:
-        raise DataError(f"{path}: n_atoms must be counts that sum to the {A:,} atoms there are")
-    if np.any((numbers < 0) | (numbers > 255)):
-        raise DataError(f"{path}: numbers must be atomic numbers, 1 to {HIGHEST}")
-    for begin, end in pairwise([0, *np.cumsum(n_atoms).tolist()]):
-        yield _Frame(numbers[begin:end], positions[begin:end])
-
-
-def _array(path: Path, name: str, kind: Literal["float", "int"]) -> NDArray[Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            array = arrays[name]
-    except KeyError as error:
-        raise DataError(f"{path}: has no array {name!r}") from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except _DAMAGED as error:
-        raise DataError(
-            f"{path}: cannot be read as npz (damaged, of another kind, or holding pickles)"
-        ) from error
-    if array.dtype.kind not in {"float": "f", "int": "iu"}[kind]:
-        raise DataError(f"{path}: array {name!r} is of {array.dtype}, expected {kind}")
-    return array
+    molecules = load_npz(path)
+    for begin, end in pairwise(molecules.offsets.tolist()):
+        yield _Frame(molecules.numbers[begin:end], molecules.positions[begin:end])
 
 
 _READERS: Mapping[str, Callable[[Path], Iterator[_Frame | str]]] = {

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from assay.cell import Cell
-from assay.chemistry.formats import write_npz
 from assay.chemistry.molecules import Molecules
+from assay.chemistry.npz import write_npz
 from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, size_histogram, splits
 from assay.generation.denoiser import Atoms, Denoiser, Prediction
 from assay.generation.metrics import edm

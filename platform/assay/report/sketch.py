@@ -4,8 +4,8 @@ Bonds and stable atoms follow the bond table of the EDM protocol (`assay.chemist
 Shapes: N atoms of one molecule, B bonds.
 """
 
-import zipfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from assay.chemistry.bonds import ALLOWED_VALENCES, MAX_VALENCE, bond_orders
 from assay.chemistry.elements import HIGHEST, SYMBOLS
+from assay.chemistry.npz import load_npz
 from assay.errors import DataError
 
 SIDE = 120.0
@@ -87,26 +88,15 @@ def read_sketches(path: Path, count: int) -> list[Sketch]:
     """Read the first `count` molecules of an NPZ file of samples.
 
     Raises:
-        DataError: the file is not an NPZ of molecules, or its arrays do not fit together.
+        DataError: the file is not an NPZ of molecules, or names elements that there are not.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            positions, numbers, n_atoms = (
-                arrays[name] for name in ("positions", "numbers", "n_atoms")
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not an NPZ of molecules ({error})") from error
-    total = int(n_atoms.sum()) if n_atoms.ndim == 1 and n_atoms.dtype.kind in "iu" else -1
-    fits = positions.shape == (total, 3) and numbers.shape == (total,)
-    if not fits or (n_atoms < 0).any() or (numbers > HIGHEST).any() or (numbers < 1).any():
-        raise DataError(
-            f"{path}: positions {positions.shape}, numbers {numbers.shape} and n_atoms "
-            f"{n_atoms.shape} do not describe molecules"
-        )
-    ends = np.cumsum(n_atoms[:count])
+    molecules = load_npz(path)
+    if np.any((molecules.numbers > HIGHEST) | (molecules.numbers < 1)):
+        raise DataError(f"{path}: numbers must be atomic numbers, 1 to {HIGHEST}")
+    shown = molecules.select(range(min(count, len(molecules))))
     return [
-        sketch(positions[end - size : end], numbers[end - size : end])
-        for end, size in zip(ends.tolist(), n_atoms[:count].tolist(), strict=True)
+        sketch(shown.positions[begin:end], shown.numbers[begin:end])
+        for begin, end in pairwise(shown.offsets.tolist())
     ]
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from assay.chemistry.formats import write_npz, write_xyz
+from assay.chemistry.formats import write_xyz
+from assay.chemistry.npz import write_npz
 from assay.errors import ConfigError, DataError
 from assay.generation.metrics import edm, evaluate
 from assay.result import write_json

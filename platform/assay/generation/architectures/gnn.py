@@ -47,7 +47,7 @@ class GNN(Denoiser):
     equivariant = True
 
     def __init__(self, settings: GNNSettings, n_types: int, heads: Sequence[Head]) -> None:
-        nn.Module.__init__(self)
+        super().__init__(settings, n_types, heads)
         width = settings.width
         self.embedding = AtomEmbedding(n_types, width)
         self.time = TimeEmbedding(width)

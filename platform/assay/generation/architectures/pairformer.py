@@ -97,7 +97,7 @@ class Pairformer(Denoiser):
     equivariant = True
 
     def __init__(self, settings: PairformerSettings, n_types: int, heads: Sequence[Head]) -> None:
-        nn.Module.__init__(self)
+        super().__init__(settings, n_types, heads)
         width, pair_width = settings.width, settings.pair_width
         self.embedding = AtomEmbedding(n_types, width)
         self.time = TimeEmbedding(width)

@@ -54,7 +54,7 @@ class Transformer(Denoiser):
     equivariant = False
 
     def __init__(self, settings: TransformerSettings, n_types: int, heads: Sequence[Head]) -> None:
-        nn.Module.__init__(self)
+        super().__init__(settings, n_types, heads)
         width = settings.width
         self.embedding = AtomEmbedding(n_types, width)
         self.positions = nn.Linear(3, width, bias=False)
