@@ -59,9 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         body = body[: self.server.breaks_after]
+        self.server.sent += len(body)  # first: the client may be done before the write returns
         with contextlib.suppress(ConnectionError):
             self.wfile.write(body)
-        self.server.sent += len(body)
 
     def log_message(self, format, *args):
         pass
