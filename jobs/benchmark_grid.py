@@ -38,6 +38,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="run only this cell, such as transformer-flow_matching (repeatable)")  # fmt: skip
     add("--fresh", action="store_true", help="compute again what is finished; the old is kept")
     add("--max-concurrent", type=_count, metavar="N", help="at most N cells at a time")
+    add("--checkpoint-seconds", type=float, metavar="S", default=60.0,
+        help="least time between two checkpoints of a cell (default: 60)")  # fmt: skip
     add("--storage", type=Path, metavar="DIR", help="the run store")
     add("--results", type=Path, metavar="DIR",
         help="where result files are published (default: <storage>/results/<suite>)")  # fmt: skip
@@ -88,6 +90,7 @@ def run(given: argparse.Namespace) -> int:
         fresh=given.fresh,
         max_concurrent=given.max_concurrent,
         dashboard_port=given.dashboard_port,
+        checkpoint_seconds=given.checkpoint_seconds,
     )
     outcome = run_suite(suite, storage, options, console)
     if outcome.results:

@@ -4,12 +4,27 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from assay import catalog
-from assay.errors import ConfigError, DataError, MachineError, TrainingError
+from assay import attempts, catalog
+from assay.errors import (
+    ConfigError,
+    DataError,
+    MachineError,
+    MemoryShortageError,
+    NoProgressError,
+    TrainingError,
+)
 from assay.result import read_metrics, read_result
-from assay.run import cell_directory, finished, read_cell, run_cell
+from assay.run import (
+    Manner,
+    cell_directory,
+    finished,
+    read_cell,
+    run_cell,
+    set_aside,
+    train_until,
+)
 from assay.store import sets
-from assay.training.loop import Execution
+from assay.training.execution import Execution
 from tests.training.toy import ToyTask, toy_cell
 
 
@@ -94,7 +109,7 @@ def test_two_processes_never_run_one_cell(tmp_path):
 def test_seconds_are_spent_on_the_hardware_of_the_key_only(tmp_path):
     cell = toy_cell(budget={"seconds": 0.1})
 
-    with pytest.raises(ConfigError, match="1 threads a cell; cpu, 2 cannot spend them"):
+    with pytest.raises(ConfigError, match="1 threads a cell; cpu, 2 threads cannot"):
         run_cell(cell, Execution(threads=2), tmp_path, lambda report: None)
     assert run(cell, tmp_path)[0].cost.training_seconds >= 0.1
 
@@ -117,8 +132,7 @@ def test_a_failed_cell_leaves_no_result(tmp_path):
 
 
 def test_other_data_than_the_cell_names_is_refused(tmp_path, monkeypatch):
-    manifest = SimpleNamespace(name="line", source="elsewhere")
-    other = SimpleNamespace(digest="1" * 16, manifest=manifest)
+    other = SimpleNamespace(digest="1" * 16, name="line", source="elsewhere")
     monkeypatch.setattr(sets, "prepare", lambda name: other)
 
     with pytest.raises(DataError, match="1111111111111111"):
@@ -180,3 +194,130 @@ def test_a_checkpoint_that_was_set_aside_is_named_in_the_result(tmp_path):
 
     assert result.provenance.quarantined == 1
     assert result.cost.steps == 40
+
+
+def losses(storage, cell):
+    rows = read_metrics(cell_directory(storage, cell.key) / "metrics.jsonl")
+    return [row["train/loss"] for row in rows]
+
+
+@pytest.mark.parametrize("stops", [(0.5,), (0.1, 0.43, 0.97), (1.0,)])
+def test_a_cell_that_is_trained_in_parts_ends_where_one_who_never_stopped_does(tmp_path, stops):
+    cell = toy_cell("staged", budget={"steps": 60}, training={"validations": 3})
+    whole, _ = run(cell, tmp_path / "whole")
+
+    for stop in stops:
+        report = train_until(cell, Execution(), tmp_path / "parts", lambda report: None, stop)
+        assert report.step == -(-round(60 * stop * 100) // 100)
+        assert report.metrics.keys() == {"val/loss"}
+    parts, _ = run(cell, tmp_path / "parts")
+
+    assert parts.estimates == whole.estimates
+    assert parts.cost.flops == whole.cost.flops
+    assert losses(tmp_path / "parts", cell) == losses(tmp_path / "whole", cell)
+
+
+def test_a_cell_that_is_further_already_is_left_as_it_is(tmp_path):
+    cell = toy_cell()
+    run(cell, tmp_path)
+    report = train_until(cell, Execution(), tmp_path, lambda report: None, 0.5)
+    assert report.step == 40
+
+
+def test_a_step_that_does_not_fit_is_done_in_smaller_parts_and_said_so(tmp_path):
+    plain, small = toy_cell(), toy_cell(settings={"memory": 5})
+    expected, _ = run(plain, tmp_path)
+
+    result, reports = run(small, tmp_path)
+
+    assert result.provenance.accumulation == 4  # of 16 records, 5 fit: 16, 8, 4
+    assert {r.note for r in reports if r.metrics} == {"memory is short: 4 micro-batches"}
+    assert losses(tmp_path, small) == pytest.approx(losses(tmp_path, plain), abs=1e-5)
+    mse, reference = (r.estimates["toy/mse"].value for r in (result, expected))
+    assert mse == pytest.approx(reference, abs=1e-5)
+
+
+def test_a_cell_remembers_how_small_its_parts_must_be(tmp_path):
+    small = toy_cell(settings={"memory": 8})
+    train_until(small, Execution(), tmp_path, lambda report: None, 0.5)
+
+    run(small, tmp_path, manner=Manner(series="next"))
+
+    (line,) = attempts.read(cell_directory(tmp_path, small.key))
+    assert line["accumulation"] == 2
+
+
+def test_memory_for_less_than_one_record_ends_the_cell(tmp_path):
+    with pytest.raises(MemoryShortageError, match="cannot be halved again"):
+        run(toy_cell(settings={"memory": 0}), tmp_path)
+
+
+def test_whoever_has_patience_waits_for_another_process_and_then_goes_on(tmp_path):
+    cell = toy_cell()
+    directory = cell_directory(tmp_path, cell.key)
+    directory.parent.mkdir(parents=True)
+    lock = FileLock(directory.with_suffix(".lock"))
+    lock.acquire()
+    phases = []
+
+    def watch(report):
+        phases.append(report.phase)
+        lock.release()
+
+    run_cell(cell, Execution(), tmp_path, watch, manner=Manner(patience=60))
+
+    assert list(dict.fromkeys(phases)) == ["waiting", "data", "train", "evaluate", "done"]
+
+
+def test_a_cell_that_kills_its_process_again_and_again_is_given_up(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(self, *args):
+        raise Killed
+
+    monkeypatch.setattr(ToyTask, "loss", die)
+    manner = Manner(series="driver")
+    for _ in range(attempts.TRIES):
+        with pytest.raises(Killed):
+            run(toy_cell(), tmp_path, manner=manner)
+    with pytest.raises(NoProgressError, match="died 3 times at step 0"):
+        run(toy_cell(), tmp_path, manner=manner)
+
+
+def test_a_warning_that_the_machine_goes_saves_at_once(tmp_path):
+    cell = toy_cell(budget={"steps": 40})
+    asked = iter(range(1000))
+
+    class Killed(BaseException):
+        pass
+
+    def warned():
+        step = next(asked)
+        if step == 20:
+            raise Killed
+        return step >= 17
+
+    with pytest.raises(Killed):
+        run(cell, tmp_path, manner=Manner(warned=warned))
+
+    (saved,) = (cell_directory(tmp_path, cell.key) / "checkpoints").glob("step-*")
+    assert saved.name == "step-000000018"
+
+
+def test_what_is_set_aside_is_kept(tmp_path):
+    cell = toy_cell()
+    run(cell, tmp_path)
+    set_aside(cell, tmp_path)
+    assert finished(tmp_path, cell.key) is None
+    (kept,) = cell_directory(tmp_path, cell.key).parent.glob(f"{cell.key}.2*")
+    assert (kept / "result.json").exists()
+
+
+def test_a_cell_that_another_process_runs_is_not_set_aside(tmp_path):
+    cell = toy_cell()
+    run(cell, tmp_path)
+    lock = FileLock(cell_directory(tmp_path, cell.key).with_suffix(".lock"))
+    with lock, pytest.raises(MachineError, match="is being run by another process"):
+        set_aside(cell, tmp_path)
+    assert finished(tmp_path, cell.key) is not None

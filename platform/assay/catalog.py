@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 FAMILIES: Mapping[str, str] = {
     "generation": "assay.generation.task:GenerationTask",
+    "interactions": "assay.interactions.task:InteractionsTask",
 }
 
 DATA_SETS: Mapping[str, str] = {
     "mini": "assay.generation.data.mini:MINI",
+    "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
     "qm9": "assay.generation.data.qm9:QM9",
 }
 

@@ -18,6 +18,8 @@ from assay.config import (
     set_dotted,
     validate,
 )
+from assay.resources import EvaluationResources, Resources
+from assay.search import Search
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -142,13 +144,6 @@ class Rule(Settings):
     """Dotted keys below `training` or `settings`, such as `settings.network.size`."""
 
 
-class Resources(Settings):
-    """What one cell takes of the cluster."""
-
-    cpus: PositiveInt = 1
-    gpus: int = Field(default=0, ge=0)
-
-
 class Suite(Settings):
     """A published comparison: a grid of variants × seeds under one budget. One YAML file each."""
 
@@ -163,13 +158,24 @@ class Suite(Settings):
     settings: dict[str, Any] = {}
     rules: list[Rule] = []
     resources: Resources = Resources()
+    evaluation: EvaluationResources | None = None
+    """Given, a cell is evaluated by a task of its own, while its place trains the next one; the
+    cells of several workers always are, by default with what one worker has."""
+    search: Search | None = None
+    """Which settings `jobs/search.py` tries; the grid itself runs without it."""
 
     def at_once(self, cpus: float, gpus: float) -> int:
         """Return how many cells run at a time: one, if the budget is in seconds or less fits."""
         if self.budget.unit == "seconds":
             return 1
-        asked = ((cpus, self.resources.cpus), (gpus, self.resources.gpus))
-        return max(1, min(int(there // count) for there, count in asked if count))
+        return self.resources.at_once(cpus, gpus)
+
+    @property
+    def evaluates_apart(self) -> EvaluationResources | None:
+        """What an evaluation takes as a task of its own; None if it is no such task."""
+        if self.evaluation is None and self.resources.most_workers > 1:
+            return EvaluationResources(cpus=self.resources.cpus, gpus=self.resources.gpus)
+        return self.evaluation
 
     def cells(self, digest: str, device: Literal["cpu", "cuda"] = "cpu") -> tuple[Cell, ...]:
         """Return the suite's cells on the data set with `digest`, variants outermost.
@@ -177,15 +183,47 @@ class Suite(Settings):
         Raises:
             ConfigError: a key or a combination is wrong; says in which cell.
         """
-        names = list(self.grid)
-        variants = [
-            dict(zip(names, values, strict=True)) for values in product(*self.grid.values())
-        ]
         return tuple(
-            self._cell(variant, seed, digest, device) for variant in variants for seed in self.seeds
+            cell
+            for variant in self.variants()
+            for cell in self.setting(variant, {}, digest, device)
         )
 
-    def _cell(self, variant: dict[str, str], seed: int, digest: str, device: str) -> Cell:
+    def variants(self) -> tuple[dict[str, str], ...]:
+        """Return the points of the grid, the last axis innermost."""
+        names = list(self.grid)
+        return tuple(
+            dict(zip(names, chosen, strict=True)) for chosen in product(*self.grid.values())
+        )
+
+    def setting(
+        self,
+        variant: dict[str, str],
+        values: Mapping[str, Any],
+        digest: str,
+        device: Literal["cpu", "cuda"] = "cpu",
+    ) -> tuple[Cell, ...]:
+        """Return the cells of one setting: a variant with `values` put in place, one a seed.
+
+        Args:
+            variant: A point of the grid.
+            values: By dotted keys below `training` or `settings`; they go before the rules.
+            digest: Of the data set.
+            device: As in `cells`.
+
+        Raises:
+            ConfigError: a key or a combination is wrong; says in which cell.
+        """
+        return tuple(self._cell(variant, values, seed, digest, device) for seed in self.seeds)
+
+    def _cell(
+        self,
+        variant: dict[str, str],
+        values: Mapping[str, Any],
+        seed: int,
+        digest: str,
+        device: str,
+    ) -> Cell:
         data: dict[str, Any] = {
             "family": self.family,
             "variant": variant,
@@ -196,11 +234,14 @@ class Suite(Settings):
             "settings": apply_overrides(self.settings, ()),
         }
         if self.budget.unit == "seconds":
-            data["hardware"] = {"device": device, "threads": self.resources.cpus}
+            each = {"device": device, "threads": self.resources.cpus}
+            data["hardware"] = {**each, "workers": self.resources.most_workers}
         for rule in self.rules:
             if rule.when.items() <= variant.items():
                 for key, value in rule.set.items():
                     set_dotted(data, key, value)
+        for key, value in values.items():
+            set_dotted(data, key, value)
         return validate(Cell, data, f"suite {self.name}, cell {'-'.join(variant.values())}")
 
     @model_validator(mode="after")
@@ -212,6 +253,8 @@ class Suite(Settings):
         for axis, values in (*self.grid.items(), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{axis}: a value is given twice")
+        if self.budget.unit == "seconds" and not isinstance(self.resources.workers, int):
+            raise ValueError("a budget in seconds needs a fixed number of resources.workers")
         for rule in self.rules:
             unknown = set(rule.when) - set(self.grid)
             if unknown:
@@ -222,6 +265,32 @@ class Suite(Settings):
             if beside:
                 raise ValueError(f"rule: {beside[0]!r} is not below training or settings")
         return self
+
+    @model_validator(mode="after")
+    def _searched_settings_make_cells(self) -> Self:
+        if self.search is None:
+            return self
+        space = self.search.space
+        ruled = {key for rule in self.rules for key in rule.set} & space.keys()
+        if ruled:
+            raise ValueError(f"search: {sorted(ruled)[0]!r} is set by a rule, and also searched")
+        if self.search.scheduler is not None and self.budget.unit == "seconds":
+            raise ValueError(
+                "search: a scheduler compares settings at equal shares of a budget in steps, "
+                "samples or flops, not in seconds"
+            )
+        first = {key: dimension.ends[0] for key, dimension in space.items()}
+        for variant in self.variants():
+            for key, dimension in space.items():
+                for value in dimension.choice or dimension.ends:
+                    self._try_setting(variant, {**first, key: value})
+        return self
+
+    def _try_setting(self, variant: dict[str, str], values: dict[str, Any]) -> None:
+        assert self.search is not None
+        cell = self.setting(variant, values, "0" * 16)[0]
+        if cell.training.validations == 0 and any(o.is_validation for o in self.search.objectives):
+            raise ValueError("search: val/… is never looked at with training.validations=0")
 
 
 def load_suite(path: Path, overrides: tuple[str, ...] = ()) -> Suite:

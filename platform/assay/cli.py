@@ -18,11 +18,11 @@ from assay.errors import AssayError, TrainingError
 if TYPE_CHECKING:
     from assay.cell import Cell
     from assay.plan import CellPlan
-    from assay.training.loop import Execution
+    from assay.training.execution import Execution
 
 app = typer.Typer(
     name="assay",
-    help="Which model, at what cost, how surely? Benchmarks of generative models of molecules.",
+    help="Which model, at what cost, how surely? Benchmarks of models of molecules and graphs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -69,12 +69,12 @@ def common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
-    """Which model, at what cost, how surely? Benchmarks of generative models of molecules."""
+    """Which model, at what cost, how surely? Benchmarks of models of molecules and graphs."""
 
 
 @data_app.command("list")
 def data_list() -> None:
-    """Say which data sets there are, and which are prepared here."""
+    """Say which data sets there are, also at ASSAY_SHARDS, and which are prepared here."""
     from assay.store import sets
 
     table = Table("name", "what", "prepared", "train / validation / test", "licence")
@@ -107,11 +107,39 @@ def data_prepare(
 
 @data_app.command("verify")
 def data_verify(name: Annotated[str, typer.Argument(help="A name of `assay data list`.")]) -> None:
-    """Hash every array of a prepared data set again."""
+    """Hash every array of a prepared data set again, or every shard of a sharded one."""
     from assay.store import sets
 
-    sets.verify(name)
+    with console.status(f"verifying {name}") as status:
+        sets.verify(name, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}"))
     typer.echo(f"{name}: every array matches its manifest")
+
+
+@data_app.command("shard")
+def data_shard(
+    name: Annotated[str, typer.Argument(help="A name of `assay data list`.")],
+    records: Annotated[
+        int, typer.Option(min=1, help="Training records a shard; four shards are mixed at a time.")
+    ],
+    to: Annotated[
+        str | None, typer.Option(help="A folder or s3://bucket/prefix; by default $ASSAY_SHARDS.")
+    ] = None,
+) -> None:
+    """Cut a data set into shards that training reads from a folder or a bucket.
+
+    Example: `assay data shard qm9 --records 4096 --to s3://bucket/sets`
+    """
+    from assay.store.shards_cutting import cut
+    from assay.store.shards_place import Place, chosen_place
+
+    place = Place.of(to) if to else chosen_place()
+    with console.status(f"sharding {name}") as status:
+        index = cut(
+            name, records, place, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}")
+        )
+    typer.echo(
+        f"{index.name}: {len(index.train):,} shards at {place.root} (digest {index.digest[:16]})"
+    )
 
 
 @app.command()
@@ -142,7 +170,7 @@ def train(
     typer.echo(f"cell {chosen.key}: {chosen.label}, seed {chosen.seed}, on {execution.device}")
     with progress_bar(console) as watch:
         result = run_cell(chosen, execution, storage, watch, fresh=fresh)
-    with console.status("scoring the data's own row"):
+    with console.status("scoring the reference row"):
         reference = reference_for(chosen, storage)
     console.print(terminal_table([result], reference))
     typer.echo(storage / "cells" / chosen.key / "result.json")
@@ -234,6 +262,85 @@ def report(
     typer.echo(build(chosen, out))
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Start Ray here once, unless RAY_ADDRESS names one.")
+    ] = False,
+    storage: Annotated[
+        Path | None,
+        typer.Option(envvar="ASSAY_RUNS", help="The run store to ask about; by default ./runs."),
+    ] = None,
+) -> None:
+    """Say what works here, what is missing, and the command that mends it.
+
+    **ok** works; **missing** is optional and not here; **broken** is needed and does not work;
+    **off** was not asked for. Exit code 1 if something is broken. Nothing is changed, and no
+    token or password is shown. [docs/doctor.md](docs/doctor.md) explains every check.
+
+    Example: `assay doctor --deep --storage /scratch/runs`
+    """
+    from assay import doctor as checks
+    from assay.cluster import doctor as ray_checks
+    from assay.tracking import doctor as mlflow_checks
+
+    with Console(stderr=True).status("looking") as status:
+        found = checks.sections()
+        status.update("asking Ray")
+        found += ray_checks.sections(storage, deep=deep)
+        status.update("asking MLflow")
+        found += mlflow_checks.sections(ray_checks.run_store_folder(storage))
+    if as_json:
+        typer.echo(json.dumps(checks.as_json(found), indent=1, ensure_ascii=False))
+    else:
+        console.print(checks.table(found))
+    raise typer.Exit(checks.exit_code(found))
+
+
+@app.command()
+def drill(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of drills, or all; without any: the list.")
+    ] = None,
+    storage: Annotated[
+        Path | None,
+        typer.Option(help="Keep run stores and logs there; by default a temporary folder."),
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the verdicts.")] = None,
+    as_table: Annotated[
+        bool, typer.Option("--table", help="Print docs/reliability.md's table, in Markdown.")
+    ] = False,
+) -> None:
+    """Inject a real fault into a small run, let it carry on, and say what became of it.
+
+    Nine tiny cells are trained on the mini set by processes of their own; nothing else on the
+    machine is touched. Everything is compared with an undisturbed run. Exit code 1 if a promise
+    of [docs/reliability.md](docs/reliability.md) is broken.
+
+    Example: `assay drill kill-worker`
+    """
+    from assay.cluster.drills import catalog, session, verdict
+
+    if not names:
+        for name, text in session.descriptions().items():
+            console.print(f"[bold]{name}[/]\n{text}\n", highlight=False)
+        return
+    chosen = list(catalog.DRILLS) if names == ["all"] else names
+    outcomes = session.carry_out_all(chosen, storage, Console(stderr=True).print)
+    verdicts = [each for each in outcomes if isinstance(each, verdict.Verdict)]
+    if json_out is not None:
+        verdict.write(json_out, verdicts)
+    if as_table:
+        typer.echo(verdict.markdown(verdicts))
+    else:
+        console.print(verdict.table(outcomes))
+    for each in outcomes:
+        for sentence in each.broken if isinstance(each, verdict.Verdict) else (each.reason,):
+            console.print(f"{each.drill}: {sentence}", highlight=False, markup=False)
+    raise typer.Exit(int(any(not each.kept for each in verdicts)))
+
+
 def _one_cell(
     path: Path, label: str | None, overrides: tuple[str, ...], device: Literal["cpu", "cuda"]
 ) -> "Cell":
@@ -259,7 +366,7 @@ def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> 
     import torch
 
     from assay.config import validate
-    from assay.training.loop import Execution
+    from assay.training.execution import Execution
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

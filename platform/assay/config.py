@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from assay.errors import ConfigError
 
 S = TypeVar("S", bound="Settings")
+MOST_YAML_BYTES = 1 << 20
+MOST_YAML_NODES = 20_000
 Size = Literal["xs", "s", "m", "l", "xl"]
 
 
@@ -57,18 +59,39 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, names a key twice or is no mapping.
+        ConfigError: the file is missing, is not YAML, names a key twice, is absurdly large or
+            is no mapping.
     """
     try:
-        data = _UniqueKeyLoader(path.read_text(encoding="utf-8")).get_single_data()
+        with path.open("rb") as file:
+            content = file.read(MOST_YAML_BYTES + 1)
+        if len(content) > MOST_YAML_BYTES:
+            raise ConfigError(f"{path}: is larger than a MiB: a suite or a cell is a page of YAML")
+        data = parse_yaml(content.decode("utf-8"))
     except OSError as error:
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.yaml")))
         raise ConfigError(f"{path}: cannot be read ({error.strerror}){near}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid YAML: nested too deeply") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values at the top level")
     return data
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML text says; nothing in it is run, and aliases cannot make it explode.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, names a key twice, or stands for too much.
+        RecursionError: it is nested too deeply.
+    """
+    loader = _UniqueKeyLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def apply_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -83,8 +106,8 @@ def apply_overrides(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[s
         if not separator or not key.strip():
             raise ConfigError(f"--set {override!r}: expected key=value, such as training.ema=0.99")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = parse_yaml(text)
+        except (yaml.YAMLError, RecursionError) as error:
             raise ConfigError(f"--set {override!r}: the value is not valid YAML") from error
         set_dotted(result, key.strip(), value)
     return result
@@ -173,7 +196,15 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, refusing a key that is written twice."""
+    """The safe loader, refusing a key that is written twice and aliases that multiply."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _size(node, {}) > MOST_YAML_NODES:
+            raise yaml.MarkedYAMLError(
+                None, None, f"stands for more than {MOST_YAML_NODES:,} values", node.start_mark
+            )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
@@ -183,3 +214,17 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 None, None, f"the key {twice!r} is written twice", node.start_mark
             )
         return super().construct_mapping(node, deep=deep)
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """Return how many values a node stands for, aliases followed; infinite if it holds itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")  # while it is open, so that a cycle is infinite
+        below = node.value if isinstance(node, yaml.CollectionNode) else ()
+        children = (each for child in below for each in _children(child))
+        known[id(node)] = 1 + sum(_size(each, known) for each in children)
+    return known[id(node)]
+
+
+def _children(child: Any) -> tuple[yaml.Node, ...]:
+    return child if isinstance(child, tuple) else (child,)

@@ -26,3 +26,11 @@ class TrainingError(AssayError):
 
 class MachineError(AssayError):
     """A machine that lacks what the run needs: a port, disk space, a device, a service."""
+
+
+class MemoryShortageError(MachineError):
+    """A step that does not fit into memory; smaller micro-batches may."""
+
+
+class NoProgressError(MachineError):
+    """A cell whose process dies again and again without getting any further."""

@@ -13,7 +13,7 @@ from assay.cell import Cell
 from assay.task import Batch, Splits, Task
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
-from assay.training.loop import Execution, require_device
+from assay.training.execution import Execution, require_device
 from assay.training.meter import measure_flops
 from assay.training.optimizer import adamw, clip_gradients
 from assay.training.order import BatchOrder

@@ -1,4 +1,4 @@
-"""The data's own row: held-out data scored by the code that scores samples, once for a folder."""
+"""What models are held against, scored by the code that scores them, once for a folder."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def cached_reference(folder: Path, cell: Cell) -> Reference | None:
 
 
 def compute_reference(cell: Cell) -> Reference:
-    """Score the test split of a cell's data set.
+    """Score what a cell is held against, on the test split of its data set.
 
     Raises:
         DataError: the data is not that of the cell.
@@ -24,6 +24,7 @@ def compute_reference(cell: Cell) -> Reference:
     sets.require_digest(sets.prepare(cell.data.name), cell.data.digest)
     task = catalog.family(cell.family)(cell)
     return Reference(
+        name=task.reference_name,
         label=f"{cell.data.name}, test split",
         estimates=task.reference(task.data()),
         provenance=_identity(cell),

@@ -6,8 +6,9 @@ in the run store, `<storage>/cells/<cell_key>/`, holds
     cell.json  metrics.jsonl  checkpoints/  artifacts/samples.npz  result.json
 
 and a suite's published folder holds, for every cell, `<cell_key>.json`,
-`<cell_key>.metrics.jsonl` and `<cell_key>.samples.npz`, beside `suite.json` (the suite as it was
-run) and `reference.json` (the data's own row).
+`<cell_key>.metrics.jsonl` and `<cell_key>.samples.npz` (or `.scores.npz`, as the family has
+it), beside `suite.json` (the suite as it was run) and `reference.json` (what models are held
+against: the data's own row, or that of a heuristic).
 """
 
 import json
@@ -71,6 +72,9 @@ class Provenance(Settings):
     """Micro-batches a step."""
     compiled: bool = False
     """By torch.compile."""
+    workers: int = 1
+    sharding: str | None = None
+    """How several workers shared the model: ddp or fsdp2."""
     data_description: str
     created_utc: str
     resumed: int = 0
@@ -95,11 +99,17 @@ class Result(Settings):
 
 
 class Reference(Settings):
-    """The data's own row under a suite's protocol: the ceiling that models are held against."""
+    """What a suite's models are held against: the data's own row, or that of a heuristic."""
 
+    name: str = "real data"
+    """What was scored."""
     label: str
+    """On what."""
     estimates: dict[str, Estimate]
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+
+FailureKind = Literal["error", "not_finite", "memory", "died"]
 
 
 class Failure(Settings):
@@ -107,7 +117,7 @@ class Failure(Settings):
 
     cell: dict[str, Any]
     reason: str
-    kind: Literal["error", "not_finite"]
+    kind: FailureKind
 
 
 def write_json(path: Path, data: Settings | dict[str, Any] | list[Any]) -> None:
@@ -176,7 +186,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             if line.endswith("\n"):
                 raise DataError(f"{path}: line {number} is not JSON") from error
     return rows
@@ -190,7 +200,7 @@ def read_settings(model: type[S], path: Path) -> S:
     """
     try:
         return validate(model, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({error})") from error
     except ConfigError as error:
         raise DataError(str(error)) from error

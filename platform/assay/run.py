@@ -4,28 +4,38 @@ The run store is the state: a finished cell is reused, an interrupted one carrie
 newest checkpoint, and a cell whose protocol has changed is evaluated again from its last one.
 """
 
+import contextlib
+import gc
 import json
+import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
-from assay import catalog
+from assay import attempts, catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, load_yaml, validate
-from assay.errors import ConfigError, MachineError
+from assay.errors import ConfigError, MachineError, MemoryShortageError
 from assay.provenance import provenance, settle
 from assay.result import Cost, Result, read_result, write_json
 from assay.store import sets
-from assay.task import Task
-from assay.training.loop import Execution, Row, Training
+from assay.task import Splits, Task
+from assay.training import checkpoint, memory
+from assay.training.execution import Execution, require_device
+from assay.training.loop import Row, Training
 from assay.training.meter import peak_memory_bytes, start_peak_memory
+from assay.training.parallel import ALONE, Workers
 
-Phase = Literal["data", "train", "evaluate", "done"]
+Phase = Literal["waiting", "data", "train", "evaluate", "done"]
+LOOK_SECONDS = 1.0
+"""Between two looks at a lock that another process holds."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,12 @@ class Report:
     seconds: float = 0.0
     metrics: Mapping[str, float] = field(default_factory=dict)
     """The newest row of metrics.jsonl, if this report is about one."""
+    note: str = ""
+    """What a person should know, such as that memory was short."""
 
 
 Watch = Callable[[Report], None]
+log = logging.getLogger(__name__)
 
 
 def read_cell(path: Path, overrides: tuple[str, ...] = ()) -> Cell:
@@ -80,8 +93,26 @@ def finished(storage: Path, key: str) -> Result | None:
     return result if result.provenance.protocol == current else None
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How a cell is taken up, beside its `Execution`."""
+
+    patience: float = 0.0
+    """Seconds to wait for another process that runs the same cell."""
+    series: str | None = None
+    """Whose starts are counted together (`assay.attempts`); None counts none."""
+    warned: Callable[[], bool] = lambda: False
+    """Whether this machine is about to be taken away."""
+
+
 def run_cell(
-    cell: Cell, execution: Execution, storage: Path, watch: Watch, *, fresh: bool = False
+    cell: Cell,
+    execution: Execution,
+    storage: Path,
+    watch: Watch,
+    *,
+    fresh: bool = False,
+    manner: Manner = Manner(),
 ) -> Result:
     """Run a cell to its result, or return the one that is there.
 
@@ -91,74 +122,194 @@ def run_cell(
         storage: The run store.
         watch: Called at every row of the log and every step of the evaluation.
         fresh: Compute again; what was there is kept under `<key>.<time>`.
+        manner: How to take it up.
 
     Raises:
         AssayError: any fault that a user can mend; another process that runs the cell is one.
     """
+    with _taken_up(cell, execution, storage, watch, manner) as directory:
+        if fresh:
+            _set_aside(directory)
+        result = finished(storage, cell.key)
+        if result is None:
+            trained = _train(cell, execution, directory, watch, manner, 1.0)
+            result = _evaluate(cell, trained, directory, watch)
+        watch(Report(cell.key, "done", 1.0, result.cost.steps, result.cost.samples))
+        return result
+
+
+def train_until(
+    cell: Cell,
+    execution: Execution,
+    storage: Path,
+    watch: Watch,
+    fraction: float,
+    *,
+    manner: Manner = Manner(),
+    workers: Workers = ALONE,
+) -> Report:
+    """Train a cell until `fraction` of its budget is spent, to be carried on later.
+
+    Whoever carries on ends bit for bit where one who never stopped does. A cell that is further
+    already is left as it is. All of several `workers` make the same call.
+
+    Returns:
+        Where it stands, with the validation figures of the averaged model there.
+
+    Raises:
+        AssayError: as `run_cell`.
+    """
+    with _taken_up(cell, execution, storage, watch, manner, workers) as directory:
+        trained = _train(cell, execution, directory, watch, manner, fraction, workers)
+        return _report(cell, trained.training.here(trained.training.look()))
+
+
+def set_aside(cell: Cell, storage: Path) -> None:
+    """Keep what a cell has under `<key>.<time>`, so that it is computed again.
+
+    Raises:
+        MachineError: another process runs the cell.
+    """
+    directory = cell_directory(storage, cell.key)
+    if directory.exists():
+        lock = FileLock(directory.with_suffix(".lock"))
+        _acquire(cell, lock, lambda report: None, patience=0.0)
+        try:
+            _set_aside(directory)
+        finally:
+            lock.release()
+
+
+def _set_aside(directory: Path) -> None:
+    if directory.exists():
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+        directory.rename(directory.with_name(f"{directory.name}.{stamp}"))
+
+
+@contextlib.contextmanager
+def _taken_up(
+    cell: Cell,
+    execution: Execution,
+    storage: Path,
+    watch: Watch,
+    manner: Manner,
+    workers: Workers = ALONE,
+) -> Iterator[Path]:
+    """Hold the cell's lock, on the first worker, and yield its folder."""
     settle()
     _require_its_hardware(cell, execution)
     directory = cell_directory(storage, cell.key)
-    lock = FileLock(directory.with_suffix(".lock"))
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with lock.acquire(timeout=0):
-            if fresh and directory.exists():
-                stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-                directory.rename(directory.with_name(f"{cell.key}.{stamp}"))
-            result = finished(storage, cell.key)
-            if result is None:
-                result = _compute(cell, execution, directory, watch)
-            watch(Report(cell.key, "done", 1.0, result.cost.steps, result.cost.samples))
-            return result
+        with contextlib.ExitStack() as stack:
+            if workers.rank == 0:
+                lock = FileLock(directory.with_suffix(".lock"))
+                _acquire(cell, lock, watch, manner.patience)
+                stack.callback(lock.release)
+            yield directory
     except OSError as error:
-        if isinstance(error, Timeout):
-            raise _busy(cell, lock) from error
         raise MachineError(
             f"{directory}: cannot be written ({error.strerror or error}); free some space, or "
             "choose another --storage; the same command carries on"
         ) from error
 
 
-def _busy(cell: Cell, lock: FileLock) -> MachineError:
-    return MachineError(
-        f"cell {cell.key} ({cell.label}) is being run by another process "
-        f"(lock {lock.lock_file}): wait for it, or use another --storage"
-    )
+def _acquire(cell: Cell, lock: FileLock, watch: Watch, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            return
+        except Timeout as error:
+            if time.monotonic() >= deadline:
+                raise MachineError(
+                    f"cell {cell.key} ({cell.label}) is being run by another process "
+                    f"(lock {lock.lock_file}): wait for it, or use another --storage"
+                ) from error
+        watch(Report(cell.key, "waiting", 0.0, note="another process runs it"))
+        time.sleep(LOOK_SECONDS)
 
 
 def _require_its_hardware(cell: Cell, execution: Execution) -> None:
     """Refuse to spend a budget in seconds on other hardware than the key names."""
     if cell.hardware is None:
         return
-    named = (cell.hardware.device, cell.hardware.threads)
-    if named != (execution.device, execution.threads):
+    named = (cell.hardware.device, cell.hardware.threads, cell.hardware.workers)
+    given = (execution.device, execution.threads, execution.workers)
+    if named != given:
         raise ConfigError(
-            f"cell {cell.key} ({cell.label}): its seconds are those of {named[0]}, {named[1]} "
-            f"threads a cell; {execution.device}, {execution.threads} cannot spend them"
+            f"cell {cell.key} ({cell.label}): its seconds are those of {_hardware(*named)} a cell; "
+            f"{_hardware(*given)} cannot spend them"
         )
 
 
-def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) -> Result:
-    write_json(directory / "cell.json", cell)
-    (directory / "failure.json").unlink(missing_ok=True)
+def _hardware(device: str, threads: int, workers: int) -> str:
+    each = f"{device}, {threads} threads"
+    return each if workers == 1 else f"{workers} workers with {each} each"
+
+
+@dataclass(frozen=True)
+class _Trained:
+    task: Task
+    data: Splits
+    training: Training
+    model: nn.Module | None
+    """None on all workers but the first."""
+
+
+def _train(
+    cell: Cell,
+    execution: Execution,
+    directory: Path,
+    watch: Watch,
+    manner: Manner,
+    until: float,
+    workers: Workers = ALONE,
+) -> _Trained:
     watch(Report(cell.key, "data", 0.0))
     packed = sets.prepare(cell.data.name)
     sets.require_digest(packed, cell.data.digest)
     task: Task = catalog.family(cell.family)(cell)
     data = task.data()
+    start_peak_memory(require_device(execution.device))
+    while True:
+        parts = memory.within(execution, directory)
+        workers.on_first(lambda parts=parts: _begin(cell, parts, directory, manner))
+        note = "" if parts == execution else f"memory is short: {parts.accumulation} micro-batches"
+        watch_row = lambda row, note=note: watch(_report(cell, row, note))  # noqa: E731
+        training = Training(task, cell, data, parts, directory, watch_row, workers, manner.warned)
+        try:
+            return _Trained(task, data, training, training.run(until))
+        except MemoryShortageError as error:
+            reason = str(error)
+        log.warning("%s; halving its micro-batches", reason)
+        memory.halve(cell, parts, directory, workers.count, reason)
+        if workers.count > 1:
+            raise MemoryShortageError(reason)  # the others wait for this one: all begin again
+        del training
+        gc.collect()
+        torch.cuda.empty_cache()
 
-    def on_row(row: Row) -> None:
-        spent = row.meter
-        watch(
-            Report(
-                cell.key, "train", row.fraction, spent.step, spent.samples, spent.flops,
-                spent.seconds, row.metrics,
-            )
-        )  # fmt: skip
 
-    training = Training(task, cell, data, execution, directory, on_row)
-    start_peak_memory(training.device)
-    model = training.run()
+def _begin(cell: Cell, execution: Execution, directory: Path, manner: Manner) -> None:
+    write_json(directory / "cell.json", cell)
+    (directory / "failure.json").unlink(missing_ok=True)
+    if manner.series is not None:
+        step = checkpoint.newest_step(directory / "checkpoints")
+        attempts.begin(directory, manner.series, step, execution.accumulation)
+
+
+def _report(cell: Cell, row: Row, note: str = "") -> Report:
+    spent = row.meter
+    return Report(
+        cell.key, "train", row.fraction, spent.step, spent.samples, spent.flops, spent.seconds,
+        row.metrics, note,
+    )  # fmt: skip
+
+
+def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> Result:
+    task, training, model = trained.task, trained.training, trained.model
+    assert model is not None
     spent = training.meter
 
     def on_evaluation(phase: str, fraction: float) -> None:
@@ -170,7 +321,7 @@ def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) ->
         )  # fmt: skip
 
     started = time.monotonic()
-    estimates = task.evaluate(model, data, on_evaluation)
+    estimates = task.evaluate(model, trained.data, on_evaluation)
     cost = Cost(
         parameters=training.parameters,
         steps=spent.step,
@@ -178,9 +329,9 @@ def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) ->
         flops=spent.flops,
         training_seconds=spent.seconds,
         evaluation_seconds=time.monotonic() - started,
-        peak_memory_bytes=peak_memory_bytes(training.device),
+        peak_memory_bytes=max(training.peak_memory, peak_memory_bytes(training.device)),
     )
-    task.artifacts(model, data, directory / "artifacts")
+    task.artifacts(model, trained.data, directory / "artifacts")
     result = Result(
         cell=json.loads(cell.model_dump_json()),
         estimates=estimates,
@@ -188,22 +339,11 @@ def _compute(cell: Cell, execution: Execution, directory: Path, watch: Watch) ->
         provenance=provenance(
             cell_key=cell.key,
             protocol=task.protocol,
-            device=_device_name(execution),
-            threads=execution.threads,
-            accumulation=execution.accumulation,
-            compiled=execution.compile,
-            data_description=data.description,
+            **asdict(training.maker),
+            data_description=trained.data.description,
             resumed=training.resumed,
             quarantined=len(list((directory / "checkpoints").glob("quarantine-*"))),
         ),
     )
     write_json(directory / "result.json", result)
     return result
-
-
-def _device_name(execution: Execution) -> str:
-    if execution.device == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name()
-    return "cpu"

@@ -107,6 +107,8 @@ class Task(Protocol):
 
     protocol: ClassVar[str]
     """Version of the evaluation protocol: a change makes results be evaluated again."""
+    reference_name: ClassVar[str] = "real data"
+    """What `reference` scores, as reports call it."""
 
     def __init__(self, cell: "Cell") -> None: ...
 
@@ -148,7 +150,11 @@ class Task(Protocol):
         ...
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
-        """Return the data's own row: real held-out data scored by the same code."""
+        """Return what models are held against, scored by the same code.
+
+        The data's own row, a ceiling: real held-out data. Where data cannot be scored, a floor:
+        a heuristic that learns nothing.
+        """
         ...
 
     def artifacts(self, model: "nn.Module", data: Splits, directory: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from assay.cell import Suite, load_suite
 from assay.run import cell_directory, run_cell
 from assay.store import sets
-from assay.training.loop import Execution
+from assay.training.execution import Execution
 
 SUITE = Path(__file__).parents[2] / "sweeps" / "grid_mini.yaml"
 TINY = (

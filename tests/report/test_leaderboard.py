@@ -115,9 +115,7 @@ def test_the_terminal_table_fits_80_columns_and_ends_with_the_data():
     for word in ("gnn", "transformer", "pairformer", "flow_matching", "stochastic_", "98.5 %"):
         assert word in text
     assert text.rindex("98.5 %") > text.rindex("pairformer")
-    assert "One seed: intervals cover the sampling of molecules, not training." in " ".join(
-        text.split()
-    )
+    assert "One seed: intervals cover evaluation, not training." in " ".join(text.split())
 
 
 def test_the_terminal_table_shows_seeds_and_their_mean():

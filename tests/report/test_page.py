@@ -142,7 +142,7 @@ def test_provenance_names_the_command_that_makes_a_cell_again(three_seeds, page_
 
 def test_one_seed_says_what_its_intervals_do_not_cover(page):
     text = read(page).one("section", id="s1-leaderboard").text
-    assert "One seed: intervals cover the sampling of molecules, not training." in text
+    assert "One seed: intervals cover evaluation, not training." in text
 
 
 def test_seeds_stand_below_their_mean(page_of_three_seeds):
@@ -175,7 +175,7 @@ def test_names_are_text_and_never_markup(tmp_path):
     [
         ("with_curves", "No cell has stored curves."),
         ("with_samples", "No cell has stored samples."),
-        ("with_reference", "The data's own row is missing"),
+        ("with_reference", "The reference row is missing"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path, lacking, said):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.errors import DataError
-from assay.store.sets import Built
+from assay.store.sets import Built, DataSet
 
 
 def small_arrays() -> dict[str, np.ndarray]:
@@ -42,3 +42,40 @@ class Toy:
 
 
 TOY = Toy()
+
+
+def many_molecules(count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Molecules of H C N O F, the smallest first; every tenth is validation, every next test."""
+    random = np.random.default_rng(seed)
+    sizes = np.sort(random.integers(1, 9, count))
+    split = np.zeros(count, np.uint8)
+    split[8::10], split[9::10] = 1, 2
+    return {
+        "positions": random.normal(size=(sizes.sum(), 3)).astype(np.float32),
+        "numbers": random.choice([1, 6, 7, 8, 9], sizes.sum()).astype(np.uint8),
+        "offsets": np.concatenate([[0], np.cumsum(sizes)]),
+        "ids": np.arange(100, 100 + count),
+        "split": split,
+    }
+
+
+class Many(DataSet):
+    """Made by rules: `COUNT` molecules, with one array that a sharded copy keeps."""
+
+    name = "many"
+    title = "many molecules"
+    licence = "CC0-1.0"
+    citation = "none"
+    version = 1
+    upstream = None
+    seed = 0
+
+    def build(self, source, watch) -> Built:
+        return Built(many_molecules(COUNT, self.seed), f"{COUNT} molecules")
+
+    def about_train(self, packed, watch):
+        return {"first_ids": packed.ids[packed.split_indices("train")][:3]}
+
+
+COUNT = 130
+MANY = Many()

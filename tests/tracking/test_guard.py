@@ -42,6 +42,13 @@ def test_a_lasting_fault_is_told_once_and_left_alone_for_a_while(target, capsys)
     assert capsys.readouterr().err.count("cannot be used") == 1
 
 
+def test_a_success_ends_the_pause_that_a_fault_began(target):
+    guarded = Guard(target)
+    assert guarded.do(Flaky(failures=100)) is None
+    assert guarded.do(Flaky(failures=0), insist=True) == "done"
+    assert guarded.do(Flaky(failures=0)) == "done"
+
+
 def test_a_fault_in_our_own_files_is_not_hidden(target):
     def read_a_broken_file(runs):
         raise DataError("result.json: not readable as JSON")

@@ -50,6 +50,27 @@ def test_a_cell_that_fails_is_failed_with_its_reason(target, tmp_path):
     assert (child.info.status, child.data.tags["assay.failure"]) == ("FAILED", "no space left")
 
 
+def test_a_cell_that_is_stopped_is_killed_with_its_curves_and_may_go_on(target, tmp_path):
+    cell = toy.cell()
+    directory = tmp_path / "cells" / cell.key
+    toy.write_rows(directory, range(1, 4))
+    follower = Recorder(target, cell, directory)
+    follower.watch(Report(cell.key, "data", 0.0))
+    follower.stop()
+    Tracker(target, tmp_path).stop(cell.key, "asha at 10 %")
+
+    (child,) = Runs(target).children()
+    assert (child.info.status, child.data.tags["assay.stopped"]) == ("KILLED", "asha at 10 %")
+    assert child.data.metrics["train/loss"] == 1 / 3
+
+    toy.write_finished(directory, cell)
+    Recorder(target, cell, directory).complete()
+    Tracker(target, tmp_path).stop(cell.key, "too late")
+    (child,) = Runs(target).children()
+    assert child.info.status == "FINISHED"
+    assert "assay.stopped" not in child.data.tags
+
+
 def test_a_cell_that_another_driver_runs_is_left_alone(target, tmp_path):
     cell = toy.cell()
     Runs(target).begin(cell.model_dump(mode="json"), cell.key, {})

@@ -1,13 +1,15 @@
 """MLflow is a view of the files: whatever is done twice, or stopped in between, ends the same."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from assay.tracking import Runs
+from assay.tracking import Runs, Tracker
+from assay.tracking.audit import recorded_runs
 from assay.tracking.destination import this_process
 from tests.tracking import toy
 
@@ -238,3 +240,44 @@ def test_long_curves_are_logged_whole(runs, rows):
     run_id = runs.begin(cell.model_dump(mode="json"), cell.key, {})
     runs.log_rows(run_id, ({"step": s, "seconds": s, "val/loss": s} for s in range(rows)))
     assert len(curve(runs, run_id, "val/loss")) == rows
+
+
+def test_a_driver_that_was_taken_over_leaves_the_suites_end_to_the_other(runs, target):
+    other = Runs(replace(target, owner=DEAD))
+    runs.begin_suite()
+    other.begin_suite()
+    other.end_suite("FINISHED")
+
+    runs.end_suite("FAILED")
+
+    parent = runs.parent()
+    assert parent is not None
+    assert parent.info.status == "FINISHED"
+
+
+def test_no_run_ends_before_it_starts_even_if_the_clock_is_set_back(runs, tmp_path, monkeypatch):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    runs.begin_suite()
+    hours_ago = time.time() - 7200
+    monkeypatch.setattr(time, "time", lambda: hours_ago)
+
+    complete(runs, directory)
+    runs.end_suite("FINISHED")
+
+    parent, (child,) = runs.parent(), runs.children()
+    assert parent is not None
+    for run in (parent, child):
+        assert run.info.start_time <= run.info.end_time
+
+
+def test_two_drivers_that_begin_at_once_make_one_suite(target, tmp_path):
+    trackers = [Tracker(replace(target, owner=f"{DEAD}{number}"), tmp_path) for number in range(4)]
+    threads = [threading.Thread(target=tracker.begin) for tracker in trackers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    suites = [run for run in recorded_runs(target.uri, target.suite) if run.key is None]
+    assert [run.status for run in suites] == ["RUNNING"]

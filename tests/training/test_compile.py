@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from assay.training.loop import Execution, Training
+from assay.training.execution import Execution
+from assay.training.loop import Training
 from tests.training.toy import ToyTask, toy_cell
 
 

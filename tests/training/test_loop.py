@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from assay.errors import CheckpointError, MachineError, TrainingError
-from assay.training.loop import Execution, Training, require_device
+from assay.training.execution import Execution, require_device
+from assay.training.loop import Training
 from tests.training.toy import ToyTask, toy_cell
 
 EVERY_ROW = Execution(checkpoint_seconds=0)

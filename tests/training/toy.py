@@ -45,6 +45,8 @@ class Line:
 class ToySettings(Settings):
     width: int = 8
     poison_at: int | None = None
+    memory: int | None = None
+    """Records of a micro-batch that fit."""
 
 
 class ToyTask:
@@ -80,6 +82,8 @@ class ToyTask:
         error = (model(batch.x + 0.01 * noise) - batch.y).square().mean()
         if self.cell.settings.poison_at == step:
             error = error * float("nan")
+        if self.cell.settings.memory is not None and len(batch) > self.cell.settings.memory:
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
         return Loss(error, {"squared": error})
 
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:

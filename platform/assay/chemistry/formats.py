@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
@@ -20,6 +21,9 @@ from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import load_npz
 from assay.errors import DataError
 from assay.result import write_bytes
+
+MEMORY_A_BYTE = 6
+"""Bytes of memory that reading takes for a byte of text: 5.3 measured on xyz."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,27 @@ def _pack(frames: Sequence[_Frame]) -> Molecules:
 
 
 def _text(path: Path) -> str:
+    _require_readable(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not a text file") from error
+
+
+def _require_readable(path: Path) -> None:
+    """Refuse a device or a pipe, which never ends, and a text that does not fit into memory."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise DataError(f"{path}: is no regular file; give a file")
+    size, free = path.stat().st_size, psutil.virtual_memory().available
+    if size * MEMORY_A_BYTE > free:
+        raise DataError(
+            f"{path}: takes about {size * MEMORY_A_BYTE / 2**30:,.1f} GiB of memory to read, of "
+            f"which this machine has {free / 2**30:,.1f} free; split it, or give an npz"
+        )
 
 
 # --- xyz and extended xyz -----------------------------------------------------------------------

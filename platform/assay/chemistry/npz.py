@@ -7,16 +7,20 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.result import write_bytes
 
-_DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def write_npz(path: Path, molecules: Molecules) -> None:
@@ -55,10 +59,25 @@ def load_npz(path: Path) -> Molecules:
         return Molecules(positions.astype(np.float32), numbers.astype(np.uint8), n_atoms)
 
 
+def _require_memory(path: Path, file: BinaryIO, name: str) -> None:
+    """Refuse an array that unpacks to more than this machine has, as a few KB of zeros can."""
+    with zipfile.ZipFile(file) as archive:
+        size = archive.getinfo(f"{name}.npy").file_size
+    free = psutil.virtual_memory().available
+    if size > free:
+        raise DataError(
+            f"{path}: array {name!r} unpacks to {size / 2**30:,.1f} GiB, of which this machine has "
+            f"{free / 2**30:,.1f} free; split the file"
+        )
+    file.seek(0)
+
+
 def _array(path: Path, name: str, kind: Literal["float", "int"]) -> NDArray[Any]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            array = arrays[name]
+        with path.open("rb") as file:
+            _require_memory(path, file, name)
+            with np.load(file, allow_pickle=False) as arrays:
+                array = arrays[name]
     except KeyError as error:
         raise DataError(f"{path}: has no array {name!r}") from error
     except FileNotFoundError as error:

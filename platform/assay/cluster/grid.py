@@ -17,19 +17,20 @@ from assay import provenance
 from assay.cell import Cell, Suite, select
 from assay.cluster import preflight, publish, session
 from assay.cluster.display import display
+from assay.cluster.orders import Orders
 from assay.cluster.progress import Board
 from assay.cluster.reference import reference_on_cluster
-from assay.cluster.storage import require_writable
-from assay.cluster.trial import Orders
+from assay.cluster.storage import open_to_everyone, require_writable
 from assay.cluster.trials import concurrent_cells, run_trials
+from assay.errors import MachineError
 from assay.reference import cached_reference, write_reference
-from assay.result import Failure, Reference, Result, write_json
-from assay.run import cell_directory, finished
+from assay.result import Failure, FailureKind, Reference, Result, write_json
+from assay.run import cell_directory, finished, set_aside
 from assay.store import sets
 from assay.tracking import Destination, Tracker
-from assay.training.loop import Execution
+from assay.training.execution import Execution
 
-FORWARDED = ("ASSAY_DATA", "ASSAY_CACHE")
+FORWARDED = ("ASSAY_DATA", "ASSAY_CACHE", "ASSAY_SHARDS")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Options:
     """Compute again what is finished."""
     max_concurrent: int | None = None
     dashboard_port: int | None = None
+    checkpoint_seconds: float = 60.0
+    """Least time between two checkpoints of a cell."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -
 def _prepare(suite: Suite, storage: Path, options: Options, console: Console) -> _Work:
     preflight.require_installed_version(Path.cwd())
     require_writable(storage)
+    remark = open_to_everyone(storage)
+    if remark:
+        console.print(remark, highlight=False, soft_wrap=True)
     packed = sets.prepare(suite.data)
     cells = suite.cells(packed.digest, _device(suite))
     labels = {select(cells, label).label for label in options.only}
@@ -157,20 +163,30 @@ def _compute(work: _Work, tracker: Tracker) -> tuple[list[Result], Reference]:
 def _run_pending(work: _Work, tracker: Tracker) -> None:
     cells = {cell.key: cell for cell in work.pending}
 
-    def on_failure(key: str, reason: str, kind: str) -> None:
+    def on_failure(key: str, reason: str, kind: FailureKind) -> None:
         cell = cells[key]
         plain = cell.model_dump(mode="json")
         work.failures[_name(cell)] = reason
-        failure = Failure(
-            cell=plain, reason=reason, kind="not_finite" if kind == "not_finite" else "error"
-        )
-        write_json(cell_directory(work.storage, key) / "failure.json", failure)
-        if kind == "died":
-            tracker.fail(plain, key, reason)
+        failure = Failure(cell=plain, reason=reason, kind=kind)
+        with contextlib.suppress(MachineError):  # a full disk may be why; the outcome names it
+            write_json(cell_directory(work.storage, key) / "failure.json", failure)
+        tracker.fail(plain, key, reason)
 
+    if work.options.fresh:
+        for cell in work.pending:
+            set_aside(cell, work.storage)
+    resources = work.suite.resources
     orders = Orders(
         storage=work.storage,
-        execution=Execution(device=_device(work.suite), threads=work.suite.resources.cpus),
+        execution=Execution(
+            device=_device(work.suite),
+            threads=resources.cpus,
+            checkpoint_seconds=work.options.checkpoint_seconds,
+            workers=resources.most_workers,
+            sharding=resources.sharding,
+        ),
+        resources=resources,
+        evaluation=work.suite.evaluates_apart,
         destination=work.tracked,
         fresh=work.options.fresh,
         environment=_forwarded(),
@@ -193,6 +209,10 @@ def _name(cell: Cell) -> str:
 
 def _forwarded() -> dict[str, str]:
     found = {name: os.environ.get(name) for name in FORWARDED}
-    paths = {name: str(Path(value).absolute()) for name, value in found.items() if value}
+    places = {
+        name: value if "://" in value else str(Path(value).absolute())
+        for name, value in found.items()
+        if value
+    }
     job = session.job_id()
-    return paths | ({provenance.JOB_VARIABLE: job} if job else {})
+    return places | ({provenance.JOB_VARIABLE: job} if job else {})

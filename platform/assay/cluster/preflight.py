@@ -45,15 +45,21 @@ def require_cluster(suite: Suite) -> None:
         MachineError: the State API does not answer, no node has the resources of a cell, or a
             node has another Ray, Python or assay.
     """
-    _require_state_api()
+    require_state_api()
     require_resources(suite, [node["Resources"] for node in _alive_nodes()])
-    _require_equal_versions()
+    require_equal_versions()
 
 
-def _require_state_api() -> None:
-    # Ray's clean-up of finished trials asks the State API; without it, trials wait for ever.
+def require_state_api() -> None:
+    """See that Ray's State API answers: without it, finished trials are waited for for ever.
+
+    Raises:
+        MachineError: it does not.
+    """
     try:
-        list_nodes(limit=1, timeout=int(ANSWER_SECONDS), raise_on_missing_output=False)
+        # With its address, since it would else look for the only Ray of this machine.
+        here = ray.get_runtime_context().gcs_address
+        list_nodes(here, limit=1, timeout=int(ANSWER_SECONDS), raise_on_missing_output=False)
     except (RayStateApiException, RayError, OSError) as error:
         what = " ".join(str(error).split())[:300]
         raise MachineError(
@@ -63,28 +69,51 @@ def _require_state_api() -> None:
 
 
 def require_resources(suite: Suite, nodes: list[dict[str, float]]) -> None:
-    """See that one of the nodes, given by their resources, can hold a cell.
+    """See that the nodes, given by their resources, can hold a cell, and an evaluation.
 
     Raises:
-        MachineError: none can; says what is lacking.
+        MachineError: they cannot; says what is lacking.
     """
-    asked = {"CPU": suite.resources.cpus, "GPU": suite.resources.gpus}
-    if any(all(node.get(kind, 0) >= count for kind, count in asked.items()) for node in nodes):
+    asked = suite.resources
+    _require(suite, "a cell", asked.least_workers, {"CPU": asked.cpus, "GPU": asked.gpus}, nodes)
+    apart = suite.evaluates_apart
+    if apart is not None:
+        _require(suite, "an evaluation", 1, {"CPU": apart.cpus, "GPU": apart.gpus}, nodes)
+
+
+def _require(
+    suite: Suite, whose: str, workers: int, asked: dict[str, int], nodes: list[dict[str, float]]
+) -> None:
+    wanted = {kind: count for kind, count in asked.items() if count}
+    room = sum(min(int(node.get(kind, 0) // wanted[kind]) for kind in wanted) for node in nodes)
+    if room >= workers:
         return
-    for kind, count in asked.items():
+    where = "resources" if whose == "a cell" else "evaluation"
+    for kind, count in wanted.items():
+        there = sum(node.get(kind, 0) for node in nodes)
         most = max((node.get(kind, 0) for node in nodes), default=0)
-        if most < count:
+        if there < workers * count or most < count:
+            total = f"the cluster has {there:g}"
+            if most < count <= there:
+                total += f", its largest node {most:g}"
             raise MachineError(
-                f"suite {suite.name} asks 1 × {count} {kind}s a cell; the largest node of the "
-                f"cluster has {most:g}: --set resources.{kind.lower()}s={most:g}, or add a node"
+                f"suite {suite.name} asks {workers} × {count} {kind}s for {whose}; {total}: lower "
+                f"{where}.{kind.lower()}s{' or resources.workers' if workers > 1 else ''} with "
+                "--set, or add a node"
             )
+    both = " and ".join(f"{count} {kind}s" for kind, count in wanted.items())
     raise MachineError(
-        f"suite {suite.name}: no node has {asked['CPU']} CPUs and {asked['GPU']} GPUs at once: "
-        "lower resources.cpus or resources.gpus with --set, or add a node"
+        f"suite {suite.name} asks {workers} × {both} for {whose}; the nodes of the cluster have "
+        f"room for {room}: lower {where} with --set, or add a node"
     )
 
 
-def _require_equal_versions() -> None:
+def require_equal_versions() -> None:
+    """See that every node has this driver's Ray, Python and assay.
+
+    Raises:
+        MachineError: one has another, or does not answer.
+    """
     ours = {"ray": ray.__version__, "Python": _python(), "assay": assay.__version__}
     for node in _alive_nodes():
         name = node["NodeManagerHostname"]

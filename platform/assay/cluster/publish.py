@@ -17,6 +17,7 @@ SOURCES = {
     ".json": "result.json",
     ".metrics.jsonl": "metrics.jsonl",
     ".samples.npz": "artifacts/samples.npz",
+    ".scores.npz": "artifacts/scores.npz",
 }
 
 

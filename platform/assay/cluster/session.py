@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from typing import Any
 
 import ray
 from ray.exceptions import AuthenticationError, RaySystemError
+from ray.tune.execution import class_cache
 
 from assay.errors import MachineError
+from assay.redact import scrubbed, without_secrets
 
 LOCALHOST = "127.0.0.1"
 OBJECT_STORE_BYTES = 256 * 1024**2  # cells exchange files, not objects
@@ -37,14 +40,16 @@ def connect(dashboard_port: int | None = None) -> Iterator[str]:
         MachineError: no connection, no start, or `dashboard_port` is in use.
     """
     address = os.environ.get("RAY_ADDRESS") or None
+    shown = without_secrets(address or "")
+    forward_no_secrets()
     try:
         context = _start_here(dashboard_port) if address is None else _join(address)
     except (OSError, RuntimeError, ValueError, RaySystemError, AuthenticationError) as error:
-        where = f"the cluster at {address} cannot be used" if address else "Ray did not start"
-        what = " ".join(str(error).split())[:400]
+        where = f"the cluster at {shown} cannot be used" if address else "Ray did not start"
+        what = " ".join(scrubbed(str(error), address or "").split())[:400]
         raise MachineError(f"{where}: {what}; `ray status` shows what runs") from error
     try:
-        what = f"the cluster at {address}" if address else "Ray on this machine"
+        what = f"the cluster at {shown}" if address else "Ray on this machine"
         total: dict[str, Any] = ray.cluster_resources()
         gpus = f", {total['GPU']:g} GPUs" if total.get("GPU") else ""
         url = context.dashboard_url
@@ -113,20 +118,59 @@ def _start_here(dashboard_port: int | None) -> Any:
     )
 
 
+def forward_no_secrets() -> None:
+    """Keep Tune from copying the driver's AWS keys into its actors' runtime environments.
+
+    Ray writes those to its logs and shows them on the dashboard. A worker has the keys of its own
+    node: from its environment, a mounted secret, or the machine's role.
+    """
+    names = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")}
+    class_cache.ENV_VARS_TO_PROPAGATE.difference_update(names)
+
+
 def ensure_token() -> None:
     """Make Ray's authentication token, readable by its owner alone, unless there is one.
 
     Ray itself turns token authentication on for a cluster that it starts, and reads the token
-    from `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or this file.
+    from `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or this file. Ray's own command writes it so that
+    every user of the machine can read it; such a file of ours is closed, and said to have been
+    open.
+
+    Raises:
+        MachineError: the file belongs to another user.
     """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
-    path = Path.home() / ".ray" / "auth_token"
+    path = default_token_path()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
+    try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        _close_token(path)
+        return
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def default_token_path() -> Path:
+    """Return where Ray looks for its token unless told otherwise."""
+    return Path.home() / ".ray" / "auth_token"
+
+
+def _close_token(path: Path) -> None:
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise MachineError(
+            f"{path}: Ray's token belongs to user {found.st_uid}, not to you, who could use it: "
+            "give your own in RAY_AUTH_TOKEN_PATH"
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o600)
+        print(  # noqa: T201
+            f"{path}: Ray's token could be read by other users; now it is yours alone. Where "
+            f"others use this machine, delete it, and a new one is made.",
+            file=sys.stderr,
+        )
 
 
 def require_free_port(port: int) -> None:

@@ -1,7 +1,11 @@
-"""Where a suite's run store is, and whether it can be written."""
+"""Where a suite's run store is, and who can write it."""
 
+import contextlib
 import os
 import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from assay.errors import MachineError
@@ -66,4 +70,53 @@ def require_writable(storage: Path) -> None:
         raise MachineError(
             f"storage {storage}: no space left ({free / 1024**2:.0f} MiB free, at least "
             f"{LEAST_FREE_BYTES / 1024**2:.0f} needed); free some or give another --storage"
+        )
+
+
+def open_to_everyone(storage: Path) -> str | None:
+    """Return a sentence if every user of the machine can change the run store, else None.
+
+    A store that a group shares is fine: whatever is read from it is JSON or safetensors, checked
+    on the way in. Anyone may destroy what is open to everyone, though.
+    """
+    mode = storage.stat().st_mode
+    if not mode & stat.S_IWOTH or mode & stat.S_ISVTX:
+        return None
+    return f"run store {storage}: every user can change or delete results; chmod o-w {storage}"
+
+
+@contextlib.contextmanager
+def private_folder(storage: Path) -> Iterator[Path]:
+    """Make a folder in the run store that this user alone can enter; remove it at the end.
+
+    For Tune's own state, which is pickled: it is always a new folder, so that nothing another
+    user has put there is ever read.
+
+    Raises:
+        MachineError: it cannot be made, or the file system does not keep it private.
+    """
+    try:
+        path = Path(tempfile.mkdtemp(dir=storage, prefix="tune-"))
+    except OSError as error:
+        raise MachineError(
+            f"storage {storage}: cannot be written ({error.strerror}); give another --storage"
+        ) from error
+    try:
+        _require_private(path)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _require_private(path: Path) -> None:
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
+        raise MachineError(
+            f"{path}: its file system lets others in (mode {stat.S_IMODE(found.st_mode):04o}), and "
+            "Ray Tune keeps pickles there; give a --storage on a file system with Unix modes"
+        )
+    if found.st_uid != os.geteuid():
+        raise MachineError(
+            f"{path}: belongs to user {found.st_uid}, not to this process ({os.geteuid()}), and "
+            "Ray Tune keeps pickles there; give another --storage"
         )

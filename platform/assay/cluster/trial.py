@@ -1,37 +1,36 @@
-"""What a Tune trial does: one cell, from its JSON to its result, in this process."""
+"""What a Tune trial does: one cell, from its JSON to its result, here or with several workers."""
 
 import json
+import math
 import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ray import tune
 
+from assay import attempts
 from assay.cell import Cell
+from assay.cluster.drain import node_is_drained
+from assay.cluster.orders import Orders
+from assay.cluster.stream import through_ray_data
+from assay.cluster.workers import train_together
 from assay.config import validate
-from assay.errors import AssayError, MachineError, TrainingError
-from assay.result import write_bytes
-from assay.run import Report, cell_directory, run_cell
-from assay.tracking import Destination, Recorder
-from assay.training.loop import Execution
+from assay.errors import (
+    AssayError,
+    MachineError,
+    MemoryShortageError,
+    NoProgressError,
+    TrainingError,
+)
+from assay.result import FailureKind, write_bytes
+from assay.run import Manner, Report, Watch, cell_directory, run_cell, train_until
+from assay.tracking import Recorder
 
 REPORT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What every trial of a suite is told beside its cell."""
-
-    storage: Path
-    execution: Execution
-    destination: Destination
-    fresh: bool
-    environment: Mapping[str, str]
-    """Variables of the driver that say where data is; a cluster's workers have their own."""
 
 
 def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
@@ -42,29 +41,52 @@ def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
     """
     os.environ.update(orders.environment)
     directory = cell_directory(orders.storage, config["key"])
-    recorder: Recorder | None = None
     report = throttled(lambda row: tune.report(dict(row)))
-
-    def watch(progress: Report) -> None:
-        if recorder is not None:
-            recorder.watch(progress)
-        report(asdict(progress))
-
     try:
         cell = validate(Cell, json.loads(config["cell"]), f"cell {config['key']}")
-        recorder = Recorder(orders.destination, cell, directory, fresh=orders.fresh)
         if cell.key != config["key"]:
             raise MachineError(
                 f"cell {config['key']} has the key {cell.key} on this node: the installed assay "
                 "differs from the driver's; install the same version wherever Ray runs"
             )
-        run_cell(cell, orders.execution, orders.storage, watch, fresh=orders.fresh)
-        recorder.complete()
+        if orders.resources.most_workers > 1:
+            train_together(cell, orders)
+        else:
+            _run_alone(cell, orders, lambda progress: report(asdict(progress)))
+        if orders.evaluation is not None:
+            tune.report({"phase": "trained"})
     except Exception as error:  # noqa: BLE001  one cell's fault never stops the others
-        reason = explain(error, directory)
-        if recorder is not None:
-            recorder.fail(reason)
-        tune.report({"phase": "failed", "reason": reason, "kind": kind_of(error)})
+        tune.report(failure_row(error, directory))
+
+
+def _run_alone(cell: Cell, orders: Orders, report: Watch) -> None:
+    recorder = recorder_of(cell, orders)
+
+    def watch(progress: Report) -> None:
+        recorder.watch(progress)
+        report(progress)
+
+    manner = Manner(math.inf, orders.series, node_is_drained())
+    try:
+        with through_ray_data():
+            if orders.evaluation is None:
+                run_cell(cell, orders.execution, orders.storage, watch, manner=manner)
+            else:
+                train_until(cell, orders.execution, orders.storage, watch, 1.0, manner=manner)
+    finally:
+        recorder.hand_over()
+
+
+def recorder_of(cell: Cell, orders: Orders) -> Recorder:
+    """Return what brings the cell's MLflow run up to date; after `--fresh` it begins a new one."""
+    directory = cell_directory(orders.storage, cell.key)
+    fresh = orders.fresh and not attempts.read(directory)
+    return Recorder(orders.destination, cell, directory, fresh=fresh)
+
+
+def failure_row(error: Exception, directory: Path) -> dict[str, str]:
+    """Return what is reported of a cell that failed."""
+    return {"phase": "failed", "reason": explain(error, directory), "kind": kind_of(error)}
 
 
 def explain(error: Exception, directory: Path) -> str:
@@ -76,9 +98,17 @@ def explain(error: Exception, directory: Path) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {path})"
 
 
-def kind_of(error: Exception) -> Literal["error", "not_finite"]:
+def kind_of(error: Exception) -> FailureKind:
     """Return the kind of failure that a result folder records."""
-    return "not_finite" if isinstance(error, TrainingError) else "error"
+    kinds: dict[type[Exception], FailureKind] = {
+        TrainingError: "not_finite",
+        MemoryShortageError: "memory",
+        NoProgressError: "died",
+    }
+    for cls, kind in kinds.items():
+        if isinstance(error, cls):
+            return kind
+    return "error"
 
 
 def throttled(

@@ -2,25 +2,32 @@
 
 import logging
 import os
-import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
+from ray.tune.error import TuneError
 from ray.tune.experiment import Trial
 
 from assay.cell import Cell, Suite
+from assay.cluster.evaluation import Evaluations, OnFailure
+from assay.cluster.orders import Orders
 from assay.cluster.progress import Board
-from assay.cluster.trial import Orders, run_trial
+from assay.cluster.storage import private_folder
+from assay.cluster.trial import run_trial
 from assay.config import canonical_json
+from assay.errors import MachineError
+from assay.resources import Resources
 
-RESTARTS = 3
-"""How often a cell whose process died is taken up again, from its checkpoint."""
-
-OnFailure = Callable[[str, str, str], None]
-"""`on_failure(cell key, reason, kind)`; kind is `died` if the cell could not say it itself."""
+RESTARTS = 1000
+"""How often a cell whose process died is taken up again; one that gets no further ends sooner."""
+DRIVER_RESOURCE = "train_driver"
+"""Nodes that are not preempted offer it: what only waits for workers elsewhere sits there."""
+WAITING_BYTES = 512 * 1024**2
+"""Memory of a trial that only waits for its workers."""
 
 
 def concurrent_cells(suite: Suite, limit: int | None) -> int:
@@ -39,33 +46,44 @@ def run_trials(
     the end, the second is turned off in favour of the board.
     """
     _quieten_tune()
-    experiment = f"{suite.name}-{uuid.uuid4().hex[:8]}"
-    state = orders.storage / "tune"
     space = [{"key": cell.key, "cell": canonical_json(cell)} for cell in cells]
-    resources: dict[str, float] = {"cpu": suite.resources.cpus, "gpu": suite.resources.gpus}
+    evaluations = Evaluations({cell.key: cell for cell in cells}, orders, board, on_failure)
     trainable = tune.with_parameters(_trainable, orders=orders)
-    tuner = tune.Tuner(
-        tune.with_resources(trainable, resources),
-        param_space={"trial": tune.grid_search(space)},
-        tune_config=tune.TuneConfig(
-            max_concurrent_trials=board.concurrent,
-            reuse_actors=True,  # so that torch is imported once an actor, not once a cell
-            trial_name_creator=_key_of,
-            trial_dirname_creator=_key_of,
-        ),
-        run_config=tune.RunConfig(
-            name=experiment,
-            storage_path=str(state),
-            callbacks=[_Watcher(board, on_failure)],
-            # A fresh cell that began again would throw away what it had.
-            failure_config=tune.FailureConfig(max_failures=0 if orders.fresh else RESTARTS),
-            verbose=0,
-        ),
-    )
-    try:
-        tuner.fit()
-    finally:
-        shutil.rmtree(state / experiment, ignore_errors=True)
+    with private_folder(orders.storage) as state:
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, trial_resources(suite.resources)),
+            param_space={"trial": tune.grid_search(space)},
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=board.concurrent,
+                reuse_actors=True,  # so that torch is imported once an actor, not once a cell
+                trial_name_creator=_key_of,
+                trial_dirname_creator=_key_of,
+            ),
+            run_config=tune.RunConfig(
+                name=f"{suite.name}-{uuid.uuid4().hex[:8]}",
+                storage_path=str(state),
+                callbacks=[_Watcher(board, evaluations, on_failure)],
+                failure_config=tune.FailureConfig(max_failures=RESTARTS),
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+            evaluations.finish()
+        except (RayError, TuneError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise MachineError(
+                f"the Ray cluster went away while the suite ran ({what}); start it again, and the "
+                "same command carries on"
+            ) from error
+
+
+def trial_resources(resources: Resources) -> dict[str, float]:
+    """Return what a trial takes: what its cell takes, or little if workers of its own train it."""
+    if resources.most_workers == 1:
+        return {"cpu": resources.cpus, "gpu": resources.gpus}
+    there = ray.cluster_resources().get(DRIVER_RESOURCE, 0)
+    return {"cpu": 0, "memory": WAITING_BYTES} | ({DRIVER_RESOURCE: 0.001} if there else {})
 
 
 def _trainable(config: dict[str, Any], orders: Orders) -> None:
@@ -79,8 +97,8 @@ def _key_of(trial: Trial) -> str:
 class _Watcher(tune.Callback):
     """Tells the board what Tune hears."""
 
-    def __init__(self, board: Board, on_failure: OnFailure) -> None:
-        self._board, self._on_failure = board, on_failure
+    def __init__(self, board: Board, evaluations: Evaluations, on_failure: OnFailure) -> None:
+        self._board, self._evaluations, self._on_failure = board, evaluations, on_failure
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its callbacks for a restore that never happens here
@@ -94,9 +112,15 @@ class _Watcher(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         key = _key_of(trial)
+        if result["phase"] == "trained":
+            self._evaluations.begin(key)
+            return
         self._board.report(key, result)
         if result["phase"] == "failed":
             self._on_failure(key, result["reason"], result["kind"])
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._evaluations.collect()
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

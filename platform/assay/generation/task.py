@@ -17,7 +17,7 @@ from assay.chemistry.npz import write_npz
 from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, size_histogram, splits
 from assay.generation.denoiser import Atoms, Denoiser, Prediction
 from assay.generation.metrics import edm
-from assay.generation.metrics.evaluate import known_smiles
+from assay.generation.metrics.known import known_smiles
 from assay.generation.processes.process import GenerativeProcess, PathPoint
 from assay.generation.settings import (
     GenerationSettings,
@@ -41,7 +41,7 @@ class GenerationTask(Task):
         self.cell = cell
         self.chosen = cast(GenerationSettings, cell.settings)
         self.unit = self.chosen.coordinate_unit_angstrom
-        self.packed = sets.open_set(cell.data.name)
+        self.prepared = sets.open_set(cell.data.name)
         self.process = self._process()
         self.samples: Molecules | None = None
 
@@ -56,7 +56,7 @@ class GenerationTask(Task):
 
     def data(self) -> Splits:
         """Return the molecules' splits."""
-        return splits(self.packed)
+        return splits(self.prepared)
 
     def model(self, data: Splits) -> Denoiser:
         """Return the denoiser with the heads that the process needs."""
@@ -90,7 +90,7 @@ class GenerationTask(Task):
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
         """Return the EDM protocol on fresh samples."""
         self.samples = self.sample(model, self.chosen.evaluation_samples, progress)
-        return edm.evaluate(self.samples, known_smiles(self.packed, processes=1), processes=1)
+        return edm.evaluate(self.samples, known_smiles(self.prepared, processes=1), processes=1)
 
     def evaluation_passes(self) -> float:
         """Return the passes of sampling, over those of a loss: one, or two on itself."""
@@ -99,8 +99,8 @@ class GenerationTask(Task):
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocol on the test split."""
-        test = self.packed.molecules.select(self.packed.split_indices("test"))
-        return edm.evaluate(test, known_smiles(self.packed, processes=1), processes=1)
+        test = self.prepared.molecules_of("test")
+        return edm.evaluate(test, known_smiles(self.prepared, processes=1), processes=1)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated samples as `samples.npz`, to be scored by others."""
@@ -110,7 +110,7 @@ class GenerationTask(Task):
     def sample(self, model: nn.Module, count: int, progress: Progress) -> Molecules:
         """Return `count` molecules in Å, with sizes drawn from the training set's histogram."""
         device = next(model.parameters()).device
-        sizes, probabilities = size_histogram(self.packed, "train")
+        sizes, probabilities = size_histogram(self.prepared)
         ids = torch.arange(count)
         draws = Draws(fold(self.cell.seed, "sizes"), 0, ids)
         rows = torch.as_tensor(probabilities, dtype=torch.float32).expand(count, -1)
@@ -165,8 +165,7 @@ class GenerationTask(Task):
         return draws.coin("first pass", self.chosen.self_conditioning)
 
     def _process(self) -> GenerativeProcess:
-        numbers = self.packed.molecules.select(self.packed.split_indices("train")).numbers
-        counts = np.bincount(numbers, minlength=max(VOCABULARY) + 1)[list(VOCABULARY)] + 1.0
+        counts = self.prepared.train_number_counts[list(VOCABULARY)] + 1.0
         prior_K = torch.as_tensor(counts / counts.sum(), dtype=torch.float32)
         return process(self.cell.variant["process"])(self.chosen.process, prior_K)
 

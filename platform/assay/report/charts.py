@@ -21,16 +21,21 @@ _DIGITS = 5
 def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
     """Return everything that the charts of a suite show, as plain JSON."""
     metrics = metric_names(folder.results, folder.reference)
-    reference = next((row.estimates for row in rows if row.kind == "reference"), {})
+    reference = next((row for row in rows if row.kind == "reference"), None)
+    held_against = {
+        metric: _numbers(metric, estimate)
+        for metric, estimate in (reference.estimates if reference else {}).items()
+    }
     several = any(row.kind == "mean" for row in rows)
     return {
+        "reference": reference.reference_name if reference else "",
         "metrics": [
             {
                 "key": metric,
                 "title": metric_title(metric),
                 "fraction": metric in FRACTIONS,
                 "higher": _better(metric, folder) == "higher",
-                "data": _numbers(metric, reference[metric]) if metric in reference else None,
+                "reference": held_against.get(metric),
             }
             for metric in metrics
         ],

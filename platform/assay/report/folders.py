@@ -22,6 +22,8 @@ from assay.result import (
 
 SKETCHES = 8
 """Samples of a cell that are drawn: its first ones, so that nobody chose them."""
+DRAWN = ("generation",)
+"""The families whose samples are molecules."""
 ALL_SKETCHES = 1600
 """Bounds the page: with more than 200 cells, each shows fewer samples."""
 
@@ -52,6 +54,11 @@ class Folder:
     """Rows of the log, by cell key."""
     sketches: Mapping[str, Sequence[Sketch]]
     """The first samples, by cell key."""
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the suite's cells have samples to look at."""
+        return self.suite.family in DRAWN
 
     @property
     def missing(self) -> list[str]:

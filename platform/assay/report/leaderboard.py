@@ -1,4 +1,4 @@
-"""The rows of a leaderboard: every cell, its mean over seeds, and below them the data's own row."""
+"""The rows of a leaderboard: every cell, its mean over seeds, and below them the reference row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +32,15 @@ class Row:
     estimates: Mapping[str, Estimate]
     """Without those of n = 0, which say nothing, such as the uniqueness of no valid molecule."""
     cost: Cost | None
-    """Of a mean: the mean over its seeds. The data costs nothing: None."""
+    """Of a mean: the mean over its seeds. The reference costs no training: None."""
     hardware: str
     cell_key: str | None
+    reference_name: str = ""
+    """What was scored, if this is the reference row."""
 
 
 def leaderboard(results: Sequence[Result], reference: Reference | None) -> list[Row]:
-    """Return the rows, the best group first, each mean above its seeds, the data's row last."""
+    """Return the rows, the best group first, each mean above its seeds, the reference last."""
     groups = _groups(results)
     metric = headline([group[0] for group in groups])
     if metric is not None:
@@ -139,6 +141,7 @@ def _reference_row(reference: Reference) -> Row:
         cost=None,
         hardware="",
         cell_key=None,
+        reference_name=reference.name,
     )
 
 

@@ -28,10 +28,10 @@ def notes(folder: Folder) -> list[str]:
         _quarantined(results),
         _missing(folder),
         _without(folder, "curves", folder.curves),
-        _without(folder, "samples", folder.sketches),
+        _without(folder, "samples", folder.sketches) if folder.is_drawn else None,
     ]  # fmt: skip
     if folder.reference is None:
-        found.append("The data's own row is missing: models are held against nothing real.")
+        found.append("The reference row is missing: models are held against nothing.")
     return [note for note in found if note is not None]
 
 
@@ -43,7 +43,7 @@ def seeds_note(results: Sequence[Result]) -> str:
     listed = ", ".join(map(str, seeds))
     return (
         f"{len(seeds)} seeds ({listed}): the interval of a mean is Student's t over its seeds and "
-        "covers training; that of a single seed covers the sampling of molecules only."
+        "covers training; that of a single seed covers evaluation only."
     )
 
 

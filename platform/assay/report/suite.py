@@ -31,7 +31,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
     """
     rows = leaderboard(folder.results, folder.reference)
     models = [row for row in rows if row.kind != "reference"]
-    data_row = next((row for row in rows if row.kind == "reference"), None)
+    reference = next((row for row in rows if row.kind == "reference"), None)
     main = representatives(models)
     metrics = metric_names(folder.results, folder.reference)
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
@@ -46,14 +46,15 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "headline": headline(main),
         "leaders": leaders,
         "rows": [(row, _marks(row, leaders)) for row in models],
-        "data_row": data_row,
-        "data": data_row.estimates if data_row else {},
+        "reference": reference,
+        "reference_estimates": reference.estimates if reference else {},
         "several_seeds": any(row.kind == "mean" for row in rows),
         "heat": _heat(folder, main, metrics),
         "charts": chart_data(folder, rows),
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
+        "is_drawn": folder.is_drawn,
         "sketches": folder.sketches,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]

@@ -10,7 +10,7 @@ from assay.report.leaderboard import Row, leaderboard, metric_names
 from assay.report.wording import duration_text, interval_text, short_title, si_text, value_text
 from assay.result import Reference, Result
 
-ONE_SEED = "One seed: intervals cover the sampling of molecules, not training."
+ONE_SEED = "One seed: intervals cover evaluation, not training."
 SEVERAL_SEEDS = "Means over seeds: intervals are Student's t over the seeds."
 
 
@@ -18,14 +18,14 @@ _NAME_WIDTH = 15
 
 
 def terminal_table(results: Sequence[Result], reference: Reference | None) -> Table:
-    """Return the leaderboard as a Rich table of 80 columns; the data's row is set apart below."""
+    """Return the leaderboard as a Rich table of 80 columns; the reference is set apart below."""
     rows = leaderboard(results, reference)
     metrics = metric_names(results, reference)
     averaged = any(row.kind == "mean" for row in rows)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left")
     table.caption = f"Below each value its 95 % interval. {SEVERAL_SEEDS if averaged else ONE_SEED}"
     if reference is None:
-        table.caption += " The data's own row has not been computed."
+        table.caption += " The reference row has not been computed."
     table.add_column("cell", overflow="fold")
     for metric in metrics:
         table.add_column(short_title(metric), justify="right", no_wrap=True)
@@ -39,7 +39,8 @@ def terminal_table(results: Sequence[Result], reference: Reference | None) -> Ta
 
 
 def _cells(row: Row, metrics: Sequence[str], several_seeds: bool) -> list[str]:
-    lines = [_folded(value) for value in row.variant.values()] or ["data:", row.label]
+    reference = [f"{row.reference_name}:", row.label]
+    lines = [_folded(value) for value in row.variant.values()] or reference
     if several_seeds and row.seeds:
         lines.append(f"mean of {len(row.seeds)}" if row.kind == "mean" else f"seed {row.seeds[0]}")
     cost = ""

@@ -10,11 +10,12 @@ FRACTIONS = frozenset(
         "edm/uniqueness",
         "edm/valid_unique",
         "edm/novelty",
+        "ogb/hits_at_20",
     }
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
-_TITLES = {"edm/valid_unique": "Valid × unique"}
+_TITLES = {"edm/valid_unique": "Valid × unique", "ogb/hits_at_20": "Hits@20"}
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",
     "edm/molecule_stability": "mols.\nstable",
@@ -22,6 +23,7 @@ _SHORT_TITLES = {
     "edm/uniqueness": "unique",
     "edm/valid_unique": "valid ×\nunique",
     "edm/novelty": "novel",
+    "ogb/hits_at_20": "Hits@20",
 }
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),
              (1e6, "M"), (1e3, "k"))  # fmt: skip
@@ -30,7 +32,12 @@ _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1
 def metric_title(metric: str) -> str:
     """Return a metric's title, such as `Atom stability` of `edm/atom_stability`."""
     words = metric.rpartition("/")[2].replace("_", " ")
-    return _TITLES.get(metric, words[:1].upper() + words[1:])
+    return _TITLES.get(metric, capitalised(words))
+
+
+def capitalised(words: str) -> str:
+    """Return words with a capital at the front, such as `Real data`; the others stay."""
+    return words[:1].upper() + words[1:]
 
 
 def short_title(metric: str) -> str:

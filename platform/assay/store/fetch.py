@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from ssl import SSLError
+from typing import Self
 
 from assay import __version__
 from assay.errors import DataError
+from assay.redact import scrubbed, without_secrets
 from assay.store.locations import writing
+
+LARGEST_MEMBER = 64 << 20
+"""Bytes of one file in an archive: a thousand times what any of ours holds."""
 
 _BLOCK = 1 << 20
 _SECONDS_OF_SILENCE = 60
@@ -43,8 +48,8 @@ def fetch(url: str, sha256: str, destination: Path, watch: Callable[[str, float]
     if found != sha256:
         part.unlink()
         raise DataError(
-            f"{url}: SHA-256 is {found}, expected {sha256}; the file was deleted: try again, or "
-            f"give another source"
+            f"{without_secrets(url)}: SHA-256 is {found}, expected {sha256}; the file was deleted: "
+            f"try again, or give another source"
         )
     part.replace(destination)
     return destination
@@ -59,24 +64,43 @@ def file_sha256(path: Path) -> str:
 def archive_members(archive: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (base name, content) of each regular file of a tar archive, in its order.
 
-    Nothing is extracted: whatever paths and links the archive holds, no file is written.
+    Nothing is extracted: whatever paths, links and devices the archive holds, no file is written
+    or opened, and no header makes more memory be taken than a file of ours needs.
 
     Raises:
-        DataError: the archive is missing, damaged or cut off.
+        DataError: the archive is missing, damaged, cut off, or holds an absurdly large file.
     """
     try:
-        with tarfile.open(archive, "r|*") as tar:
+        with tarfile.open(archive, "r|*", tarinfo=_Header) as tar:
             for member in tar:
+                # Again, since an extended header may have changed the size.
+                _require_small(member.name, member.size)
                 file = tar.extractfile(member) if member.isreg() else None
                 if file is not None:
                     yield member.name.rpartition("/")[2], file.read()
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
         raise DataError(
             f"{archive}: cannot be read as an archive ({error}); get it anew"
         ) from error
 
 
+class _Header(tarfile.TarInfo):
+    """A header whose size is looked at before what it announces is read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        _require_small(header.name, header.size)
+        return header
+
+
+def _require_small(name: str, size: int) -> None:
+    if size > LARGEST_MEMBER:
+        raise tarfile.ReadError(f"{name!r} would take {size / 2**20:,.0f} MiB")
+
+
 def _receive(url: str, part: Path, watch: Callable[[str, float], None]) -> None:
+    shown = without_secrets(url)
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": f"assay/{__version__}"}
     if have:
@@ -88,15 +112,15 @@ def _receive(url: str, part: Path, watch: Callable[[str, float], None]) -> None:
     except urllib.error.HTTPError as error:
         # 416: nothing lies beyond what we have; the checksum will tell whether that is all.
         if error.code != 416:
-            raise DataError(f"{url}: the server answers {error.code} {error.reason}") from error
+            raise DataError(f"{shown}: the server answers {error.code} {error.reason}") from error
     except (urllib.error.URLError, HTTPException, SSLError, TimeoutError) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = scrubbed(str(getattr(error, "reason", None) or error), url)
         raise DataError(
-            f"{url}: cannot be reached ({reason}); try again to go on, or give a local copy with "
+            f"{shown}: cannot be reached ({reason}); try again to go on, or give a local copy with "
             f"--source"
         ) from error
     except ConnectionError as error:
-        raise DataError(f"{url}: the connection broke ({error}); try again to go on") from error
+        raise DataError(f"{shown}: the connection broke ({error}); try again to go on") from error
 
 
 def _append(

@@ -116,6 +116,16 @@ class PackedSet:
         return self.manifest.digest
 
     @property
+    def name(self) -> str:
+        """Its name in the catalog."""
+        return self.manifest.name
+
+    @property
+    def source(self) -> str:
+        """What it was prepared from."""
+        return self.manifest.source
+
+    @property
     def description(self) -> str:
         """What the set holds, in one line."""
         return self.manifest.description
@@ -124,6 +134,12 @@ class PackedSet:
     def ids(self) -> NDArray[np.int64]:
         """(M,) each record's number in the data set's own numbering."""
         return self.arrays["ids"]
+
+    @property
+    def records(self) -> NDArray[np.int64]:
+        """(M,) each record's index in the whole set, which a part of one keeps as an array."""
+        own = np.arange(len(self.ids))
+        return self.arrays.get("records", own)
 
     @cached_property
     def molecules(self) -> Molecules:
@@ -134,6 +150,27 @@ class PackedSet:
     def split_indices(self, split: Split) -> NDArray[np.int64]:
         """Return the records of a split, ascending, as indices into the packed set."""
         return np.flatnonzero(self.arrays["split"] == SPLITS.index(split))
+
+    def select(self, records: NDArray[np.int64]) -> Molecules:
+        """Return the molecules at `records`; only theirs are read."""
+        starts = self.arrays["offsets"][records]
+        counts = self.arrays["offsets"][records + 1] - starts
+        rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        return Molecules(self.arrays["positions"][rows], self.arrays["numbers"][rows], counts)
+
+    def molecules_of(self, split: Split) -> Molecules:
+        """Return the molecules of a split."""
+        return self.select(self.split_indices(split))
+
+    @property
+    def train_lengths(self) -> NDArray[np.int64]:
+        """(train records,) atoms of each molecule."""
+        return self.molecules.n_atoms[self.split_indices("train")]
+
+    @property
+    def train_number_counts(self) -> NDArray[np.int64]:
+        """(256,) atoms of each atomic number in the training split."""
+        return np.bincount(self.molecules_of("train").numbers, minlength=256)
 
     @property
     def counts(self) -> tuple[int, int, int]:

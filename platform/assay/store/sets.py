@@ -21,15 +21,30 @@ from pydantic import ValidationError
 from assay import catalog
 from assay.config import Settings, choose
 from assay.errors import ConfigError, DataError
+from assay.redact import without_secrets
 from assay.result import write_json
 from assay.store.locations import cache_root, data_root, source_root, writing
 from assay.store.packed import PackedSet
+from assay.store.shards import (
+    ShardedSet,
+    find_sharded,
+    is_kept,
+    is_sharded,
+    prepare_sharded,
+    read_index,
+    sharded_names,
+)
+from assay.store.shards_place import VARIABLE, Place, chosen_place
 
 Watch = Callable[[str, float], None]
 """`watch(phase, fraction)`: how far the preparation has come."""
 
 RULES = "rules"
 """The source of a set that rules in this repository make."""
+
+
+class NotPreparedError(DataError):
+    """A catalogued data set that is not prepared on this machine."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,14 @@ class DataSet(Protocol):
         """
         ...
 
+    def about_train(self, packed: PackedSet, watch: Watch) -> Mapping[str, NDArray]:
+        """Return what a sharded copy must know of the whole training split, beside its sizes."""
+        return {}
+
+
+Prepared = PackedSet | ShardedSet
+"""A prepared data set: all of it here, or its training split in shards elsewhere."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,18 +97,24 @@ class Row:
     """Train, validation and test records."""
 
 
-def prepare(name: str, source: str | None = None, watch: Watch | None = None) -> PackedSet:
+def prepare(name: str, source: str | None = None, watch: Watch | None = None) -> Prepared:
     """Return the prepared data set, preparing it first where it is not.
 
-    `source` (a path or a URL) is the first choice, then `$ASSAY_DATA/<name>`, then what was
-    asked for last, then upstream. Two processes may call this at once.
+    Of `<name>@<records>`, a sharded set at ASSAY_SHARDS, the training split stays where it is.
+    Of the others, `source` (a path or a URL) is the first choice, then `$ASSAY_DATA/<name>`, then
+    what was asked for last, then upstream. Two processes may call this at once.
 
     Raises:
         ConfigError: no such data set, or one that takes no source is given one.
         DataError: the source is missing, unreadable, corrupt or absurd.
         MachineError: the cache has no space left or may not be written.
     """
-    data_set = _data_set(name)
+    if is_sharded(name):
+        if source is not None:
+            raise ConfigError(f"{name}: is read from ASSAY_SHARDS; leave out --source")
+        data_set_of(name.partition("@")[0])
+        return prepare_sharded(name)
+    data_set = data_set_of(name)
     key = _source_key(_origin(data_set, source))
     shelf = _Shelf(cache_root() / name, data_set.version)
     packed = shelf.find(key)
@@ -102,34 +131,56 @@ def prepare(name: str, source: str | None = None, watch: Watch | None = None) ->
     return packed
 
 
-def open_set(name: str) -> PackedSet:
+def open_set(name: str) -> Prepared:
     """Open a prepared data set: that of `$ASSAY_DATA/<name>`, else the one asked for last.
 
     Raises:
         ConfigError: no such data set.
-        DataError: it is not prepared, or what is prepared is damaged.
+        NotPreparedError: it is not prepared.
+        DataError: what is prepared is damaged.
     """
-    data_set = _data_set(name)
+    if is_sharded(name):
+        data_set_of(name.partition("@")[0])
+        sharded = find_sharded(name)
+        if sharded is None:
+            raise NotPreparedError(f"{name}: not prepared; run `assay data prepare {name}`")
+        return sharded
+    data_set = data_set_of(name)
     origin = _origin(data_set, None)
     packed = _Shelf(cache_root() / name, data_set.version).find(_source_key(origin))
     if packed is None:
         from_there = f" from {origin}" if origin not in (None, RULES) else ""
-        raise DataError(f"{name}: not prepared{from_there}; run `assay data prepare {name}`")
+        raise NotPreparedError(f"{name}: not prepared{from_there}; run `assay data prepare {name}`")
     return packed
 
 
-def verify(name: str) -> PackedSet:
-    """Hash every array of a prepared data set again.
+def open_packed(name: str) -> PackedSet:
+    """Open a prepared data set that a family needs as a whole, as `open_set` does.
+
+    Raises:
+        ConfigError: its training split lies in shards.
+    """
+    found = open_set(name)
+    if not isinstance(found, PackedSet):
+        raise ConfigError(f"{name}: this family needs the whole set; name one without @")
+    return found
+
+
+def verify(name: str, watch: Watch | None = None) -> Prepared:
+    """Hash every array of a prepared data set again, or every shard.
 
     Raises:
         DataError: it is not prepared, or an array is not what was written.
     """
-    packed = open_set(name)
-    packed.verify()
+    packed = prepare(name) if is_sharded(name) else open_set(name)
+    if isinstance(packed, ShardedSet):
+        packed.verify(watch or _nobody)
+    else:
+        packed.verify()
     return packed
 
 
-def require_digest(packed: PackedSet, digest: str) -> None:
+def require_digest(packed: Prepared, digest: str) -> None:
     """Refuse a data set whose content is not that of `digest`, or of its first digits.
 
     Raises:
@@ -137,19 +188,25 @@ def require_digest(packed: PackedSet, digest: str) -> None:
     """
     if not packed.digest.startswith(digest):
         raise DataError(
-            f"{packed.manifest.name}: the data prepared from {packed.manifest.source} has digest "
+            f"{packed.name}: the data prepared from {packed.source} has digest "
             f"{packed.digest}, the cell was made for {digest}; prepare the data it was made for, "
             f"or leave the digest out of the cell"
         )
 
 
 def catalogued() -> list[Row]:
-    """Return what `assay data list` shows, in the order of the catalog.
+    """Return what `assay data list` shows: the catalog in its order, then what ASSAY_SHARDS holds.
 
     Raises:
-        DataError: ASSAY_DATA names no folder, or a prepared set is damaged.
+        DataError: ASSAY_DATA names no folder, a prepared set is damaged, or ASSAY_SHARDS names
+            no place that can be read.
     """
-    return [_row(_data_set(name)) for name in catalog.DATA_SETS]
+    rows = [_row(data_set_of(name)) for name in catalog.DATA_SETS]
+    if os.environ.get(VARIABLE):
+        place = chosen_place()
+        names = [n for n in sharded_names(place) if n.partition("@")[0] in catalog.DATA_SETS]
+        rows += [_sharded_row(place, name) for name in names]
+    return rows
 
 
 def is_url(source: str) -> bool:
@@ -224,7 +281,7 @@ def _build(data_set: DataSet, origin: str, folder: Path, watch: Watch) -> Packed
         built.arrays,
         name=data_set.name,
         description=built.description,
-        source=origin,
+        source=without_secrets(origin),
     )
 
 
@@ -244,7 +301,22 @@ def _row(data_set: DataSet) -> Row:
     )
 
 
-def _data_set(name: str) -> DataSet:
+def _sharded_row(place: Place, name: str) -> Row:
+    licence = data_set_of(name.partition("@")[0]).licence
+    try:
+        index = read_index(place / name)
+    except DataError as error:
+        return Row(name, str(error), licence, None, None)
+    title = f"{len(index.train):,} shards at {place.root}"
+    return Row(name, title, licence, index.digest if is_kept(index) else None, index.counts)
+
+
+def data_set_of(name: str) -> DataSet:
+    """Return a data set of the catalog.
+
+    Raises:
+        ConfigError: there is none of that name; the sentence names the nearest.
+    """
     return catalog.load(catalog.DATA_SETS[choose("data set", name, catalog.DATA_SETS)])
 
 
@@ -252,7 +324,7 @@ def _origin(data_set: DataSet, source: str | None) -> str | None:
     """Return the source that is asked for, or None where any prepared one will do."""
     if data_set.upstream is None:
         if source is not None:
-            raise ConfigError(f"{data_set.name}: is made by rules; leave out the source {source}")
+            raise ConfigError(f"{data_set.name}: is made by rules; leave out --source")
         return RULES
     if source is not None:
         return source if is_url(source) else str(Path(source).expanduser().absolute())

@@ -29,7 +29,7 @@ class Curves:
         whole = text[: text.rfind(b"\n") + 1]
         try:
             rows = [json.loads(line) for line in whole.splitlines()]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{self._path}: holds a line that is not JSON ({error})") from error
         self._offset += len(whole)
         return rows

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 
 import psutil
+
+from assay.redact import without_secrets
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,7 @@ class Destination:
     @property
     def shown(self) -> str:
         """The URI without user and password, for people and logs."""
-        parts = urlsplit(self.uri)
-        if "@" not in parts.netloc:
-            return self.uri
-        return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+        return without_secrets(self.uri)
 
     @property
     def how_to_open(self) -> str:
@@ -82,6 +80,7 @@ def settle_environment() -> None:
     """
     os.environ.pop("MLFLOW_RUN_ID", None)
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it may hold a password
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     for name in ("mlflow", "alembic"):

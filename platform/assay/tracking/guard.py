@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
 from assay.errors import AssayError
+from assay.redact import scrubbed
 from assay.tracking.destination import Destination, settle_environment
 from assay.tracking.runs import Runs
 
@@ -45,7 +46,9 @@ class Guard:
             try:
                 if self._runs is None:
                     self._runs = Runs(self._destination)
-                return action(self._runs)
+                result = action(self._runs)
+                self._pause_until = 0.0
+                return result
             except AssayError:
                 raise
             except Exception as error:  # noqa: BLE001  whatever MLflow raises, the work goes on
@@ -59,8 +62,7 @@ class Guard:
         self._pause_until = time.monotonic() + PAUSE_SECONDS
         if not self._told:
             self._told = True
-            fault = (str(error).splitlines() or [""])[0][:300]
-            fault = fault.replace(self._destination.uri, self._destination.shown)
+            fault = scrubbed((str(error).splitlines() or [""])[0], self._destination.uri)[:300]
             print(  # noqa: T201
                 f"MLflow at {self._destination.shown} cannot be used "
                 f"({type(error).__name__}: {fault}). Training goes on and everything is written to "

@@ -37,14 +37,19 @@ class Recorder:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._run_id: str | None = None
         self._monitor: SystemMetricsMonitor | None = None
-        self._begun = False
+        self._begun = self._ended = False
         self._next_flush = 0.0
 
     def watch(self, report: Report) -> None:
-        """Take note of a report; returns at once."""
-        if report.phase == "done":
+        """Take note of a report; returns at once, but for the last one, which ends the child.
+
+        The last report, too, is made under the cell's lock: two drivers never write one child.
+        """
+        if report.phase == "waiting":
             return
-        if not self._begun:
+        if report.phase == "done":
+            self.complete()
+        elif not self._begun:
             self._begun = True
             self._thread.submit(self._guard.do, self._begin)
         elif report.phase != "data" and time.monotonic() >= self._next_flush:
@@ -53,6 +58,8 @@ class Recorder:
 
     def complete(self) -> None:
         """End the child as FINISHED, from the cell's result; wait until it is written."""
+        if self._ended:
+            return
         result, metrics = self._directory / "result.json", self._directory / "metrics.jsonl"
         self._end(lambda runs: runs.complete(result, metrics))
 
@@ -63,6 +70,22 @@ class Recorder:
             self._end(lambda runs: runs.fail(plain, self._cell.key, reason))
         else:
             self._thread.shutdown()
+
+    def stop(self) -> None:
+        """End the child as KILLED, with its curves so far: the cell may go on later."""
+
+        def stop(runs: Runs) -> None:
+            if self._run_id is not None:
+                self._sync(runs)
+                runs.stop(self._cell.key)
+
+        self._end(stop)
+
+    def hand_over(self) -> None:
+        """Leave the child RUNNING for whoever carries on; wait until its curves are written."""
+        if self._begun and not self._ended:
+            self._end(self._sync)
+        self._thread.shutdown()
 
     def _begin(self, runs: Runs) -> None:
         if self._fresh:
@@ -83,6 +106,8 @@ class Recorder:
         self._rows.clear()
 
     def _end(self, action: Callable[[Runs], None]) -> None:
+        self._ended = True
+
         def stop_and_end() -> None:
             if self._monitor is not None:
                 self._monitor.finish()

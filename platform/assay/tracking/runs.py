@@ -6,6 +6,7 @@ process, at any time, can carry on where another one stopped.
 
 import hashlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -61,10 +62,10 @@ class Runs:
         return run
 
     def end_suite(self, status: Ending) -> None:
-        """End the parent."""
+        """End the parent, unless another driver has taken the suite over since `begin_suite`."""
         run = self.parent()
-        if run is not None:
-            self.client.set_terminated(run.info.run_id, status)
+        if run is not None and run.data.tags.get(view.OWNER) == self.destination.owner:
+            self._terminate(run.info.run_id, status)
 
     def child(self, key: str) -> Run | None:
         """Return the run of the cell with this key, if it is there."""
@@ -153,17 +154,30 @@ class Runs:
         ]
         self.client.log_batch(run_id, metrics)
         self.client.log_text(run_id, result_path.read_text(), "result.json")
-        if known is not None and view.FAILURE in known.data.tags:
-            self.client.delete_tag(run_id, view.FAILURE)
+        for tag in (view.FAILURE, view.STOPPED):
+            if known is not None and tag in known.data.tags:
+                self.client.delete_tag(run_id, tag)
         self._tag(run_id, {view.RESULT: digest})
-        self.client.set_terminated(run_id, "FINISHED")
+        self._terminate(run_id, "FINISHED")
 
     def fail(self, cell: Mapping[str, Any], key: str, reason: str) -> None:
         """End the child of a cell as FAILED, with the reason as a tag."""
         run = self.child(key)
         run_id = self.begin(cell, key, {}) if run is None else run.info.run_id
         self._tag(run_id, {view.FAILURE: reason})
-        self.client.set_terminated(run_id, "FAILED")
+        self._terminate(run_id, "FAILED")
+
+    def stop(self, key: str, reason: str | None = None) -> None:
+        """End the child of an unfinished cell as KILLED; a reason goes into a tag.
+
+        A finished child stays as it is, and nothing is made where there is none.
+        """
+        run = self.child(key)
+        if run is None or run.info.status == "FINISHED":
+            return
+        if reason is not None:
+            self._tag(run.info.run_id, {view.STOPPED: reason})
+        self._terminate(run.info.run_id, "KILLED")
 
     def reconcile(self, cells: Path) -> None:
         """Leave no child RUNNING that nobody runs: complete it from its files, or end it KILLED.
@@ -179,7 +193,12 @@ class Runs:
             if (directory / "result.json").exists():
                 self.complete(directory / "result.json", directory / "metrics.jsonl")
             else:
-                self.client.set_terminated(run.info.run_id, "KILLED")
+                self._terminate(run.info.run_id, "KILLED")
+
+    def _terminate(self, run_id: str, status: Ending) -> None:
+        # The clock may have been set back since the start: no run ends before it.
+        start = self.client.get_run(run_id).info.start_time
+        self.client.set_terminated(run_id, status, max(start, round(1000 * time.time())))
 
     def _find_or_create_experiment(self) -> Experiment:
         name = self.destination.suite

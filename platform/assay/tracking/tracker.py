@@ -5,6 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+from mlflow.entities import Run
+
 from assay.run import cell_directory
 from assay.tracking.destination import Destination
 from assay.tracking.guard import Guard
@@ -17,12 +20,18 @@ class Tracker:
     def __init__(self, destination: Destination, storage: Path) -> None:
         self._guard = Guard(destination)
         self._storage = storage
-        self._begun = False
+        self._begun = self._owns_suite = False
 
     def begin(self) -> None:
-        """Find or create the experiment and the suite's run."""
+        """Find or create the experiment and the suite's run, which is this driver's from now on."""
+
+        def begin_suite(runs: Runs) -> Run:
+            # Two drivers that search and then create at the same time would make two.
+            with FileLock(self._storage / "mlflow.lock"):
+                return runs.begin_suite()
+
         self._begun = True
-        self._guard.do(lambda runs: runs.begin_suite())
+        self._owns_suite = self._guard.do(begin_suite) is not None
 
     def mirror(self, keys: Iterable[str]) -> None:
         """Make the children of finished cells whole, from the cells' files."""
@@ -40,9 +49,15 @@ class Tracker:
         """End the child of a cell that failed."""
         self._guard.do(lambda runs: runs.fail(cell, key, reason))
 
+    def stop(self, key: str, reason: str) -> None:
+        """End the child of a cell that was stopped before its end, with the reason as a tag."""
+        self._guard.do(lambda runs: runs.stop(key, reason))
+
     def end(self, status: Ending) -> None:
         """End the suite's run, if it was begun, and leave no child RUNNING that nobody runs."""
         if not self._begun:
             return
         self._guard.do(lambda runs: runs.reconcile(self._storage / "cells"), insist=True)
+        if not self._owns_suite:  # MLflow was down at the beginning
+            self.begin()
         self._guard.do(lambda runs: runs.end_suite(status))

@@ -14,6 +14,7 @@ LEVEL = "assay.level"
 OWNER = "assay.owner"
 RESULT = "assay.result"
 FAILURE = "assay.failure"
+STOPPED = "assay.stopped"
 NOTE = "mlflow.note.content"
 
 

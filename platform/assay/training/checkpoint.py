@@ -21,7 +21,7 @@ from torch import Tensor
 
 from assay.errors import CheckpointError, MachineError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def save(root: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:
     Raises:
         MachineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
-    final = root / f"step-{step:09d}"
+    final = root / _name(step)
     temporary = root / f".{final.name}.{os.getpid()}"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -97,17 +97,57 @@ def load_newest(root: Path, cell_key: str) -> Checkpoint | None:
     return None
 
 
+def load(root: Path, step: int) -> Checkpoint:
+    """Return the checkpoint of a step that another worker has verified.
+
+    Raises:
+        CheckpointError: this worker cannot see it, or sees another one.
+    """
+    try:
+        return _load(root / _name(step))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{root / _name(step)}: not readable on this node ({error}); the run store must be a "
+            "folder that all nodes see"
+        ) from error
+
+
+def newest_step(root: Path) -> int:
+    """Return the step of the newest checkpoint by name, not verified; 0 if there is none."""
+    newest = _newest_first(root)
+    return int(newest[0].name.removeprefix("step-")) if newest else 0
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}"
+
+
 def _load(directory: Path) -> Checkpoint:
-    manifest = json.loads((directory / MANIFEST).read_text())
+    manifest = _read_manifest(directory / MANIFEST)
     if manifest["format"] != FORMAT:
         raise CheckpointError(f"format {manifest['format']}, expected {FORMAT}")
     tensors = {}
     for name, sha256 in manifest["files"].items():
         path = directory / name
-        if path.parent != directory or _sha256(path) != sha256:
+        if path.parent != directory or path.is_symlink():
+            raise CheckpointError(f"{name!r} in the manifest is no file of this folder")
+        if _sha256(path) != sha256:
             raise CheckpointError(f"{name} has another checksum than the manifest says")
         tensors[path.stem] = load_file(path)
     return Checkpoint(tensors, manifest["state"])
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text())
+    except RecursionError as error:
+        raise CheckpointError("the manifest is nested too deeply") from error
+    parts = (manifest, manifest["files"], manifest["state"]) if isinstance(manifest, dict) else ()
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        raise CheckpointError("the manifest is not one of a checkpoint")
+    if "cell_key" not in manifest["state"]:
+        raise CheckpointError("the manifest names no cell")
+    return manifest
 
 
 def _newest_first(root: Path) -> list[Path]:

@@ -5,29 +5,34 @@ verifies: N steps, a kill and N steps end bit for bit where 2N steps do (same ma
 """
 
 import contextlib
-import json
 import logging
 import math
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, NoReturn, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from assay.cell import Cell
-from assay.config import Settings
-from assay.errors import CheckpointError, MachineError, TrainingError
-from assay.result import read_metrics, write_bytes
+from assay.errors import CheckpointError, MemoryShortageError, TrainingError
 from assay.task import Batch, Splits, Stage, Task
 from assay.training import checkpoint as checkpoints
+from assay.training import journal
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
-from assay.training.meter import FlopTable, Meter
+from assay.training.execution import (
+    Execution,
+    Maker,
+    is_out_of_memory,
+    require_device,
+    require_enough_records,
+)
+from assay.training.meter import FlopTable, Meter, peak_memory_bytes
 from assay.training.optimizer import (
     adamw,
     clip_gradients,
@@ -35,23 +40,12 @@ from assay.training.optimizer import (
     restore_optimizer,
 )
 from assay.training.order import BatchOrder
+from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor
 
 TICKS = 100
-"""Rows of the log, evenly spread over the budget; checkpoints are taken at these points only."""
+"""Rows of the log, evenly spread over the budget; regular checkpoints are taken there only."""
 log = logging.getLogger(__name__)
-
-
-class Execution(Settings):
-    """How a cell is computed, not what: outside its key, recorded in its result."""
-
-    device: Literal["cpu", "cuda"] = "cpu"
-    threads: int = 1
-    accumulation: int = 1
-    """Micro-batches a step; the draws and the mean loss do not depend on it."""
-    compile: bool = False
-    checkpoint_seconds: float = 60.0
-    """Least time between checkpoints; the last step always has one."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Row:
 
 
 class Training:
-    """A Task being trained for one cell in one directory."""
+    """A Task being trained for one cell in one directory, by one worker or its part of several."""
 
     def __init__(
         self,
@@ -74,58 +68,75 @@ class Training:
         execution: Execution,
         directory: Path,
         watch: Callable[[Row], None],
+        workers: Workers = ALONE,
+        warned: Callable[[], bool] = lambda: False,
     ) -> None:
         self.task, self.cell, self.data, self.execution = task, cell, data, execution
-        self.directory, self.watch = directory, watch
+        self.directory, self.watch, self.workers, self.warned = directory, watch, workers, warned
         self.device = require_device(execution.device)
+        require_enough_records(cell, execution, workers)
         torch.set_num_threads(execution.threads)
         torch.manual_seed(fold(cell.seed, "model"))
         self.model = task.model(data).to(self.device)
-        self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
+        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.average = WeightAverage(self.model, cell.training.ema_decay)
+        workers.shard(self.model)
+        workers.shard(self.average.model)
+        self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
         self.order = BatchOrder(
             len(data.train), cell.training.batch_size, cell.seed, data.train.lengths
         )
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
+        self._step_parts: dict[str, Tensor] = {}
         self._steps_in_row = 0
+        self.maker, self.peak_memory = Maker.of(execution, workers), 0
         self._begin_stage(0)
         self._resume()
-
-    @property
-    def parameters(self) -> int:
-        """Number of parameters of the model."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        self._saved, self._saved_at = self.meter.step, time.monotonic()
+        self._is_late = self._is_warned = self._was_warned = False
 
     @property
     def fraction(self) -> float:
         """Fraction of the budget that is spent."""
         return self.meter.spent(self.cell.budget)
 
-    def run(self) -> nn.Module:
-        """Train to the end of the budget; return the averaged model, ready to be evaluated.
+    def run(self, until: float = 1.0) -> nn.Module | None:
+        """Train until that fraction of the budget is spent, and save.
+
+        Returns:
+            The averaged model, ready to be evaluated; None on all workers but the first.
 
         Raises:
             TrainingError: the loss, its gradient or a figure is not finite; names it and the step.
+            MemoryShortageError: a step does not fit; the state before it is saved.
             MachineError: a checkpoint could not be written.
         """
-        saved, saved_at = self.meter.step, time.monotonic()
         tick = self._tick()
-        while self.fraction < 1:
+        while self.fraction < min(until, 1.0):
             self._enter_stage_of(self.fraction)
             self._step()
-            if self._tick() == tick and self.fraction < 1:
-                continue
-            self._write_row(validate=self._validation_is_due(tick))
-            tick = self._tick()
-            late = time.monotonic() - saved_at >= self.execution.checkpoint_seconds
-            if late or self.fraction >= 1:
+            at_row = self._tick() != tick or self.fraction >= 1
+            if at_row:
+                self._write_row(validate=self._validation_is_due(tick))
+                tick = self._tick()
+            if self.fraction >= 1 or (at_row and self._is_late) or self._must_hurry():
                 self._save()
-                saved, saved_at = self.meter.step, time.monotonic()
-        if saved != self.meter.step:
+        if self._saved != self.meter.step:
             self._save()
-        return self.average.model
+        return self._averaged()
+
+    def here(self, metrics: Mapping[str, float]) -> Row:
+        """Return where training stands, with `metrics`."""
+        return Row(replace(self.meter), min(self.fraction, 1.0), metrics)
+
+    def look(self) -> dict[str, float]:
+        """Return the validation figures of the averaged model as it is now."""
+        stage = self.stages[self.stage]
+        with torch.no_grad(), self._precision():
+            figures = self.task.validate(self.average.model, self.data, stage)
+        return {f"val/{name}": value for name, value in figures.items()}
 
     def _step(self) -> None:
         started = time.monotonic()
@@ -137,49 +148,103 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.cell.training.learning_rate * rate_factor(self.cell.training, spent)
         self.optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=self.device)
-        for part in torch.as_tensor(indices).tensor_split(self.execution.accumulation):
-            if len(part):
-                batch = self.data.train.batch(part.numpy()).to(self.device)
-                total += self._backward(batch, stage, step, share=len(part) / len(indices))
+        computed = self._gradients_or_shortage(indices, stage, step)
+        if isinstance(computed, str):  # outside the handler, whose traceback holds the tensors
+            self._give_up_the_step(computed)
+        loss, flops = computed
         norm = clip_gradients(self.model, self.cell.training.gradient_clip)
-        self._require_finite(total, norm)
+        norm = self.workers.whole({"norm": norm.detach()})["norm"]
+        loss, flops, seconds = self._agree(loss, flops, time.monotonic() - started)
+        self._require_finite(loss, norm)
         self.optimizer.step()
         self.meter.step += 1
         self.average.update(self.model, self.meter.step)
-        self._parts["gradient_norm"] += norm.detach()
+        for name, value in self._step_parts.items():
+            self._parts[name] += value
+        self._parts["gradient_norm"] += norm / self.workers.count
         self._steps_in_row += 1
         self.meter.samples += len(indices)
-        self.meter.seconds += time.monotonic() - started
+        self.meter.flops += flops
+        self.meter.seconds += seconds
 
-    def _backward(self, batch: Batch, stage: Stage, step: int, share: float) -> Tensor:
+    def _gradients_or_shortage(
+        self, indices: np.ndarray, stage: Stage, step: int
+    ) -> tuple[float, float] | str:
+        try:
+            return self._gradients(indices, stage, step)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return " ".join(str(error).split())[:200]
+
+    def _gradients(self, indices: np.ndarray, stage: Stage, step: int) -> tuple[float, float]:
+        """Compute this worker's gradients; return its share of the mean loss, and its FLOPs."""
+        micro = torch.as_tensor(indices).tensor_split(self.execution.accumulation)
+        parts = [each.tensor_split(self.workers.count)[self.workers.rank] for each in micro]
+        self._step_parts.clear()
+        loss, flops = torch.zeros((), device=self.device), 0.0
+        for number, part in enumerate(parts, start=1):
+            batch = self.data.train.batch(part.numpy()).to(self.device)
+            with self.workers.accumulating(self.network, last=number == len(parts)):
+                value, spent = self._backward(batch, stage, step, len(part) / len(indices))
+            loss += value
+            flops += spent
+        return float(loss), flops
+
+    def _agree(self, loss: float, flops: float, seconds: float) -> tuple[float, float, float]:
+        """Add up what each worker has; the first one's clock is everybody's."""
+        first = self.workers.rank == 0
+        late = time.monotonic() - self._saved_at >= self.execution.checkpoint_seconds
+        mine = [loss, flops, seconds * first, late * first, self.warned()]
+        loss, flops, seconds, late, warnings = self.workers.sum(mine)
+        self._is_late, self._is_warned = late > 0, warnings > 0
+        return loss, flops, seconds
+
+    def _must_hurry(self) -> bool:
+        """Say, once a warning, that this machine is about to go."""
+        new, self._was_warned = self._is_warned and not self._was_warned, self._is_warned
+        if new:
+            log.warning("cell %s: its node is being drained; saving", self.cell.key)
+        return new
+
+    def _give_up_the_step(self, shortage: str) -> NoReturn:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.workers.count == 1 and self._saved != self.meter.step:
+            self._save()
+        raise MemoryShortageError(
+            f"cell {self.cell.key} ({self.cell.label}): step {self.meter.step} does not fit into "
+            f"memory in {self.execution.accumulation} micro-batches a worker ({shortage})"
+        )
+
+    def _backward(
+        self, batch: Batch, stage: Stage, step: int, share: float
+    ) -> tuple[Tensor, float]:
         workload = self.task.workload(batch, step)
         measured = repr(workload) in self.flops.flops
-        model = self.compiled if self.compiled is not None and measured else self.model
+        network = self.compiled if self.compiled is not None and measured else self.network
 
         def compute() -> Tensor:
             with self._precision():
-                loss = self.task.loss(model, batch, stage, step)
-            (loss.total * share).backward()
-            self._parts["loss"] += loss.total.detach() * share
-            for name, value in loss.parts.items():
-                self._parts[name] += value.detach() * share
+                loss = self.task.loss(network, batch, stage, step)
+            # Gradients are averaged over the workers, and the step's is their sum.
+            (loss.total * (share * self.workers.count)).backward()
+            for name, value in {"loss": loss.total, **loss.parts}.items():
+                before = self._step_parts.get(name, torch.zeros((), device=self.device))
+                self._step_parts[name] = before + value.detach() * share
             return loss.total.detach() * share
 
-        total, flops = self.flops.run(workload, compute)
-        self.meter.flops += flops
-        return total
+        return self.flops.run(workload, compute)
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         if self.cell.training.precision == "bf16":
             return torch.autocast(self.device.type, torch.bfloat16)
         return contextlib.nullcontext()
 
-    def _require_finite(self, total: Tensor, norm: Tensor) -> None:
-        if math.isfinite(float(total)) and math.isfinite(float(norm)):
+    def _require_finite(self, loss: float, norm: Tensor) -> None:
+        if math.isfinite(loss) and math.isfinite(float(norm)):
             return
         raise TrainingError(
-            f"cell {self.cell.key} ({self.cell.label}): loss {float(total)}, gradient norm "
+            f"cell {self.cell.key} ({self.cell.label}): loss {loss}, gradient norm "
             f"{float(norm)} at step {self.meter.step}: not finite; lower training.learning_rate "
             "or use training.precision=fp32"
         )
@@ -188,6 +253,7 @@ class Training:
         self.stage = index
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self.stages[index].trainable(name))
+        self.network = self.workers.wrap(self.model)
         self.optimizer = adamw(self.model.named_parameters(), self.cell.training)
 
     def _enter_stage_of(self, fraction: float) -> None:
@@ -203,79 +269,108 @@ class Training:
         return self._tick() * count // TICKS > last_tick * count // TICKS
 
     def _write_row(self, validate: bool) -> None:
-        row = {f"train/{name}": float(v) / self._steps_in_row for name, v in self._parts.items()}
+        names = sorted(self._parts)
+        sums = self.workers.sum([float(self._parts[name]) for name in names])
+        means = zip(names, sums, strict=True)
+        row = {f"train/{name}": value / self._steps_in_row for name, value in means}
         self._parts.clear()
         self._steps_in_row = 0
         if validate:
-            stage = self.stages[self.stage]
-            with torch.no_grad(), self._precision():
-                figures = self.task.validate(self.average.model, self.data, stage)
-            row |= {f"val/{name}": value for name, value in figures.items()}
+            row |= self.look()
         wild = [name for name, value in row.items() if not math.isfinite(value)]
         if wild:
             raise TrainingError(
                 f"cell {self.cell.key} ({self.cell.label}): {wild[0]} is {row[wild[0]]} at step "
                 f"{self.meter.step}: not finite; lower training.learning_rate"
             )
-        line = json.dumps({**asdict(self.meter), **row}, allow_nan=False)
-        with (self.directory / "metrics.jsonl").open("a") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.watch(Row(replace(self.meter), min(self.fraction, 1.0), row))
+        line = {**asdict(self.meter), **row}
+        self.workers.on_first(lambda: journal.append(self.directory, line))
+        self.watch(self.here(row))
 
     def _save(self) -> None:
         tensors = {
-            "model": self.model.state_dict(),
-            "ema": self.average.model.state_dict(),
-            "optimizer": optimizer_tensors(self.optimizer, self.model),
+            "model": self.workers.whole(self.model.state_dict()),
+            "ema": self.workers.whole(self.average.model.state_dict()),
+            "optimizer": self.workers.whole(optimizer_tensors(self.optimizer, self.model)),
         }
         state = {
             "cell_key": self.cell.key,
             "cell": self.cell.model_dump(mode="json"),
             "stage": self.stages[self.stage].name,
             "meter": asdict(self.meter),
-            "flops_by_workload": self.flops.flops,
+            "flops_by_workload": self.workers.gather(self.flops.flops),
+            "row": {
+                "steps": self._steps_in_row,
+                "parts": self.workers.gather({k: float(v) for k, v in self._parts.items()}),
+            },
             "resumed": self.resumed,
+            "maker": asdict(self.maker),
+            "peak_memory_bytes": max(self.peak_memory, peak_memory_bytes(self.device)),
             "rng": {"kind": "counter-based", "seed": self.cell.seed, "next_step": self.meter.step},
         }
-        root = self.directory / "checkpoints"
-        checkpoints.save(root, self.meter.step, checkpoints.Checkpoint(tensors, state))
+        root, content = self.directory / "checkpoints", checkpoints.Checkpoint(tensors, state)
+        self.workers.on_first(lambda: checkpoints.save(root, self.meter.step, content) and None)
+        self._saved, self._saved_at = self.meter.step, time.monotonic()
 
     def _resume(self) -> None:
-        found = checkpoints.load_newest(self.directory / "checkpoints", self.cell.key)
-        self._drop_rows_after(found.state["meter"]["step"] if found else 0)
-        if found is None:
+        root, found = self.directory / "checkpoints", None
+
+        def find() -> int | None:
+            nonlocal found
+            found = checkpoints.load_newest(root, self.cell.key)
+            journal.drop_after(self.directory, found.state["meter"]["step"] if found else 0)
+            return found.state["meter"]["step"] if found else None
+
+        step = self.workers.on_first(find)
+        if step is None:
             return
+        if found is None:  # this is not the first worker
+            found = checkpoints.load(root, step)
+        self._take_up(found)
+
+    def _take_up(self, found: checkpoints.Checkpoint) -> None:
         self.meter = Meter(**found.state["meter"])
         names = [stage.name for stage in self.stages]
+        model, ema = self.model.state_dict(), self.average.model.state_dict()
         try:
             self._begin_stage(names.index(found.state["stage"]))
-            self.model.load_state_dict(found.tensors["model"])
-            self.average.model.load_state_dict(found.tensors["ema"])
+            self.model.load_state_dict(self.workers.place(found.tensors["model"], model))
+            self.average.model.load_state_dict(self.workers.place(found.tensors["ema"], ema))
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"{self.directory / 'checkpoints'}: made by code with another model or other "
                 "stages than the present one; --fresh computes the cell again"
             ) from error
-        restore_optimizer(self.optimizer, self.model, found.tensors["optimizer"])
-        self.flops = FlopTable(found.state["flops_by_workload"])
+        like = dict(self.model.named_parameters())
+        moments = {f"{m}.{name}": p for name, p in like.items() for m in ("exp_avg", "exp_avg_sq")}
+        tensors = self.workers.place(found.tensors["optimizer"], moments)
+        restore_optimizer(self.optimizer, self.model, tensors)
+        self._take_up_what_each_worker_had(found.state)
         self.resumed = found.state["resumed"] + (self.fraction < 1)
+        self.peak_memory = found.state["peak_memory_bytes"]
+        if self.fraction >= 1:
+            self.maker = Maker(**found.state["maker"])
         log.info("cell %s resumes at step %d", self.cell.key, self.meter.step)
 
-    def _drop_rows_after(self, step: int) -> None:
-        path = self.directory / "metrics.jsonl"
-        rows = read_metrics(path) if path.exists() else []
-        kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= step]
-        write_bytes(path, "".join(kept).encode())
+    def _take_up_what_each_worker_had(self, state: Mapping[str, Any]) -> None:
+        tables, parts = state["flops_by_workload"], state["row"]["parts"]
+        if len(tables) != self.workers.count:
+            # Of another number of workers only the sums are known: the first one holds them.
+            union = {workload: flops for table in tables for workload, flops in table.items()}
+            sums = {name: sum(part[name] for part in parts) for name in parts[0]}
+            tables = [union] * self.workers.count
+            parts = [sums] + [dict.fromkeys(sums, 0.0)] * (self.workers.count - 1)
+        self.flops = FlopTable(dict(tables[self.workers.rank]))
+        self._steps_in_row = state["row"]["steps"]
+        for name, value in parts[self.workers.rank].items():
+            self._parts[name] += value
 
-
-def require_device(name: Literal["cpu", "cuda"]) -> torch.device:
-    """Return the device.
-
-    Raises:
-        MachineError: CUDA is asked for and not there; there is no fall-back to the CPU.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise MachineError("device cuda: no CUDA device is available here; use device cpu")
-    return torch.device(name)
+    def _averaged(self) -> nn.Module | None:
+        tensors = self.workers.whole(self.average.model.state_dict())
+        if self.workers.rank > 0:
+            return None
+        if self.execution.sharding == "ddp" or self.workers.count == 1:
+            return self.average.model
+        whole = self.task.model(self.data).to(self.device)
+        whole.load_state_dict(tensors)
+        return whole.requires_grad_(False).eval()

@@ -108,6 +108,6 @@ def test_an_atom_outside_the_vocabulary_is_named_with_its_record(tmp_path):
 
 def test_the_size_histogram_counts_a_split(tmp_path):
     packed = pack(tmp_path, [3, 9, 9, 5, 9, 9, 3, 9, 9])
-    sizes, probabilities = size_histogram(packed, "train")
+    sizes, probabilities = size_histogram(packed)
     assert sizes.tolist() == [3, 5]
     np.testing.assert_allclose(probabilities, [2 / 3, 1 / 3])

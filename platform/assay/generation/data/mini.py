@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from assay.chemistry.checks import check_molecules
 from assay.chemistry.molecules import Molecules
+from assay.generation.data.molecule_set import MoleculeSet
 from assay.store.packed import SPLITS
-from assay.store.sets import Built, DataSet, Watch
+from assay.store.sets import Built, Watch
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -56,7 +57,7 @@ DECIMALS = 4
 _MINIMISER_STEPS = 2000
 
 
-class MiniSet(DataSet):
+class MiniSet(MoleculeSet):
     """The enumerated molecules."""
 
     name = "mini"

@@ -1,8 +1,9 @@
-"""Batches of molecules, gathered from the memory map in one step and padded.
+"""Batches of molecules, gathered from the memory map or from shards, and padded.
 
 Shapes: B molecules, N atoms (padded to the largest of the batch), M molecules of a data set.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,9 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.store.packed import PackedSet, Split
+from assay.store.sets import Prepared
+from assay.store.shards import ShardedSet
+from assay.store.shards_window import ShardWindow
 from assay.task import Splits
+from assay.training.order import WINDOW
 
 VOCABULARY = (1, 6, 7, 8, 9)
 """Atomic numbers of the atom types, in the order of their indices: H C N O F."""
@@ -60,11 +66,11 @@ class MoleculeRecords:
     """A split of a packed set, as `assay.task.Records`."""
 
     def __init__(self, packed: PackedSet, split: Split) -> None:
-        self._positions = packed.molecules.positions
-        self._numbers = packed.molecules.numbers
-        self._records = packed.split_indices(split)
-        self._starts = packed.molecules.offsets[self._records]
-        self._n_atoms = packed.molecules.n_atoms[self._records]
+        rows = packed.split_indices(split)
+        self._molecules = packed.molecules
+        self._records = packed.records[rows]
+        self._starts = packed.molecules.offsets[rows]
+        self._n_atoms = packed.molecules.n_atoms[rows]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -77,29 +83,110 @@ class MoleculeRecords:
 
     def batch(self, indices: NDArray[np.integer]) -> MoleculeBatch:
         """Return the molecules at `indices` (B,) of the split, in that order."""
-        n_atoms_B1 = self._n_atoms[indices, None]
-        column_N = np.arange(n_atoms_B1.max())
-        mask_BN = column_N < n_atoms_B1
-        # Padding reads the molecule's own first atom, which the mask then clears.
-        rows_BN = self._starts[indices, None] + column_N * mask_BN
-        positions_BN3 = self._positions[rows_BN] * mask_BN[..., None]
-        mean_B13 = positions_BN3.sum(1, keepdims=True) / n_atoms_B1[..., None].astype(np.float32)
-        positions_BN3 = (positions_BN3 - mean_B13) * mask_BN[..., None]
-        types_BN = _TYPE_OF_NUMBER[self._numbers[rows_BN]] * mask_BN
-        return MoleculeBatch(
-            torch.from_numpy(self._records[indices]),
-            torch.from_numpy(positions_BN3),
-            torch.from_numpy(types_BN),
-            torch.from_numpy(mask_BN),
+        chosen = self._records[indices]
+        return _padded(self._molecules, self._starts[indices], self._n_atoms[indices], chosen)
+
+
+class ShardedMolecules:
+    """The training split of a sharded set, as `assay.training.order.BlockRecords`."""
+
+    def __init__(self, sharded: ShardedSet) -> None:
+        self.window = ShardWindow(sharded, WINDOW)
+        self._set = sharded
+
+    @property
+    def lengths(self) -> NDArray[np.integer]:
+        """(len,) atoms of each molecule."""
+        return self._set.train_lengths
+
+    @property
+    def blocks(self) -> NDArray[np.int64]:
+        """(S,) molecules of each shard."""
+        return self._set.blocks
+
+    def __len__(self) -> int:
+        """Return the number of molecules."""
+        return int(self.blocks.sum())
+
+    def follow(self, upcoming: Iterator[int]) -> None:
+        """Hear in which sequence shards will be needed."""
+        self.window.follow(upcoming)
+
+    def batch(self, indices: NDArray[np.integer]) -> MoleculeBatch:
+        """Return the molecules at `indices` (B,) of the split, in that order.
+
+        Raises:
+            DataError: a shard is missing or damaged.
+        """
+        records_B = np.empty(len(indices), dtype=np.int64)
+        gathered: list[Molecules] = []
+        places: list[NDArray[np.int64]] = []
+        for shard, rows, where in self.window.parts(indices):
+            records_B[where] = shard.records[rows]
+            gathered.append(shard.molecules.select(rows))
+            places.append(where)
+        molecules = Molecules(
+            np.concatenate([part.positions for part in gathered]),
+            np.concatenate([part.numbers for part in gathered]),
+            np.concatenate([part.n_atoms for part in gathered]),
         )
+        back = np.argsort(np.concatenate(places))
+        return _padded(molecules, molecules.offsets[back], molecules.n_atoms[back], records_B)
 
 
-def splits(packed: PackedSet) -> Splits:
-    """Return the three splits of a packed set.
+def splits(data: Prepared) -> Splits:
+    """Return the three splits of a data set.
 
     Raises:
         DataError: an atom is not in the vocabulary; the sentence names its record.
     """
+    packed = data if isinstance(data, PackedSet) else data.kept
+    _require_vocabulary(packed)
+    if isinstance(data, PackedSet):
+        train = MoleculeRecords(packed, "train")
+    else:
+        _require_vocabulary_of_shards(data)
+        train = ShardedMolecules(data)
+    return Splits(
+        train,
+        MoleculeRecords(packed, "validation"),
+        MoleculeRecords(packed, "test"),
+        data.description,
+    )
+
+
+def size_histogram(data: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the numbers of atoms that occur in the training split, ascending, and their shares."""
+    counts = np.bincount(data.train_lengths)
+    sizes = np.flatnonzero(counts)
+    return sizes, counts[sizes] / counts.sum()
+
+
+def _padded(
+    molecules: Molecules,
+    starts_B: NDArray[np.int64],
+    n_atoms_B: NDArray[np.int64],
+    records_B: NDArray[np.int64],
+) -> MoleculeBatch:
+    """Return the batch of the molecules whose atoms begin at the rows `starts_B`."""
+    n_atoms_B1 = n_atoms_B[:, None]
+    column_N = np.arange(n_atoms_B1.max())
+    mask_BN = column_N < n_atoms_B1
+    # Padding reads the molecule's own first atom, which the mask then clears.
+    rows_BN = starts_B[:, None] + column_N * mask_BN
+    positions_BN3 = molecules.positions[rows_BN] * mask_BN[..., None]
+    mean_B13 = positions_BN3.sum(1, keepdims=True) / n_atoms_B1[..., None].astype(np.float32)
+    positions_BN3 = (positions_BN3 - mean_B13) * mask_BN[..., None]
+    types_BN = _TYPE_OF_NUMBER[molecules.numbers[rows_BN]] * mask_BN
+    return MoleculeBatch(
+        torch.from_numpy(records_B),
+        torch.from_numpy(positions_BN3),
+        torch.from_numpy(types_BN),
+        torch.from_numpy(mask_BN),
+    )
+
+
+def _require_vocabulary(packed: PackedSet) -> None:
     outside = np.flatnonzero(_TYPE_OF_NUMBER[packed.molecules.numbers] == _UNKNOWN)
     if len(outside):
         record = np.searchsorted(packed.molecules.offsets, outside[0], side="right") - 1
@@ -108,19 +195,12 @@ def splits(packed: PackedSet) -> Splits:
             f"{packed.molecules.numbers[outside[0]]} is not in the vocabulary H C N O F; "
             f"leave such molecules out"
         )
-    return Splits(
-        MoleculeRecords(packed, "train"),
-        MoleculeRecords(packed, "validation"),
-        MoleculeRecords(packed, "test"),
-        packed.description,
-    )
 
 
-def size_histogram(
-    packed: PackedSet, split: Split
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the numbers of atoms that occur in a split, ascending, and their shares."""
-    sizes, counts = np.unique(
-        packed.molecules.n_atoms[packed.split_indices(split)], return_counts=True
-    )
-    return sizes, counts / counts.sum()
+def _require_vocabulary_of_shards(sharded: ShardedSet) -> None:
+    outside = np.flatnonzero((sharded.train_number_counts > 0) & (_TYPE_OF_NUMBER == _UNKNOWN))
+    if len(outside):
+        raise DataError(
+            f"{sharded.source}: atomic number {outside[0]} of the training split is not in the "
+            f"vocabulary H C N O F; leave such molecules out"
+        )

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from assay.chemistry.checks import check_molecules
 from assay.errors import DataError
 from assay.generation.data import qm9_files
+from assay.generation.data.molecule_set import MoleculeSet
 from assay.generation.data.qm9_files import NUMBERS, RECORDS, Collection
+from assay.redact import without_secrets
 from assay.store.fetch import fetch
 from assay.store.locations import cache_root
-from assay.store.sets import Built, DataSet, Watch, is_url
+from assay.store.sets import Built, Watch, is_url
 
 ARCHIVE = "dsgdb9nsd.xyz.tar.bz2"
 ARCHIVE_URL = "https://ndownloader.figshare.com/files/3195389"
@@ -38,7 +40,7 @@ TRAIN, VALIDATION, TEST = 100_000, 17_748, 13_083
 _NAMES = {"H": "hydrogen", "C": "carbon", "N": "nitrogen", "O": "oxygen", "F": "fluorine"}
 
 
-class QM9Set(DataSet):
+class QM9Set(MoleculeSet):
     """QM9 from upstream, from a local copy of it, or from packed arrays."""
 
     name = "qm9"
@@ -70,8 +72,8 @@ class QM9Set(DataSet):
             collection = label(collection, excluded)
         if is_url(source) and len(collection.gdb_ids) != CHARACTERISED:
             raise DataError(
-                f"{source}: {len(collection.gdb_ids):,} characterised molecules, expected "
-                f"{CHARACTERISED:,}; get it anew"
+                f"{without_secrets(source)}: {len(collection.gdb_ids):,} characterised molecules, "
+                f"expected {CHARACTERISED:,}; get it anew"
             )
         watch("check", 0.0)
         check_molecules(collection.molecules, collection.gdb_ids, str(collection.path))

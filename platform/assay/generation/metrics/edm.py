@@ -9,7 +9,7 @@ docs/protocols.md compares the two and says why each interval is what it is.
 Shapes: M molecules, A = ΣN atoms of all of them, P pairs, B bonds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -139,7 +139,7 @@ def training_smiles(
 
 def evaluate(
     molecules: Molecules,
-    training_smiles: frozenset[str] | None,
+    training_smiles: Container[str] | None,
     processes: int = 2,
     seed: int = 0,
     rejected: int = 0,
@@ -174,7 +174,8 @@ def evaluate(
         "edm/valid_unique": _fraction(len(distinct), n),
     }
     if training_smiles is not None:
-        estimates["edm/novelty"] = _fraction(len(distinct - training_smiles), len(distinct))
+        new = [text for text in distinct if text not in training_smiles]
+        estimates["edm/novelty"] = _fraction(len(new), len(distinct))
     return estimates
 
 

@@ -14,19 +14,11 @@ from rich.text import Text
 import assay
 from assay.chemistry.formats import read_molecules
 from assay.generation.metrics import edm
-from assay.store.locations import cache_root
-from assay.store.packed import PackedSet
+from assay.generation.metrics.known import known_smiles
 from assay.store.sets import open_set
 from assay.task import Estimate
 
 _REASONS_SHOWN = 5
-
-
-def known_smiles(data: PackedSet, processes: int) -> frozenset[str]:
-    """Return the SMILES of a data set's training split, computed once on this machine."""
-    train = data.molecules.select(data.split_indices("train"))
-    cache_file = cache_root() / f"edm-{edm.VERSION}-smiles-{data.digest[:16]}.txt"
-    return edm.training_smiles(train, cache_file, processes)
 
 
 def evaluate_file(path: Path, reference: str | None, processes: int) -> dict[str, Any]:
@@ -61,7 +53,7 @@ def evaluate_file(path: Path, reference: str | None, processes: int) -> dict[str
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if data is not None:
-        test = data.molecules.select(data.split_indices("test"))
+        test = data.molecules_of("test")
         provenance["reference"] = {
             "label": f"{reference}, test split",
             "description": data.description,

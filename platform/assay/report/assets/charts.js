@@ -130,8 +130,10 @@ function costTraces(data, metric, cost, suffix) {
   const points = data.points.filter((point) => metric.key in point.values);
   const front = frontier(points, metric.key, cost, metric.higher);
   if (!points.length) return [];
-  const end = greatest(points.map((point) => point[cost]));
-  const start = least(points.map((point) => point[cost]));
+  const costs = points.map((point) => point[cost]);
+  // Around a single cost, so that the lines have a length and the axis a scale.
+  const room = greatest(costs) > least(costs) ? 0 : greatest(costs) / 2;
+  const [start, end] = [least(costs) - room, greatest(costs) + room];
   const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}`, showlegend: suffix === "" };
   const lines = [{
     ...place, type: "scatter", mode: "lines", name: "not beaten at this cost",
@@ -141,12 +143,12 @@ function costTraces(data, metric, cost, suffix) {
         front.at(-1)?.values[metric.key][0]],
     line: { shape: "hv", dash: "dot", width: 1.5, color: token("--quiet") },
   }];
-  if (metric.data) {
+  if (metric.reference) {
     lines.push({
-      ...place, type: "scatter", mode: "lines", name: "real data", legendgroup: "data",
-      x: [start, end], y: [metric.data[0], metric.data[0]],
-      text: [metric.data[3], metric.data[3]],
-      hovertemplate: "<b>real data</b><br>%{text}<extra></extra>",
+      ...place, type: "scatter", mode: "lines", name: data.reference, legendgroup: "reference",
+      x: [start, end], y: [metric.reference[0], metric.reference[0]],
+      text: [metric.reference[3], metric.reference[3]],
+      hovertemplate: "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
       line: { dash: "dash", width: 1.5, color: token("--text") },
     });
   }

@@ -1,4 +1,4 @@
-// Sorting of leaderboards. Seeds stay below their mean; the data's own row is outside the body.
+// Sorting of leaderboards. Seeds stay below their mean; the reference row is outside the body.
 
 for (const table of document.querySelectorAll("table.board")) {
   const status = document.getElementById(`${table.id}-status`);

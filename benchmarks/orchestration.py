@@ -1,0 +1,188 @@
+"""What the platform costs: Ray and MLflow beside the bare loop, on the same cells in one run.
+
+    python benchmarks/orchestration.py [cells] [logging] [resume] [memory]
+
+One JSON line a question; all four without an argument:
+
+cells    seconds that a one-worker cell takes more as a Tune trial than in the bare loop
+logging  share of a training step that following it in MLflow costs
+resume   seconds until a suite of 1,000 finished cells is recognised and published again
+memory   bytes that the driver's memory grows by for each cell that finishes
+"""
+
+import contextlib
+import io
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from assay.cell import Cell, Suite, load_suite
+from assay.cluster.grid import Options, run_suite
+from assay.cluster.publish import default_folder
+from assay.reference import compute_reference, write_reference
+from assay.result import write_json
+from assay.run import Report, cell_directory, run_cell
+from assay.store import sets
+from assay.tracking import Destination, Recorder
+from assay.training.execution import Execution
+
+SUITE = Path(__file__).resolve().parents[1] / "sweeps" / "grid_mini.yaml"
+FINISHED = 1000
+
+
+def main(questions: list[str]) -> None:
+    """Answer the questions, or all."""
+    answers: dict[str, Callable[[Path], dict[str, Any]]] = {
+        "cells": cost_of_a_cell,
+        "logging": cost_of_logging,
+        "resume": time_to_resume,
+        "memory": growth_of_the_driver,
+    }
+    for question in questions or answers:
+        with scratch() as folder:
+            print(json.dumps({"question": question, **answers[question](folder)}), flush=True)
+
+
+def cost_of_a_cell(folder: Path) -> dict[str, Any]:
+    """Run the same cells in the bare loop and as Tune trials, one at a time, both with one thread.
+
+    What Ray takes to start and to stop is shared out over the cells.
+    """
+    suite = mini(
+        "budget={samples: 9600}", "seeds=[0, 1]", "grid.process=[flow_matching]",
+        "settings.evaluation_samples=100",
+    )  # fmt: skip
+    cells = suite.cells(sets.prepare(suite.data).digest)
+    write_reference(default_folder(folder / "ray", suite.name), compute_reference(cells[0]))
+    started = time.perf_counter()
+    for cell in cells:
+        run_cell(cell, Execution(), folder / "bare", ignore)
+    bare = (time.perf_counter() - started) / len(cells)
+    started = time.perf_counter()
+    run_suite(suite, folder / "ray", Options(max_concurrent=1), quiet())
+    on_ray = (time.perf_counter() - started) / len(cells)
+    return {
+        "cells": len(cells),
+        "bare_seconds_a_cell": round(bare, 2),
+        "ray_seconds_a_cell": round(on_ray, 2),
+        "added_seconds_a_cell": round(on_ray - bare, 2),
+        "permitted_seconds_a_cell": round(5 + 0.03 * bare, 2),
+    }
+
+
+def cost_of_logging(folder: Path) -> dict[str, Any]:
+    """Train the same cell with and without a recorder, in turns, and compare the time of a step.
+
+    The recorder's thread and the monitor of the system run beside the steps, and slow them down.
+    """
+    suite = mini("budget={samples: 12800}", "settings.evaluation_samples=1")
+    (cell, *_) = suite.cells(sets.prepare(suite.data).digest)
+    shares = []
+    for turn in range(3):
+        plain = training_seconds(cell, folder / f"plain{turn}", recorded=False)
+        recorded = training_seconds(cell, folder / f"recorded{turn}", recorded=True)
+        shares.append((recorded - plain) / plain)
+    return {
+        "turns": len(shares),
+        "added_share_of_a_step": round(statistics.median(shares), 4),
+        "each_turn": [round(share, 4) for share in shares],
+        "permitted": 0.01,
+    }
+
+
+def training_seconds(cell: Cell, storage: Path, *, recorded: bool) -> float:
+    """Return the seconds of training of a cell, as its own meter counts them."""
+    destination = Destination.of(storage, "logging", "What logging costs")
+    recorder = Recorder(destination, cell, cell_directory(storage, cell.key))
+    watch = recorder.watch if recorded else ignore
+    result = run_cell(cell, Execution(), storage, watch)
+    recorder.complete()
+    return result.cost.training_seconds
+
+
+def time_to_resume(folder: Path) -> dict[str, Any]:
+    """Recognise a suite of 1,000 finished cells, from the command to its published results."""
+    suite = many(FINISHED)
+    pretend_finished(suite, folder)
+    figures = {}
+    for name in ("first", "again"):
+        started = time.perf_counter()
+        outcome = run_suite(suite, folder, Options(), quiet())
+        figures[f"{name}_seconds"] = round(time.perf_counter() - started, 2)
+        assert outcome.reused == FINISHED, outcome
+    return {"cells": FINISHED, **figures, "permitted_seconds": 10.0}
+
+
+def growth_of_the_driver(folder: Path) -> dict[str, Any]:
+    """Compare the driver's memory after suites of few and of many finished cells."""
+    resident = {}
+    for count in (10, FINISHED):
+        suite = many(count)
+        pretend_finished(suite, folder / str(count))
+        run_suite(suite, folder / str(count), Options(), quiet())
+        resident[count] = psutil.Process().memory_info().rss
+    growth = (resident[FINISHED] - resident[10]) / (FINISHED - 10)
+    return {
+        "resident_mib": {k: v >> 20 for k, v in resident.items()},
+        "bytes_a_cell": round(growth),
+    }
+
+
+def mini(*overrides: str) -> Suite:
+    """Return the mini suite with other settings."""
+    return load_suite(SUITE, overrides)
+
+
+def many(count: int) -> Suite:
+    """Return a suite of so many cells."""
+    return mini(
+        "grid={architecture: [gnn], process: [diffusion]}",
+        f"seeds={list(range(count))}",
+        "budget={steps: 1}",
+        "settings.evaluation_samples=1",
+    )
+
+
+def pretend_finished(suite: Suite, storage: Path) -> None:
+    """Write the results of all cells of a suite, after the pattern of one that was run."""
+    first, *others = suite.cells(sets.prepare(suite.data).digest)
+    result = run_cell(first, Execution(), storage, ignore)
+    source = cell_directory(storage, first.key)
+    for cell in others:
+        directory = cell_directory(storage, cell.key)
+        directory.mkdir()
+        provenance = result.provenance.model_copy(update={"cell_key": cell.key})
+        changes = {"cell": cell.model_dump(mode="json"), "provenance": provenance}
+        write_json(directory / "result.json", result.model_copy(update=changes))
+        shutil.copy(source / "metrics.jsonl", directory)
+        shutil.copytree(source / "artifacts", directory / "artifacts")
+    write_reference(default_folder(storage, suite.name), compute_reference(first))
+
+
+def ignore(report: Report) -> None:
+    """Watch nothing."""
+
+
+def quiet() -> Console:
+    """Return a console that nobody reads."""
+    return Console(file=io.StringIO())
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """Yield a folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="assay-orchestration-") as name:
+        yield Path(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,62 @@
+"""The starts of a cell, one line each: who took it up, when, and from where.
+
+A cell whose process dies is taken up again for as long as its checkpoint advances, so that any
+number of preemptions is survived; a cell that kills its process at the same step each time is not.
+"""
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.errors import DataError, NoProgressError
+from assay.result import write_bytes
+
+NAME = "attempts.jsonl"
+TRIES = 3
+"""Starts from the same state, in one series, after which a cell is given up."""
+
+
+def begin(directory: Path, series: str, step: int, accumulation: int) -> None:
+    """Note that this process takes up the cell of `directory` at `step`.
+
+    Args:
+        directory: The cell's folder.
+        series: Whose attempts are counted together: a command given anew begins anew.
+        step: Of the newest checkpoint.
+        accumulation: Micro-batches a step; more of them are progress after a memory shortage.
+
+    Raises:
+        NoProgressError: the last `TRIES` starts of the series were from this very state.
+    """
+    earlier = read(directory)
+    state = {"series": series, "step": step, "accumulation": accumulation}
+    last = [{name: line[name] for name in state} for line in earlier[-TRIES:]]
+    if last == [state] * TRIES:
+        raise NoProgressError(
+            f"{directory}: its process died {TRIES} times at step {step} without a new checkpoint "
+            "(killed, or out of memory: the dashboard has its logs); give it more memory or a "
+            "smaller --checkpoint-seconds; the same command tries again"
+        )
+    who = {"host": socket.gethostname(), "pid": os.getpid()}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    lines = [*earlier, {"utc": now, **who, **state}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_bytes(directory / NAME, text.encode())
+
+
+def read(directory: Path) -> list[dict[str, Any]]:
+    """Return the starts so far, oldest first.
+
+    Raises:
+        DataError: a line is not JSON.
+    """
+    path = directory / NAME
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); remove it: only a log is lost") from error

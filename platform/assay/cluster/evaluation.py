@@ -1,0 +1,85 @@
+"""Evaluations as Ray tasks of their own, beside the trials that train."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from assay.cell import Cell
+from assay.cluster.orders import Orders
+from assay.cluster.progress import Board
+from assay.cluster.trial import failure_row, recorder_of
+from assay.config import canonical_json, validate
+from assay.result import FailureKind
+from assay.run import Manner, cell_directory, run_cell
+
+OnFailure = Callable[[str, str, FailureKind], None]
+"""`on_failure(cell key, reason, kind)`."""
+RETRIES = 3
+"""How often an evaluation whose process died is begun again."""
+
+
+class Evaluations:
+    """The evaluations of a suite: begun as cells are trained, collected as they end."""
+
+    def __init__(
+        self, cells: Mapping[str, Cell], orders: Orders, board: Board, on_failure: OnFailure
+    ) -> None:
+        self._cells, self._orders, self._board = cells, orders, board
+        self._on_failure = on_failure
+        self._running: dict[ray.ObjectRef, str] = {}
+
+    def begin(self, key: str) -> None:
+        """Evaluate a cell that is trained, as soon as the cluster has room."""
+        asked = self._orders.evaluation
+        assert asked is not None
+        task = ray.remote(evaluate_trained).options(
+            num_cpus=asked.cpus, num_gpus=asked.gpus, max_retries=RETRIES, name=f"evaluate {key}"
+        )
+        ref = task.remote(canonical_json(self._cells[key]), self._orders)
+        self._running[ref] = key
+        self._board.enter(key, "evaluate")
+
+    def collect(self, seconds: float = 0.0) -> None:
+        """Take in what has ended, waiting at most so long for the first."""
+        if not self._running:
+            return
+        ended, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        for ref in ended:
+            key = self._running.pop(ref)
+            try:
+                row: dict[str, Any] = ray.get(ref)
+            except RayError as error:
+                what = str(error).strip().splitlines()[-1][:300]
+                reason = f"its evaluation's process died ({what}); the same command tries again"
+                row = {"phase": "failed", "reason": reason, "kind": "died"}
+            self._board.report(key, row)
+            if row["phase"] == "failed":
+                self._on_failure(key, row["reason"], row["kind"])
+
+    def finish(self) -> None:
+        """Wait for all."""
+        while self._running:
+            self.collect(seconds=1.0)
+
+
+def evaluate_trained(cell_json: str, orders: Orders) -> dict[str, Any]:
+    """Evaluate one trained cell in this process; return the row that ends it."""
+    os.environ.update(orders.environment)
+    asked = orders.evaluation
+    assert asked is not None
+    changes = {"device": "cuda" if asked.gpus else "cpu", "threads": asked.cpus, "workers": 1}
+    execution = orders.execution.model_copy(update={**changes, "sharding": "ddp"})
+    cell = validate(Cell, json.loads(cell_json), "the cell")
+    recorder = recorder_of(cell, orders)
+    try:
+        run_cell(cell, execution, orders.storage, recorder.watch, manner=Manner(math.inf))
+    except Exception as error:  # noqa: BLE001  one cell's fault never stops the others
+        return failure_row(error, cell_directory(orders.storage, cell.key))
+    finally:
+        recorder.hand_over()
+    return {"phase": "done"}

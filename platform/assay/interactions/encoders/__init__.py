@@ -1,0 +1,1 @@
+"""One encoder a file; `assay.interactions.catalog` names them."""

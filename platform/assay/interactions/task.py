@@ -1,0 +1,145 @@
+"""The interactions family: an encoder of a graph, trained on its edges, judged by unseen ones.
+
+Shapes: B edges of a batch, n negatives of an edge, P pairs.
+"""
+
+import io
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from assay.cell import Cell
+from assay.interactions import metrics
+from assay.interactions.data.links import (
+    HeldOut,
+    LinkBatch,
+    fixed_negatives,
+    links_of,
+    splits,
+    training_graph,
+)
+from assay.interactions.heuristics import paths_of_length_3
+from assay.interactions.negatives import NonEdges
+from assay.interactions.predictor import LinkPredictor
+from assay.interactions.settings import LinkSettings, encoder, link_settings
+from assay.result import write_bytes
+from assay.store import sets
+from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
+from assay.training.draws import Draws, fold
+
+SCORED_AT_ONCE = 1 << 17
+"""Pairs of one pass: each passes over the whole graph once more."""
+
+
+class InteractionsTask(Task):
+    """One encoder on one graph."""
+
+    protocol = f"ogb {metrics.VERSION}"
+    reference_name = "paths of length 3"
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.chosen = cast(LinkSettings, cell.settings)
+        self.packed = links_of(sets.open_set(cell.data.name))
+        self.graph = training_graph(self.packed)
+        self.non_edges = NonEdges.of(self.graph)
+        self.scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    @classmethod
+    def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkSettings:
+        """Validate the family's part of a cell."""
+        return link_settings(variant, given)
+
+    def stages(self) -> Sequence[Stage]:
+        """Return the one stage."""
+        return (Stage("train"),)
+
+    def data(self) -> Splits:
+        """Return the edges' splits."""
+        return splits(self.packed)
+
+    def model(self, data: Splits) -> LinkPredictor:
+        """Return the encoder over the training edges, between learned nodes and the decoder."""
+        network = encoder(self.cell.variant["encoder"])(self.chosen.network, self.graph)
+        return LinkPredictor(
+            self.graph.n_nodes, self.chosen.network.width, network, self.chosen.decoder_layers
+        )
+
+    def workload(self, batch: Batch, step: int) -> Hashable:
+        """Return the number of edges: the graph is the same in every step."""
+        return len(batch)
+
+    def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
+        """Return the cross-entropy of each edge and of its own negatives."""
+        return self._loss(model, cast(LinkBatch, batch), fold(self.cell.seed, "train"), step)
+
+    def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
+        """Return the loss on validation edges and the same negatives at every call, and Hits@20."""
+        batch = cast(LinkBatch, data.validation.batch(np.arange(len(data.validation))))
+        batch = batch.to(next(model.parameters()).device)
+        with torch.no_grad():
+            loss = self._loss(model, batch, fold(self.cell.seed, "validate"), 0)
+        figures = {"loss": loss.total, **loss.parts}
+        hits = metrics.evaluate(*self._score(model, data.validation, "validation"))
+        return {name: float(value) for name, value in figures.items()} | {
+            name.rpartition("/")[2]: estimate.value for name, estimate in hits.items()
+        }
+
+    def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
+        """Return the OGB protocol on the test edges and their fixed negatives."""
+        self.scores = self._score(model, data.test, "test")
+        progress("score", 1.0)
+        return metrics.evaluate(*self.scores)
+
+    def evaluation_passes(self) -> float:
+        """Return the pairs to score, over those of an edge's loss; passes over the graph aside."""
+        pairs = self.packed.counts[2] + len(fixed_negatives(self.packed, "test"))
+        return pairs / (1 + self.chosen.negatives)
+
+    def reference(self, data: Splits) -> dict[str, Estimate]:
+        """Return the protocol on a heuristic's scores, the floor: data has no row of its own."""
+        pos, neg = (
+            paths_of_length_3(self.graph, pairs_P2.numpy())
+            for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
+        )
+        return metrics.evaluate(pos, neg)
+
+    def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
+        """Write the evaluated scores as `scores.npz`: `pos` and `neg`, float32, in file order."""
+        if self.scores is not None:
+            pos, neg = self.scores
+            content = io.BytesIO()
+            np.savez_compressed(content, pos=pos, neg=neg)
+            write_bytes(directory / "scores.npz", content.getvalue())
+
+    def _loss(self, model: nn.Module, batch: LinkBatch, seed: int, step: int) -> Loss:
+        self.non_edges = self.non_edges.to(batch.pairs_B2.device)
+        draws = Draws(seed, step, batch.record_ids)
+        negatives_Bn2 = self.non_edges.draw(draws, self.chosen.negatives)
+        # One call of the model, and so one pass over the graph, for both.
+        scores_P = model(torch.cat([batch.pairs_B2, negatives_Bn2.flatten(0, 1)]))
+        edges, negatives = scores_P.tensor_split([len(batch)])
+        parts = {"edges": softplus(-edges).mean(), "negatives": softplus(negatives).mean()}
+        return Loss(parts["edges"] + parts["negatives"], parts)
+
+    def _score(
+        self, model: nn.Module, records: Records, split: HeldOut
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the scores of a split's edges and of its fixed negatives."""
+        edges_P2 = _edges(records)
+        pairs = torch.cat([edges_P2, fixed_negatives(self.packed, split)])
+        pairs = pairs.to(next(model.parameters()).device)
+        with torch.no_grad():
+            scores = torch.cat([model(part).float().cpu() for part in pairs.split(SCORED_AT_ONCE)])
+        return scores[: len(edges_P2)].numpy(), scores[len(edges_P2) :].numpy()
+
+
+def _edges(records: Records) -> Tensor:
+    """Return int64 (P, 2): all edges of a split, in its order."""
+    return cast(LinkBatch, records.batch(np.arange(len(records)))).pairs_B2

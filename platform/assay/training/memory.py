@@ -1,0 +1,45 @@
+"""Memory that did not suffice for a step: remembered beside the cell, and met by smaller parts.
+
+The mean loss does not depend on the number of micro-batches a step, up to rounding.
+"""
+
+import json
+from pathlib import Path
+
+from assay.cell import Cell
+from assay.errors import DataError, MemoryShortageError
+from assay.result import write_json
+from assay.training.execution import Execution
+
+NAME = "memory.json"
+
+
+def within(execution: Execution, directory: Path) -> Execution:
+    """Return `execution` with as many micro-batches as the cell was found to need.
+
+    Raises:
+        DataError: the note about it is not readable.
+    """
+    path = directory / NAME
+    try:
+        needed = int(json.loads(path.read_text())["accumulation"])
+    except FileNotFoundError:
+        return execution
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not readable ({error}); remove it") from error
+    return execution.model_copy(update={"accumulation": max(needed, execution.accumulation)})
+
+
+def halve(cell: Cell, execution: Execution, directory: Path, workers: int, reason: str) -> None:
+    """Remember that the micro-batches of a cell must be half as large.
+
+    Raises:
+        MemoryShortageError: they are of one record a worker already.
+    """
+    accumulation = 2 * execution.accumulation
+    if cell.training.batch_size < accumulation * workers:
+        raise MemoryShortageError(
+            f"{reason}; its micro-batches cannot be halved again: use a machine with more memory, "
+            "a smaller settings.network.size, or a smaller training.batch_size"
+        )
+    write_json(directory / NAME, {"accumulation": accumulation, "reason": reason})

@@ -1,0 +1,420 @@
+"""A search is reproducible, resumable, and does nothing twice; on a toy family, one at a time."""
+
+import json
+
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+from assay.cell import Suite, load_suite
+from assay.cluster.search_outcome import write_best
+from assay.cluster.stopping import VALUE
+from assay.cluster.study import Database, locked, study_name
+from assay.errors import AssayError, ConfigError, MachineError
+from assay.result import read_metrics
+from assay.run import cell_directory, finished
+from assay.search import StudyRecord
+from assay.task import Estimate
+from tests.cluster.searching import DIGEST, LOSS, SPACE, Killed, line_suite, open_study, play, run
+from tests.training.toy import ToyTask
+
+ASHA = {"asha": {"grace": 0.2, "reduction": 2}}
+MEDIAN = {"median": {"grace": 0.2, "looks": 5, "least": 2}}
+
+
+@pytest.fixture(autouse=True)
+def _played(monkeypatch):
+    play(monkeypatch)
+
+
+def course(found: StudyRecord) -> list:
+    """What a search proposed, saw and decided."""
+    return [(t.values, t.state, t.objectives, t.rungs, t.reason) for t in found.trials]
+
+
+def states(suite: Suite, storage) -> list[TrialState]:
+    return [trial.state for trial in open_study(suite, storage).trials]
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "nsga2", "random", "grid"])
+def test_the_same_seed_searches_the_same_way(algorithm, tmp_path):
+    space = SPACE
+    if algorithm == "grid":
+        space = {"training.learning_rate": {"choice": [0.001, 0.1]}, **_width()}
+    extra = {"tpe": {"startup": 3}, "nsga2": {"population": 3}}.get(algorithm, {})
+    search = {"algorithm": algorithm, "trials": 6, "space": space, **extra}
+
+    first = run(line_suite(search, seeds=[0]), tmp_path / "a")
+    again = run(line_suite(search, seeds=[0]), tmp_path / "b")
+    other = run(line_suite({**search, "seed": 7}, seeds=[0]), tmp_path / "c")
+
+    assert course(first) == course(again)
+    assert [t.values for t in first.trials] != [t.values for t in other.trials]
+    assert all(t.state == "complete" for t in first.trials)
+
+
+def _width():
+    return {"settings.width": SPACE["settings.width"]}
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "scheduler"),
+    [
+        pytest.param("tpe", ASHA, id="tpe-asha"),
+        pytest.param("nsga2", None, id="nsga2"),
+        pytest.param("tpe", None, id="tpe", marks=pytest.mark.slow),
+        pytest.param("random", ASHA, id="random-asha", marks=pytest.mark.slow),
+        pytest.param("random", MEDIAN, id="random-median", marks=pytest.mark.slow),
+    ],
+)
+def test_a_search_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
+    algorithm, scheduler, tmp_path
+):
+    extra = {"tpe": {"startup": 3}, "nsga2": {"population": 3}}.get(algorithm, {})
+    search = {"algorithm": algorithm, "trials": 6, "scheduler": scheduler, **extra}
+    suite = line_suite(search)
+    undisturbed = run(suite, tmp_path / "whole")
+
+    kills, reports = 0, 0
+
+    def kill(number, row):
+        nonlocal reports
+        reports += 1
+        return reports > 3 + 3 * kills  # later and later, so that it comes to an end
+
+    found = None
+    while found is None:
+        try:
+            reports = 0
+            found = run(suite, tmp_path / "killed", kill=kill)
+        except Killed:
+            kills += 1
+
+    assert kills >= 3
+    assert course(found) == course(undisturbed)
+    assert len(found.trials) == 6
+    assert TrialState.RUNNING not in states(suite, tmp_path / "killed")
+
+
+def test_a_driver_that_dies_leaves_its_trial_to_the_next_one(tmp_path):
+    suite = line_suite({"trials": 2, "scheduler": ASHA})
+    with pytest.raises(Killed):
+        run(suite, tmp_path, kill=lambda number, row: number == 1 and VALUE in row)
+    rdb = Database(None, tmp_path).rdb
+    (study_id,) = [study._study_id for study in rdb.get_all_studies()]
+    left = rdb.get_all_trials(study_id)
+    assert [trial.state for trial in left] == [TrialState.COMPLETE, TrialState.RUNNING]
+
+    study = open_study(suite, tmp_path)
+    assert study.trials[1].state == TrialState.WAITING
+    assert study.left == 1
+    proposal = study.propose()
+    assert proposal is not None
+    assert proposal.number == 1
+    assert study.trials[1].params == left[1].params
+    assert [cell.key for cell in proposal.cells] == list(left[1].user_attrs["cells"].values())
+
+
+def test_a_trial_whose_driver_died_between_two_parameters_becomes_what_it_would_have_been(
+    tmp_path,
+):
+    suite = line_suite({"trials": 1})
+    undisturbed = open_study(suite, tmp_path / "whole")
+    assert undisturbed.propose() is not None
+
+    study = open_study(suite, tmp_path / "torn")
+    trial = study.study.ask()  # nothing is drawn yet
+    trial.suggest_categorical("settings.width", [2, 4, 8])
+    resumed = open_study(suite, tmp_path / "torn")
+    assert resumed.propose() is not None
+
+    assert resumed.trials[0].params == undisturbed.trials[0].params
+
+
+def test_the_objective_is_the_mean_over_the_seeds_with_its_interval(tmp_path):
+    suite = line_suite({"trials": 1}, seeds=[0, 1, 2])
+    (trial,) = run(suite, tmp_path).trials
+
+    over = trial.objectives["val/loss"]
+    last = [
+        read_metrics(cell_directory(tmp_path, key) / "metrics.jsonl")[-1]["val/loss"]
+        for key in trial.cells.values()
+    ]
+    assert list(over.by_seed.values()) == last
+    assert list(over.by_seed) == ["0", "1", "2"]
+    assert over.mean == pytest.approx(sum(last) / 3)
+    assert over.low < over.mean < over.high
+    assert trial.spent.steps == 3 * 10
+
+
+def test_the_protocols_metric_can_be_the_objective_and_the_loss_be_watched(tmp_path):
+    watched = {"asha": {**ASHA["asha"], **LOSS}}
+    objectives = [{"metric": "toy/mse", "better": "lower"}]
+    suite = line_suite({"trials": 4, "objectives": objectives, "scheduler": watched})
+
+    found = run(suite, tmp_path)
+
+    best = found.trials[found.best[0]]
+    key = best.cells["0"]
+    assert best.objectives["toy/mse"].by_seed["0"] == (
+        finished(tmp_path, key).estimates["toy/mse"].value
+    )
+    assert all(trial.rungs for trial in found.trials)
+
+
+@pytest.mark.parametrize(
+    ("objective", "sentence"),
+    [
+        ({"metric": "toy/msee", "better": "lower"}, r"no 'toy/msee'; did you mean 'toy/mse'\?"),
+        ({"metric": "val/los", "better": "lower"}, r"no 'val/los' in training; did you mean"),
+        ({"metric": "toy/mse", "better": "higher"}, "toy/mse is better when lower"),
+    ],
+)
+def test_an_objective_that_is_not_reported_ends_the_search_at_its_first_trial(
+    objective, sentence, tmp_path
+):
+    suite = line_suite({"trials": 3, "objectives": [objective]})
+    with pytest.raises(ConfigError, match=sentence):
+        run(suite, tmp_path)
+    assert len(states(suite, tmp_path)) == 1
+
+
+def test_a_setting_that_is_met_twice_is_computed_once(tmp_path, monkeypatch):
+    suite = line_suite({"trials": 8, "space": _width(), "scheduler": ASHA})
+    steps = 0
+    loss = ToyTask.loss
+
+    def counted(self, *args):
+        nonlocal steps
+        steps += 1
+        return loss(self, *args)
+
+    monkeypatch.setattr(ToyTask, "loss", counted)
+    found = run(suite, tmp_path)
+
+    assert len(found.trials) == 8
+    assert len({tuple(trial.cells.values()) for trial in found.trials}) <= 3
+    assert steps <= 3 * 2 * 10
+    by_cells = {}
+    for trial in found.trials:
+        seen = by_cells.setdefault(tuple(trial.cells.values()), {})
+        assert all(seen.setdefault(at, value) == value for at, value in trial.rungs.items())
+
+
+def test_asha_stops_the_worse_half_at_our_own_step_and_leaves_its_cells_resumable(tmp_path):
+    space = {"training.learning_rate": {"choice": [0.03, 1e-6]}}
+    search = {"algorithm": "grid", "space": space, "scheduler": ASHA, "seed": 1}
+    found = run(line_suite(search), tmp_path)
+
+    stopped = [trial for trial in found.trials if trial.state == "stopped"]
+    complete = [trial for trial in found.trials if trial.state == "complete"]
+    assert found.trials[0].state == "complete", "the grid's order has changed"
+    (trial,) = stopped
+    assert trial.values["training.learning_rate"] == 1e-6
+    assert complete[0].values["training.learning_rate"] == 0.03
+    assert trial.reason == "asha at 20 %"
+    assert list(trial.rungs) == ["20"]
+    for key in trial.cells.values():
+        directory = cell_directory(tmp_path, key)
+        assert finished(tmp_path, key) is None
+        assert (directory / "checkpoints" / "step-000000002").exists()
+    assert trial.spent.steps == 2 * 2
+
+
+def test_the_median_rule_stops_who_is_worse_than_the_others(tmp_path):
+    space = {"training.learning_rate": {"choice": [0.03, 0.02, 1e-6, 0.01]}}
+    search = {"algorithm": "grid", "space": space, "scheduler": MEDIAN, "seed": 3}
+    found = run(line_suite(search, seeds=[0]), tmp_path)
+    last = found.trials[-1]
+    assert last.values["training.learning_rate"] == 1e-6, "the grid's order has changed"
+    assert (last.state, last.reason) == ("stopped", "median at 20 %")
+
+
+def test_nsga2_finds_the_front_of_two_objectives(tmp_path, monkeypatch):
+    def width(self, model, data, progress):
+        size = self.cell.settings.width
+        known = {"low": size, "high": size, "n": 1, "version": "1", "better": "lower"}
+        return {"toy/width": Estimate(value=size, **known)}
+
+    monkeypatch.setattr(ToyTask, "evaluate", width)
+    objectives = [LOSS, {"metric": "toy/width", "better": "lower"}]
+    search = {"algorithm": "nsga2", "trials": 9, "population": 3, "objectives": objectives}
+    found = run(line_suite(search, seeds=[0]), tmp_path)
+
+    points = {t.number: [o.mean for o in t.objectives.values()] for t in found.trials}
+    front = [
+        number
+        for number, here in points.items()
+        if not any(
+            there != here and all(a <= b for a, b in zip(there, here, strict=True))
+            for there in points.values()
+        )
+    ]
+    assert found.best == front
+    assert 1 < len(front) < 9
+
+
+def test_a_setting_that_diverges_fails_and_the_search_goes_on(tmp_path):
+    space = {"training.learning_rate": {"choice": [0.03, 1e30]}}
+    suite = line_suite({"algorithm": "grid", "space": space})
+    found = run(suite, tmp_path)
+
+    by_rate = {trial.values["training.learning_rate"]: trial for trial in found.trials}
+    assert by_rate[0.03].state == "complete"
+    assert by_rate[1e30].state == "failed"
+    assert "not finite" in by_rate[1e30].reason
+    assert found.best == [by_rate[0.03].number]
+    failure = cell_directory(tmp_path, by_rate[1e30].cells["0"]) / "failure.json"
+    assert json.loads(failure.read_text())["kind"] == "not_finite"
+
+
+def test_a_fault_that_no_setting_is_to_blame_for_ends_the_search_and_loses_no_trial(
+    tmp_path, monkeypatch
+):
+    suite = line_suite({"trials": 3})
+    evaluate = ToyTask.evaluate
+
+    def full(self, *args):
+        raise MachineError("no space left")
+
+    monkeypatch.setattr(ToyTask, "evaluate", full)
+    with pytest.raises(AssayError, match="no space left"):
+        run(suite, tmp_path)
+    assert states(suite, tmp_path) == [TrialState.WAITING]
+
+    monkeypatch.setattr(ToyTask, "evaluate", evaluate)
+    found = run(suite, tmp_path)
+    assert [trial.state for trial in found.trials] == ["complete"] * 3
+
+
+def test_more_trials_go_on_in_the_same_study(tmp_path):
+    first = run(line_suite({"trials": 3}), tmp_path)
+    more = run(line_suite({"trials": 5}), tmp_path)
+    assert more.name == first.name
+    assert course(more)[:3] == course(first)
+    assert len(more.trials) == 5
+
+
+def test_what_decides_the_figures_names_the_study():
+    variant = {"model": "plain"}
+    name = study_name(line_suite({"trials": 3}), variant, DIGEST)
+    assert name.startswith("lines plain ")
+    same = [
+        line_suite({"trials": 9}),
+        line_suite({"trials": 3}, resources={"cpus": 2}),
+        line_suite({"trials": 3}, title="Other words"),
+    ]
+    other = [
+        line_suite({"trials": 3}, seeds=[0]),
+        line_suite({"trials": 3}, budget={"steps": 30}),
+        line_suite({"trials": 3, "seed": 1}),
+        line_suite({"trials": 3, "scheduler": ASHA}),
+    ]
+    assert {study_name(suite, variant, DIGEST) for suite in same} == {name}
+    names = {study_name(suite, variant, DIGEST) for suite in other}
+    assert len(names | {name, study_name(same[0], variant, "1" * 16)}) == len(other) + 2
+
+
+def test_fresh_begins_anew_and_keeps_the_old_study_and_its_cells(tmp_path):
+    suite = line_suite({"trials": 2})
+    first = run(suite, tmp_path)
+    before = {path.name for path in (tmp_path / "cells").iterdir() if path.is_dir()}
+
+    again = run(suite, tmp_path, fresh=True)
+
+    assert course(again) == course(first)
+    names = [study.study_name for study in Database(None, tmp_path).rdb.get_all_studies()]
+    assert sorted(names)[0] == first.name
+    assert sorted(names)[1].startswith(f"{first.name} until 2")
+    folders = {path.name for path in (tmp_path / "cells").iterdir() if path.is_dir()}
+    assert before < folders
+    assert len(folders) == 2 * len(before)
+
+
+def test_a_fresh_search_that_was_killed_goes_on_without_computing_its_own_cells_again(tmp_path):
+    suite = line_suite({"trials": 3})
+    run(suite, tmp_path)
+    with pytest.raises(Killed):
+        run(suite, tmp_path, fresh=True, kill=lambda number, row: number == 1)
+
+    found = run(suite, tmp_path)
+
+    aside = [path.name for path in (tmp_path / "cells").glob("*.2*") if path.is_dir()]
+    assert len(found.trials) == 3
+    assert len(aside) == len({name.partition(".")[0] for name in aside}) == 6
+
+
+def test_two_drivers_never_have_one_study(tmp_path):
+    database = Database(None, tmp_path)
+    with (
+        locked(database, "lines plain 1234"),
+        pytest.raises(MachineError, match=r"'lines plain 1234' is being searched by another"),
+        locked(database, "lines plain 1234"),
+    ):
+        pytest.fail("both have it")
+    with locked(database, "lines plain 1234"):
+        pass
+
+
+def test_a_database_that_cannot_be_opened_is_one_sentence_without_its_password(tmp_path):
+    url = "postgresql://ada:canary-5f1e@127.0.0.1:9/optuna"
+    with pytest.raises(MachineError, match="cannot be opened as Optuna's database") as error:
+        Database(url, tmp_path)
+    assert "canary" not in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.raises(MachineError, match="cannot be opened"):
+        Database("nonsense", tmp_path)
+
+
+def test_the_database_is_the_option_else_the_environment_else_in_the_run_store(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ASSAY_OPTUNA_STORAGE", f"sqlite:///{tmp_path}/env.db")
+    assert Database(None, tmp_path).url.endswith("env.db")
+    assert Database(f"sqlite:///{tmp_path}/given.db", tmp_path).url.endswith("given.db")
+    monkeypatch.delenv("ASSAY_OPTUNA_STORAGE")
+    assert Database(None, tmp_path).url == f"sqlite:///{tmp_path}/optuna.db"
+
+
+def test_the_best_setting_is_a_suite_for_new_seeds(tmp_path):
+    suite = line_suite({"trials": 3})
+    found = run(suite, tmp_path)
+
+    (path,) = write_best(suite, [found], tmp_path)
+
+    best = load_suite(path)
+    values = found.trials[found.best[0]].values
+    assert best.seeds == [2, 3, 4]
+    assert best.search is None
+    assert best.name == "lines_best"
+    expected = suite.setting({"model": "plain"}, values, DIGEST)[0]
+    assert best.cells(DIGEST)[0].model_copy(update={"seed": 0}).key == expected.key
+    assert found.name in path.read_text()
+
+
+def test_each_variant_has_its_best_and_each_point_of_a_front_its_own_suite(tmp_path):
+    suite = line_suite({"trials": 2}, grid={"model": ["plain", "staged"]})
+    studies = [
+        StudyRecord.model_validate(
+            {
+                "name": f"lines {model}", "variant": {"model": model}, "best": best,
+                "trials": [
+                    {"number": n, "state": "complete", "values": {"settings.width": width}}
+                    for n, width in enumerate((2, 4))
+                ],
+            }
+        )
+        for model, best in (("plain", [0]), ("staged", [1]))
+    ]  # fmt: skip
+    (path,) = write_best(suite, studies, tmp_path)
+    widths = [cell.settings.width for cell in load_suite(path, ("seeds=[9]",)).cells(DIGEST)]
+    assert widths == [2, 4]
+
+    objectives = [LOSS, {"metric": "toy/mse", "better": "lower"}]
+    several = line_suite({"trials": 2, "objectives": objectives}, grid=suite.grid)
+    studies[0] = studies[0].model_copy(update={"best": [0, 1]})
+    paths = write_best(several, studies, tmp_path)
+    assert [path.name for path in paths] == ["plain-0.yaml", "plain-1.yaml", "staged-1.yaml"]
+    names = [yaml.safe_load(path.read_text())["name"] for path in paths]
+    assert names == ["lines_plain_0", "lines_plain_1", "lines_staged_1"]
+    assert load_suite(paths[1]).cells(DIGEST)[0].settings.width == 4

@@ -1,0 +1,198 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from assay.cell import Cell, load_suite
+from assay.errors import ConfigError
+from assay.interactions import metrics
+from assay.interactions.task import InteractionsTask
+from assay.reference import compute_reference
+from assay.result import Result, read_metrics
+from assay.run import cell_directory, run_cell, train_until
+from assay.store import sets
+from assay.task import Stage
+from assay.training.loop import Execution
+from tests.test_cell import ROOT
+
+STAGE = Stage("train")
+SUITE = ROOT / "sweeps" / "links_mini.yaml"
+
+
+def cells(*overrides: str) -> tuple[Cell, ...]:
+    return load_suite(SUITE, overrides).cells(sets.open_set("mini_links").digest)
+
+
+def run(cell: Cell, storage: Path, **execution) -> Result:
+    return run_cell(cell, Execution(**execution), storage, lambda report: None)
+
+
+def rows(storage: Path, cell: Cell) -> list[dict[str, float]]:
+    """The log without its clock."""
+    found = read_metrics(cell_directory(storage, cell.key) / "metrics.jsonl")
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in found]
+
+
+@pytest.fixture
+def task(links) -> InteractionsTask:
+    return InteractionsTask(cells("settings.negatives=3")[0])
+
+
+@pytest.fixture
+def model(task):
+    torch.manual_seed(0)
+    return task.model(task.data())
+
+
+@pytest.fixture(scope="module")
+def trained(prepared_links, tmp_path_factory) -> tuple[Path, Cell, Result]:
+    """One cell trained for a few seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(prepared_links))
+        storage = tmp_path_factory.mktemp("runs")
+        cell = cells("budget.steps=600", "settings.network.size=s")[0]
+        return storage, cell, run(cell, storage)
+
+
+def test_gradient_reaches_every_parameter(task, model):
+    task.loss(model, task.data().train.batch(np.arange(64)), STAGE, 0).total.backward()
+
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().max()]
+    assert silent == []
+
+
+def test_the_loss_is_the_cross_entropy_of_edges_and_of_their_negatives(task, model):
+    loss = task.loss(model, task.data().train.batch(np.arange(8)), STAGE, 0)
+
+    torch.testing.assert_close(loss.total, loss.parts["edges"] + loss.parts["negatives"])
+    # Nothing is learned yet: every pair is as likely as not.
+    assert loss.total.item() == pytest.approx(2 * np.log(2), abs=0.05)
+
+
+def test_a_batch_split_among_workers_has_the_loss_of_the_whole(task, model):
+    train, indices = task.data().train, np.arange(24)
+
+    whole = task.loss(model, train.batch(indices), STAGE, 3).total
+    parts = [task.loss(model, train.batch(part), STAGE, 3).total for part in np.split(indices, 3)]
+
+    torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_workloads_name_what_decides_the_flops(task):
+    train = task.data().train
+
+    assert task.workload(train.batch(np.arange(8)), 0) == task.workload(
+        train.batch(np.arange(8)), 9
+    )
+    assert task.workload(train.batch(np.arange(8)), 0) != task.workload(
+        train.batch(np.arange(4)), 0
+    )
+
+
+def test_validation_is_the_same_at_every_call(task, model):
+    first, again = (task.validate(model, task.data(), STAGE) for _ in range(2))
+
+    assert first == again
+    assert set(first) == {"loss", "edges", "negatives", "hits_at_20"}
+
+
+def test_scores_do_not_depend_on_how_many_are_computed_at_once(task, model, monkeypatch):
+    whole = task._score(model, task.data().test, "test")
+    monkeypatch.setattr("assay.interactions.task.SCORED_AT_ONCE", 1000)
+    parts = task._score(model, task.data().test, "test")
+
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_learning_beats_the_untrained_model_and_the_heuristic(trained, task, model):
+    _, cell, result = trained
+    learned = result.estimates["ogb/hits_at_20"]
+    untrained = task.evaluate(model, task.data(), lambda phase, done: None)["ogb/hits_at_20"]
+    floor = compute_reference(cell)
+
+    assert floor.name == "paths of length 3"
+    assert floor.estimates["ogb/hits_at_20"].value == pytest.approx(0.739, abs=0.01)
+    assert untrained.high < 0.2
+    assert learned.low > floor.estimates["ogb/hits_at_20"].value
+    assert learned.n == 505
+
+
+def test_the_loss_falls(trained):
+    storage, cell, _ = trained
+    losses = [row["train/loss"] for row in rows(storage, cell)]
+
+    assert losses[-1] < 0.3 * losses[0]
+
+
+def test_the_stored_scores_give_the_estimate_again(trained):
+    storage, cell, result = trained
+    with np.load(cell_directory(storage, cell.key) / "artifacts" / "scores.npz") as scores:
+        assert scores["neg"].shape == (5000,)
+        assert metrics.evaluate(scores["pos"], scores["neg"]) == result.estimates
+
+
+def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(links, tmp_path):
+    (cell, *_) = cells("budget.steps=60")
+    whole = run(cell, tmp_path / "whole")
+
+    train_until(cell, Execution(), tmp_path / "halves", lambda report: None, 0.5)
+    halves = run(cell, tmp_path / "halves")
+
+    assert halves.provenance.resumed == 1
+    assert halves.estimates == whole.estimates
+    assert rows(tmp_path / "halves", cell) == rows(tmp_path / "whole", cell)
+    scores = [
+        (cell_directory(tmp_path / name, cell.key) / "artifacts" / "scores.npz")
+        for name in ("whole", "halves")
+    ]
+    with np.load(scores[0]) as a, np.load(scores[1]) as b:
+        assert all(np.array_equal(a[name], b[name]) for name in ("pos", "neg"))
+
+
+def test_halved_micro_batches_train_alike(links, tmp_path):
+    (cell, *_) = cells("budget.steps=50")
+    run(cell, tmp_path / "whole")
+    run(cell, tmp_path / "halves", accumulation=2)
+
+    losses = [[row["train/loss"] for row in rows(tmp_path / n, cell)] for n in ("whole", "halves")]
+
+    np.testing.assert_allclose(*losses, rtol=0, atol=1e-5)
+
+
+def test_bf16_stays_close_to_fp32(links, tmp_path):
+    exact, rough = (
+        cells("budget.steps=20", f"training.precision={name}")[0] for name in ("fp32", "bf16")
+    )
+    losses = []
+    for cell in (exact, rough):
+        run(cell, tmp_path)
+        losses.append([row["train/loss"] for row in rows(tmp_path, cell)])
+
+    np.testing.assert_allclose(*losses, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("grid.encoder=[gnc]", r"unknown encoder 'gnc'; did you mean 'gcn'\?"),
+        ("grid={model: [gcn]}", r"a variant is an encoder, not \{'model': 'gcn'\}"),
+        ("settings.network.widht=8", r"unknown key 'network.widht'; did you mean 'width'\?"),
+        ("settings.negatives=0", r"negatives: input should be greater than 0"),
+        ("data=mini_link", r"unknown data set 'mini_link'; did you mean 'mini_links'\?"),
+    ],
+)
+def test_bad_settings_are_one_sentence(links, override, said):
+    suite = load_suite(SUITE, (override,))
+
+    with pytest.raises(ConfigError, match=said):
+        suite.cells(sets.open_set(suite.data).digest)
+
+
+def test_a_cell_is_plain_json(links):
+    (cell, *_) = cells()
+
+    assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
+    assert cell.label == "gcn"

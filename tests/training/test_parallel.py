@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.group import losses, together
+
+
+def workers_here(sharding="ddp"):
+    from assay.training.parallel import DistributedWorkers
+
+    return DistributedWorkers(sharding, "cpu")
+
+
+def toy(storage: str, budget: int, until: float = 1.0, sharding: str = "ddp", settings=None):
+    """Train the toy family; the group is of as many as there are processes."""
+    import torch.distributed as dist
+
+    from assay import catalog, run
+    from assay.training.execution import Execution
+    from assay.training.parallel import ALONE
+    from tests.training.toy import ToyTask, toy_cell
+
+    catalog.FAMILIES["toy"] = "tests.training.toy:ToyTask"
+    catalog.load.cache_clear()
+    run.sets.prepare = lambda name: None
+    run.sets.require_digest = lambda packed, digest: None
+    assert catalog.family("toy") is ToyTask
+    count = dist.get_world_size() if dist.is_initialized() else 1
+    workers = workers_here(sharding) if count > 1 else ALONE
+    cell = toy_cell("staged", budget={"steps": budget}, settings=settings)
+    execution = Execution(checkpoint_seconds=0, workers=count, sharding=sharding)
+    report = run.train_until(
+        cell, execution, Path(storage), lambda report: None, until, workers=workers
+    )
+    return report.step
+
+
+def exchange() -> list:
+    workers = workers_here()
+    return [
+        workers.rank,
+        workers.count,
+        workers.sum([1.0, float(workers.rank)]),
+        workers.gather({"name": "Å" * (workers.rank + 1)}),
+        workers.on_first(lambda: f"from {workers.rank}"),
+    ]
+
+
+def faulty_first() -> None:
+    from assay.errors import DataError
+
+    def fail() -> None:
+        raise DataError("first only: a fault; mend it")
+
+    workers_here().on_first(fail)
+
+
+def shards() -> list:
+    from assay.errors import CheckpointError
+
+    workers = workers_here("fsdp2")
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Linear(5, 2))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    workers.shard(model)
+    local = sum(parameter.to_local().numel() for parameter in model.parameters())
+    whole = workers.whole(model.state_dict())
+    placed = workers.place(whole, model.state_dict())
+    model.load_state_dict(placed)
+    again = workers.whole(model.state_dict())
+    with pytest.raises(CheckpointError, match=r"0\.weight has another shape"):
+        workers.place({"0.weight": torch.zeros(4, 4)}, model.state_dict())
+    return [local, all(torch.equal(before[name], again[name]) for name in before)]
+
+
+def test_workers_add_up_gather_and_follow_the_first():
+    names = [{"name": "Å"}, {"name": "ÅÅ"}]
+    assert together(2, exchange) == [
+        [rank, 2, [2.0, 1.0], names, "from 0"] for rank in (0, 1)
+    ]  # fmt: skip
+
+
+def test_a_fault_of_the_first_worker_is_everybodys():
+    assert together(2, faulty_first) == [["DataError", "first only: a fault; mend it"]] * 2
+
+
+def test_fsdp2_holds_half_of_the_parameters_and_gives_back_the_whole():
+    first, second = together(2, shards)
+    assert first[1] is True
+    assert second[1] is True
+    assert first[0] + second[0] == 3 * 5 + 5 + 5 * 2 + 2
+    assert max(first[0], second[0]) < 32
+
+
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
+def test_two_workers_resume_bit_for_bit(sharding, tmp_path):
+    whole, halves = str(tmp_path / "whole"), str(tmp_path / "halves")
+    assert together(2, toy, whole, 30, 1.0, sharding) == [30, 30]
+    assert together(2, toy, halves, 30, 0.4, sharding) == [12, 12]
+    assert together(2, toy, halves, 30, 1.0, sharding) == [30, 30]
+
+    assert losses(Path(halves)) == losses(Path(whole))
+
+
+def test_a_group_of_another_size_carries_on(tmp_path):
+    together(1, toy, str(tmp_path / "one"), 30)
+    together(2, toy, str(tmp_path / "both"), 30, 0.43)
+    assert together(1, toy, str(tmp_path / "both"), 30) == [30]
+
+    assert losses(tmp_path / "both") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_every_worker(tmp_path):
+    ends = together(2, toy, str(tmp_path), 30, 1.0, "ddp", {"poison_at": 7})
+    assert [end[0] for end in ends] == ["TrainingError"] * 2
+    assert all("at step 7: not finite" in end[1] for end in ends)
