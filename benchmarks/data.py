@@ -47,7 +47,8 @@ def main() -> None:
     """Measure and print."""
     name = sys.argv[1] if len(sys.argv) > 1 else "mini"
     torch.set_num_threads(1)
-    packed = sets.prepare(name)
+    sets.prepare(name)
+    packed = sets.open_packed(name)
     rate, padding = molecules_per_second(name)
     report = {
         "data": packed.description,

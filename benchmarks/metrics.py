@@ -34,7 +34,8 @@ def main() -> None:
     """Measure and print."""
     if data_root() is None:
         sys.exit("skipped: set ASSAY_DATA to the folder that holds qm9")
-    packed = sets.prepare("qm9")
+    sets.prepare("qm9")
+    packed = sets.open_packed("qm9")
     chosen = np.random.default_rng(0).permutation(len(packed.molecules))[:MOLECULES]
     molecules = packed.molecules.select(chosen)
     estimates = edm.evaluate(molecules, None, PROCESSES)

@@ -46,7 +46,8 @@ def matmul_rate() -> float:
 def main(size: str) -> None:
     """Measure every architecture at one size."""
     torch.set_num_threads(1)
-    batch = MoleculeRecords(sets.prepare("mini"), "train").batch(np.arange(BATCH))
+    sets.prepare("mini")
+    batch = MoleculeRecords(sets.open_packed("mini"), "train").batch(np.arange(BATCH))
     clean = Atoms(batch.positions_BN3 / 1.72, batch.types_BN, batch.mask_BN)
     process = FlowMatching(FlowMatchingSettings(), torch.full((5,), 0.2))
     point = process.path(clean, Draws(0, 0, batch.record_ids))

@@ -10,6 +10,16 @@ umask 077
 secrets="${SECRETS:-/run/secrets}"
 postgres="${POSTGRES_HOST:-postgres}:${POSTGRES_PORT:-5432}"
 
+# need NAME…: a missing secret ends the container, instead of an empty one being written.
+need() {
+  for name in "$@"; do
+    [[ -s "$secrets/$name" ]] || {
+      echo "start.sh: $secrets/$name is not there: docker/secrets.sh makes it" >&2
+      exit 2
+    }
+  done
+}
+
 secret() {
   cat "$secrets/$1"
 }
@@ -21,6 +31,7 @@ write() {
 }
 
 ray_node() {
+  need ray_token mlflow_user_password optuna_database_password
   export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$secrets/ray_token"
   write ~/.mlflow/credentials <<INI
 [mlflow]
@@ -34,6 +45,7 @@ PGPASS
 }
 
 s3_client() {
+  need s3_access_key s3_secret_key
   write ~/.aws/credentials <<INI
 [default]
 aws_access_key_id = $(secret s3_access_key)
@@ -66,6 +78,7 @@ bucket)
   exec python "$(dirname "$0")/prepare.py" bucket
   ;;
 mlflow)
+  need mlflow_database_password mlflow_admin_password mlflow_session_key
   s3_client
   write ~/.pgpass <<PGPASS
 $postgres:mlflow:mlflow:$(secret mlflow_database_password)
@@ -90,6 +103,7 @@ INI
     --serve-artifacts --artifacts-destination "s3://${S3_BUCKET:-mlflow}/artifacts"
   ;;
 user)
+  need mlflow_admin_password mlflow_user_password
   exec python "$(dirname "$0")/prepare.py" user
   ;;
 *)

@@ -77,6 +77,7 @@ def run(given: argparse.Namespace) -> int:
     from assay.cell import load_suite
     from assay.cluster.grid import Options, run_suite
     from assay.cluster.storage import lasting, resolve_storage
+    from assay.result import read_reference, read_results
 
     console = Console()
     suite = load_suite(given.suite, tuple(given.overrides))
@@ -93,14 +94,15 @@ def run(given: argparse.Namespace) -> int:
         checkpoint_seconds=given.checkpoint_seconds,
     )
     outcome = run_suite(suite, storage, options, console)
-    if outcome.results:
-        console.print(report.terminal_table(outcome.results, outcome.reference))
+    if outcome.finished:
+        results, reference = read_results(outcome.folder), read_reference(outcome.folder)
+        console.print(report.terminal_table(results, reference))
         report.build([outcome.folder], page)
     for name, reason in outcome.failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     lines = {
         "results": outcome.folder,
-        "report": page if outcome.results else "none: no cell is finished",
+        "report": page if outcome.finished else "none: no cell is finished",
         "mlflow": outcome.tracked.how_to_open,
     }
     for name, value in lines.items():

@@ -101,6 +101,15 @@ def test_data_verify_is_content_with_a_sound_set(mini):
     assert "every array matches" in invoke("data", "verify", "mini")
 
 
+def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_SHARDS", str(tmp_path))
+
+    assert "mini@512: 4 shards at" in invoke("data", "shard", "mini", "--records", "512")
+    assert "(digest" in invoke("data", "prepare", "mini@512")
+    assert "mini@512" in invoke("data", "list")
+    assert "every array matches" in invoke("data", "verify", "mini@512")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -111,6 +120,8 @@ def test_data_verify_is_content_with_a_sound_set(mini):
         (["plan", MINI, "--set", "family='[/b]'"], "unknown family '[/b]'"),
         (["plan", MINI, "--set", "title=2026-11-21"], "title: input should be a valid string"),
         (["data", "prepare", "qm99"], "did you mean 'qm9'?"),
+        (["data", "prepare", "qm99@64"], "did you mean 'qm9'?"),
+        (["data", "shard", "mini", "--records", "64", "--to", "gs://x"], "neither a folder nor s3"),
         (["report", "nowhere"], "nowhere"),
         (["evaluate", "molecules", "nowhere.xyz"], "nowhere.xyz"),
     ],

@@ -16,7 +16,7 @@ from assay.training.ema import WeightAverage
 from assay.training.execution import Execution, require_device
 from assay.training.meter import measure_flops
 from assay.training.optimizer import adamw, clip_gradients
-from assay.training.order import BatchOrder
+from assay.training.order import order_of
 
 LOOKED_AT = 200
 """Steps of an epoch whose workloads are looked at, to choose typical ones."""
@@ -118,7 +118,7 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, fl
 
 def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[int, Batch]]:
     """Yield steps that stand for an epoch: every so many, in the order of their workloads."""
-    order = BatchOrder(len(data.train), cell.training.batch_size, cell.seed, data.train.lengths)
+    order = order_of(data.train, cell.training.batch_size, cell.seed)
     looked_at = min(order.batches_per_epoch, LOOKED_AT)
     steps = [k * order.batches_per_epoch // looked_at for k in range(looked_at)]
     batches = {step: data.train.batch(order.indices(step)) for step in steps}

@@ -141,10 +141,10 @@ class Asha(Judge):
 
     reduction: float = Field(default=3.0, gt=1)
 
-    def rungs(self) -> tuple[float, ...]:
-        """Return the shares of the budget at which settings are compared."""
+    def rungs(self, budget: float = 1.0) -> tuple[float, ...]:
+        """Return where in the budget settings are compared."""
         count = math.ceil(-math.log(self.grace) / math.log(self.reduction) - 1e-9)
-        return tuple(self.grace * self.reduction**k for k in range(count))
+        return tuple(self.grace * budget * self.reduction**k for k in range(count))
 
 
 class Median(Judge):
@@ -158,10 +158,10 @@ class Median(Judge):
     least: PositiveInt = 3
     """How many others must have come as far before anyone is stopped."""
 
-    def rungs(self) -> tuple[float, ...]:
-        """Return the shares of the budget at which settings are compared."""
+    def rungs(self, budget: float = 1.0) -> tuple[float, ...]:
+        """Return where in the budget settings are compared."""
         shares = (k / self.looks for k in range(1, self.looks))
-        return tuple(share for share in shares if share >= self.grace - 1e-9)
+        return tuple(share * budget for share in shares if share >= self.grace - 1e-9)
 
 
 class Scheduler(Settings):
@@ -174,8 +174,10 @@ class Scheduler(Settings):
     def _exactly_one(self) -> Self:
         if (self.asha is None) == (self.median is None):
             raise ValueError("give asha or median; without a scheduler every trial runs to its end")
-        if any(b - a < 0.01 for a, b in pairwise(self.rungs())):
-            raise ValueError("two rungs are less than 1 % of the budget apart: raise reduction")
+        if any(b - a < 0.01 - 1e-9 for a, b in pairwise(self.rungs())):
+            raise ValueError(
+                "two rungs are less than 1 % of the budget apart: raise grace or reduction"
+            )
         if not self.rungs():
             raise ValueError("nobody is ever compared: lower grace")
         return self
@@ -192,9 +194,9 @@ class Scheduler(Settings):
         assert rule is not None
         return rule
 
-    def rungs(self) -> tuple[float, ...]:
-        """Return the shares of the budget, below 1, at which settings are compared."""
-        return self.judge.rungs()
+    def rungs(self, budget: float = 1.0) -> tuple[float, ...]:
+        """Return where in the budget, before its end, settings are compared."""
+        return self.judge.rungs(budget)
 
 
 class Search(Settings):

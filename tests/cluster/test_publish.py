@@ -2,7 +2,7 @@ import pytest
 
 from assay.cluster.publish import publish, require_no_strangers
 from assay.errors import ConfigError
-from assay.result import read_results
+from assay.result import read_result, read_results
 from tests.cluster.test_preflight import suite
 from tests.tracking import toy
 
@@ -21,11 +21,12 @@ def files(folder) -> dict[str, int]:
 
 def test_the_folder_holds_result_curves_and_samples_of_each_cell(tmp_path, cells):
     folder = tmp_path / "published"
-    results = publish(suite(), [cell.key for cell in cells], tmp_path / "runs", folder)
+    assert publish(suite(), [cell.key for cell in cells], tmp_path / "runs", folder) == 3
     suffixes = (".json", ".metrics.jsonl", ".samples.npz")
     expected = {f"{cell.key}{suffix}" for cell in cells for suffix in suffixes}
     assert set(files(folder)) == expected | {"suite.json"}
-    assert read_results(folder) == results
+    stored = (tmp_path / "runs" / "cells" / cell.key / "result.json" for cell in cells)
+    assert read_results(folder) == [read_result(path) for path in stored]
 
 
 def test_what_has_not_changed_is_not_written_again(tmp_path, cells):
@@ -39,7 +40,8 @@ def test_what_has_not_changed_is_not_written_again(tmp_path, cells):
 def test_unfinished_cells_are_left_out(tmp_path, cells):
     missing = toy.cell(seed=9)
     keys = [cells[0].key, missing.key]
-    (result,) = publish(suite(), keys, tmp_path / "runs", tmp_path / "published")
+    assert publish(suite(), keys, tmp_path / "runs", tmp_path / "published") == 1
+    (result,) = read_results(tmp_path / "published")
     assert result.provenance.cell_key == cells[0].key
 
 

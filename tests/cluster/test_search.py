@@ -4,7 +4,9 @@ import json
 
 import pytest
 import yaml
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from assay.cell import Suite, load_suite
 from assay.cluster.search_outcome import write_best
@@ -364,6 +366,21 @@ def test_a_database_that_cannot_be_opened_is_one_sentence_without_its_password(t
     assert "\n" not in str(error.value)
     with pytest.raises(MachineError, match="cannot be opened"):
         Database("nonsense", tmp_path)
+
+
+def test_a_database_that_goes_away_ends_the_search_with_a_sentence(tmp_path, monkeypatch):
+    suite = line_suite({"trials": 3})
+    values = RDBStorage.set_trial_state_values
+
+    def gone(self, trial_id, state, values=None):
+        raise OperationalError("UPDATE trials", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", gone)
+    with pytest.raises(MachineError, match=r"cannot be used \(OperationalError: server closed"):
+        run(suite, tmp_path)
+
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", values)
+    assert [trial.state for trial in run(suite, tmp_path).trials] == ["complete"] * 3
 
 
 def test_the_database_is_the_option_else_the_environment_else_in_the_run_store(

@@ -20,6 +20,7 @@ class Host:
 
     address: str
     namespace: str | None = None
+    """Also its name; None is the machine itself."""
 
     @property
     def prefix(self) -> list[str]:
@@ -28,12 +29,14 @@ class Host:
 
     @property
     def machine_prefix(self) -> list[str]:
-        """What comes before a command that sees no process but its own.
+        """What comes before a command that has the host's name and sees no process but its own.
 
         A Ray driver joins the node whose processes it sees; of two nodes, it would join the head.
         """
-        alone = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
-        return [*self.prefix, *alone] if self.namespace else []
+        if self.namespace is None:
+            return []
+        alone = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+        return [*self.prefix, *alone, "sh", "-c", 'hostname "$0" && exec "$@"', self.namespace]
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -73,7 +76,18 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
         for host, other in ((first, second), (second, first)):
             # A process finds its own address by the way out, though neither host passes packets on.
             _ip("-n", host.namespace, "route", "add", "default", "via", other.address)
+            # `ip netns exec` puts these in the place of the machine's: no name is asked for.
+            names = f"127.0.0.1 localhost\n{host.address} {host.namespace}\n"
+            _write_for_namespace(stack, host, {"hosts": names, "resolv.conf": ""})
         yield first, second
+
+
+def _write_for_namespace(stack: contextlib.ExitStack, host: Host, files: dict[str, str]) -> None:
+    folder = Path(f"/etc/netns/{host.namespace}")
+    folder.mkdir(parents=True)
+    stack.callback(shutil.rmtree, folder)
+    for name, text in files.items():
+        (folder / name).write_text(text)
 
 
 def _may_make_namespaces(stack: contextlib.ExitStack, *hosts: Host) -> bool:

@@ -8,7 +8,6 @@ import os
 import pwd
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import psutil
 from tests.deployment.network import Host, two_hosts
 from tests.end_to_end.ray_head import ROOT, free_ports
 
-START_SECONDS = 120
+START_SECONDS = 240
 DRIVER = '{"driver": 1}'
 """A resource of the worker alone, as of the driver's node in cluster.yaml."""
 
@@ -61,7 +60,7 @@ class Stack:
         }
         return subprocess.run(
             [*self.hosts[0].prefix, *words],
-            env=_environment(self.folder / "home-user", token),
+            env=environment_of(self.folder / "home-user", token),
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -147,7 +146,7 @@ def _start_postgres(stack: Stack, started: contextlib.ExitStack) -> None:
     with (data / "data" / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 10.0.0.0/8 scram-sha-256\n")
     server = [*other, *server]
-    started_here = _start(stack, started, "postgres", server, stack.hosts[0], _environment(home))
+    started_here = _start(stack, started, "postgres", server, stack.hosts[0], environment_of(home))
     superuser = {
         "PGHOST": str(data),
         "PGPORT": str(stack.postgres),
@@ -155,7 +154,7 @@ def _start_postgres(stack: Stack, started: contextlib.ExitStack) -> None:
         "PGPASSWORD": stack.secret("postgres_password"),
         "SECRETS": str(stack.folder / "secrets"),
     }
-    environment = _environment(home, superuser)
+    environment = environment_of(home, superuser)
     ready = ["psql", "--dbname=postgres", "--command=SELECT 1"]
     started_here.wait_until(lambda: _succeeds(ready, environment))
     subprocess.run([ROOT / "docker" / "databases.sh"], check=True, env=environment)
@@ -164,7 +163,7 @@ def _start_postgres(stack: Stack, started: contextlib.ExitStack) -> None:
 def _start_s3_and_mlflow(stack: Stack, started: contextlib.ExitStack) -> None:
     head = stack.hosts[0]
     home = stack.folder / "home-mlflow"
-    environment = _environment(
+    environment = environment_of(
         home,
         {
             "SECRETS": str(stack.folder / "secrets"),
@@ -199,7 +198,7 @@ def _start_ray(stack: Stack, started: contextlib.ExitStack, gcs: int, cache: Pat
     ours["worker"] += ["--resources", DRIVER]
     for role, host in zip(ours, stack.hosts, strict=True):
         home = stack.folder / f"home-{role}"
-        environment = _environment(
+        environment = environment_of(
             home,
             {
                 "SECRETS": str(stack.folder / "secrets"),
@@ -268,15 +267,14 @@ def _start(
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a process and everything that it started."""
+    family = [psutil.Process(process.pid)]
     with contextlib.suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        for each in (*family, psutil.Process(process.pid)):
+        family += family[0].children(recursive=True)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for each in family:
             with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        psutil.wait_procs(family, timeout=10)
+                end(each)
+        _, family = psutil.wait_procs(family, timeout=15)
     process.wait(10)
 
 
@@ -285,7 +283,7 @@ def _succeeds(command: Sequence[str | Path], environment: Mapping[str, str]) -> 
     return done.returncode == 0
 
 
-def _environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment_of(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment with a home of its own, that nobody else's secrets are in."""
     home.mkdir(exist_ok=True, mode=0o700)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

@@ -94,3 +94,14 @@ def test_a_wrong_role_is_refused():
     )
     assert done.returncode == 2
     assert "not 'haed'" in done.stderr
+
+
+@pytest.mark.parametrize("role", ["head", "worker", "mlflow", "bucket", "user"])
+def test_a_missing_secret_ends_the_container_before_it_starts(role, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "SECRETS": str(tmp_path)}
+    done = subprocess.run(
+        [DOCKER / "start.sh", role], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert f"start.sh: {tmp_path}/" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """docker/kuberay/rayjob.yaml: KubeRay and Kubernetes know its fields; what it promises holds."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,17 @@ def test_images_and_ray_are_of_this_version(cluster, pods):
         image_tag(pod["spec"]["containers"][0]["image"])
 
 
-def test_the_job_file_and_the_suite_are_in_the_image(objects):
-    words = objects["RayJob"]["spec"]["entrypoint"].split()
-    for path in (word for word in words if word.startswith("/")):
-        assert (ROOT / Path(path).relative_to("/home/ray/assay")).exists()
+def test_what_the_job_runs_is_in_the_image_and_asks_what_a_node_has(objects, cluster):
+    entrypoint = objects["RayJob"]["spec"]["entrypoint"]
+    image = (ROOT / "docker" / "Dockerfile").read_text()
+    for path in re.findall(r"/home/ray/assay/(\S+)", entrypoint):
+        assert (ROOT / path).exists()
+        assert re.search(rf"^COPY .* {path.partition('/')[0]} ", image, re.MULTILINE)
+    (gpu,) = cluster["workerGroupSpecs"]
+    requests = gpu["template"]["spec"]["containers"][0]["resources"]["requests"]
+    asked = re.search(r"nodes.py (\d+) --cpus (\d+) --gpus (\d+) ", entrypoint)
+    assert asked is not None
+    assert int(asked[1]) <= gpu["maxReplicas"]
+    assert (asked[2], asked[3]) == (requests["cpu"], requests["nvidia.com/gpu"])
+    assert gpu["rayStartParams"] == {"num-cpus": requests["cpu"]}
+    assert f"resources.cpus={asked[2]} --set resources.gpus={asked[3]}" in entrypoint

@@ -1,4 +1,4 @@
-"""A cell trained from shards: the same to the last bit from anywhere, and after any interruption."""
+"""A cell trained from shards: the same to the last bit from anywhere, interrupted or not."""
 
 import pytest
 

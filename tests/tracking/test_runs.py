@@ -1,6 +1,7 @@
 """MLflow is a view of the files: whatever is done twice, or stopped in between, ends the same."""
 
 import json
+import multiprocessing
 import threading
 import time
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.tracking import Runs, Tracker
+from assay.tracking import Destination, Runs, Tracker
 from assay.tracking.audit import recorded_runs
 from assay.tracking.destination import this_process
 from tests.tracking import toy
@@ -270,6 +271,23 @@ def test_no_run_ends_before_it_starts_even_if_the_clock_is_set_back(runs, tmp_pa
     assert parent is not None
     for run in (parent, child):
         assert run.info.start_time <= run.info.end_time
+
+
+def open_runs(target) -> None:
+    Runs(target)
+
+
+def test_processes_that_open_a_new_sqlite_store_at_once_do_not_spoil_it(tmp_path):
+    target = Destination.of(tmp_path, "drill", "a drill")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["assay.tracking.runs"])
+    children = [processes.Process(target=open_runs, args=(target,)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+    assert [child.exitcode for child in children] == [0] * 4
+    assert Runs(target).children() == []
 
 
 def test_two_drivers_that_begin_at_once_make_one_suite(target, tmp_path):

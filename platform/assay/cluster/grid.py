@@ -24,7 +24,7 @@ from assay.cluster.storage import open_to_everyone, require_writable
 from assay.cluster.trials import concurrent_cells, run_trials
 from assay.errors import MachineError
 from assay.reference import cached_reference, write_reference
-from assay.result import Failure, FailureKind, Reference, Result, write_json
+from assay.result import Failure, FailureKind, write_json
 from assay.run import cell_directory, finished, set_aside
 from assay.store import sets
 from assay.tracking import Destination, Tracker
@@ -53,11 +53,10 @@ class Options:
 class SuiteOutcome:
     """What became of a suite."""
 
-    results: list[Result]
-    """Of every finished cell of the suite, now and before."""
-    reference: Reference | None
+    finished: int
+    """Cells of the suite with a result, now and before."""
     folder: Path
-    """Where they are published."""
+    """Where the results are published, beside the reference row."""
     reused: int
     failures: Mapping[str, str]
     """Reason by label and seed, of the cells that ended without a result."""
@@ -93,7 +92,7 @@ def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -
     tracker = Tracker(work.tracked, storage)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
     try:
-        results, reference = _compute(work, tracker)
+        count = _compute(work, tracker)
         status = "FAILED" if work.failures else "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
@@ -102,8 +101,7 @@ def run_suite(suite: Suite, storage: Path, options: Options, console: Console) -
         with session.uninterrupted():
             tracker.end(status)
     return SuiteOutcome(
-        results=results,
-        reference=reference,
+        finished=count,
         folder=work.folder,
         reused=len(work.reused),
         failures=work.failures,
@@ -134,7 +132,7 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     return work
 
 
-def _compute(work: _Work, tracker: Tracker) -> tuple[list[Result], Reference]:
+def _compute(work: _Work, tracker: Tracker) -> int:
     reference = cached_reference(work.folder, work.cells[0])
     with contextlib.ExitStack() as stack:
         if work.pending or reference is None:
@@ -145,19 +143,19 @@ def _compute(work: _Work, tracker: Tracker) -> tuple[list[Result], Reference]:
         tracker.begin()
         tracker.mirror(cell.key for cell in work.reused)
         if work.reused:
-            count = f"{len(work.reused)} of {len(work.reused) + len(work.pending)} cells"
-            work.console.print(f"{count} are finished already and reused", highlight=False)
+            some = f"{len(work.reused)} of {len(work.reused) + len(work.pending)} cells"
+            work.console.print(f"{some} are finished already and reused", highlight=False)
         if work.pending:
             _run_pending(work, tracker)
             done = (c.key for c in work.pending if finished(work.storage, c.key))
             tracker.mirror(done)
         # Before the data's row, which may fail: what is finished is published whatever comes.
         keys = [cell.key for cell in work.cells]
-        results = publish.publish(work.suite, keys, work.storage, work.folder)
+        count = publish.publish(work.suite, keys, work.storage, work.folder)
         if reference is None:
             reference = reference_on_cluster(work.suite, work.cells[0], _forwarded())
             write_reference(work.folder, reference)
-    return results, reference
+    return count
 
 
 def _run_pending(work: _Work, tracker: Tracker) -> None:

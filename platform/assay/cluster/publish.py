@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.cell import Suite
 from assay.errors import ConfigError
-from assay.result import KEY, Result, write_bytes
+from assay.result import KEY, write_bytes
 from assay.run import cell_directory, finished
 
 SOURCES = {
@@ -44,8 +44,10 @@ def require_no_strangers(folder: Path, keys: Iterable[str], storage: Path) -> No
         )
 
 
-def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> list[Result]:
-    """Bring `folder` up to date with the run store and return the results that it now holds.
+def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> int:
+    """Bring `folder` up to date with the run store; return how many results it now holds.
+
+    One result is in memory at a time, however large the suite.
 
     Args:
         suite: What was run.
@@ -60,20 +62,19 @@ def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> l
     for key in _strangers(folder, keys):
         for suffix in SOURCES:
             (folder / f"{key}{suffix}").unlink(missing_ok=True)
-    results = []
+    count = 0
     for key in keys:
         directory = cell_directory(storage, key)
-        result = finished(storage, key)
-        if result is None:
+        if finished(storage, key) is None:
             continue
-        results.append(result)
+        count += 1
         for suffix, name in SOURCES.items():
             if (directory / name).exists():
                 _write_if_new(folder / f"{key}{suffix}", (directory / name).read_bytes())
-    if results:
+    if count:
         text = json.dumps(suite.model_dump(mode="json"), indent=1) + "\n"
         _write_if_new(folder / "suite.json", text.encode())
-    return results
+    return count
 
 
 def _strangers(folder: Path, keys: Iterable[str]) -> list[str]:

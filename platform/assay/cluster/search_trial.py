@@ -16,6 +16,7 @@ from assay import attempts
 from assay.cell import Cell
 from assay.cluster.drain import node_is_drained
 from assay.cluster.orders import Orders
+from assay.cluster.stream import through_ray_data
 from assay.cluster.stopping import Rung
 from assay.cluster.trial import explain, kind_of, throttled
 from assay.config import did_you_mean, validate
@@ -54,8 +55,9 @@ def try_setting(config: Mapping[str, Any], orders: SearchOrders) -> None:
     os.environ.update(orders.common.environment)
     trial = _Trial(config, orders)
     try:
-        trial.climb()
-        trial.finish()
+        with through_ray_data():
+            trial.climb()
+            trial.finish()
         tune.report({"phase": "done", "fraction": 1.0})
     except Exception as error:  # noqa: BLE001  one setting's fault never stops the others
         reason = explain(error, cell_directory(orders.common.storage, trial.key))

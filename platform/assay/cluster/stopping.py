@@ -45,9 +45,10 @@ def rungs(search: Search, budget: Budget) -> tuple[Rung, ...]:
     if search.scheduler is None:
         return ()
     clock = CLOCKS[budget.unit]
+    shares, times = search.scheduler.rungs(), search.scheduler.rungs(budget.amount)
     return tuple(
-        Rung(round(100 * fraction), fraction, clock, fraction * budget.amount)
-        for fraction in search.scheduler.rungs()
+        Rung(round(100 * share), share, clock, time)
+        for share, time in zip(shares, times, strict=True)
     )
 
 
@@ -143,10 +144,9 @@ def scheduler(search: Search, budget: Budget, memory: Memory) -> TrialScheduler:
             reduction_factor=asha.reduction,
         )
     else:
-        judge = search.scheduler.judge
         made = RememberingMedian(
             **common,
-            grace_period=judge.grace * budget.amount,
+            grace_period=steps[0].time,
             min_samples_required=search.scheduler.median.least,  # pyright: ignore
             # Never pause: a paused trial would give up its place for nothing.
             min_time_slice=math.inf,  # pyright: ignore[reportArgumentType]

@@ -61,8 +61,8 @@ def _read_together(place: Place, names: list[str]) -> "MaterializedDataset":
     import ray  # Ray Data takes seconds to import, and most cells need none of it
     import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it would tell of every pipeline
     ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
     items = [{"place": place.root, "name": name} for name in names]
     shards = ray.data.from_items(items, override_num_blocks=len(items)).map(
         _read,

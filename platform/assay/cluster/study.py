@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -33,6 +33,24 @@ from assay.search import Search
 BUSY_SECONDS = 60
 """How long SQLite waits for another writer."""
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Say in one sentence that the database cannot be reached; also a decorator.
+
+    Raises:
+        MachineError: it cannot.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = error.__cause__ or error
+        fault = " ".join(str(getattr(cause, "orig", None) or cause).split())[:200]
+        raise MachineError(
+            f"Optuna's database cannot be used ({type(error).__name__}: {fault}): what is trained "
+            "is kept; the same command goes on when it is back"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -170,12 +188,14 @@ class VariantStudy:
         return self.study.get_trials(deepcopy=False)
 
     @property
+    @reached()
     def left(self) -> int:
         """How many trials have not come to an end."""
         return max(self.search.total, len(self.trials)) - sum(
             trial.state.is_finished() for trial in self.trials
         )
 
+    @reached()
     def propose(self) -> Proposal | None:
         """Return the next setting: one that was begun before, else a new one; None if all are.
 
@@ -199,11 +219,13 @@ class VariantStudy:
             trial.set_user_attr("cells", dict(zip(map(str, self.suite.seeds), keys, strict=True)))
             return Proposal(trial.number, cells, self._known(keys), aside)
 
+    @reached()
     def seen(self, number: int) -> dict[int, float]:
         """Return what the scheduler saw of a trial, by per cent of the budget."""
         found = self.trials[number].intermediate_values
         return {percent: self._sign * found[percent] for percent in sorted(found)}
 
+    @reached()
     def saw(self, number: int, percent: int, value: float) -> None:
         """Keep what the scheduler sees, so that a resumed search can show it to it again.
 
@@ -212,20 +234,24 @@ class VariantStudy:
         """
         self._rdb.set_trial_intermediate_value(self._id(number), percent, self._sign * value)
 
+    @reached()
     def complete(self, number: int, values: list[float]) -> None:
         """End a trial with the values of its objectives."""
         self.study.tell(number, values)
 
+    @reached()
     def stop(self, number: int, reason: str) -> None:
         """End a trial that the scheduler stopped."""
         self._rdb.set_trial_user_attr(self._id(number), "reason", reason)
         self.study.tell(number, state=TrialState.PRUNED)
 
+    @reached()
     def fail(self, number: int, reason: str) -> None:
         """End a trial that has no values."""
         self._rdb.set_trial_user_attr(self._id(number), "reason", reason)
         self.study.tell(number, state=TrialState.FAIL)
 
+    @reached()
     def release(self) -> None:
         """Leave no trial RUNNING: what has not come to its end waits for the next driver."""
         for trial in self.trials:
@@ -238,7 +264,7 @@ class VariantStudy:
         return -1 if watched and watched.better != self.search.objectives[0].better else 1
 
     @property
-    def _device(self) -> Any:
+    def _device(self) -> Literal["cpu", "cuda"]:
         return "cuda" if self.suite.resources.gpus else "cpu"
 
     def _id(self, number: int) -> int:

@@ -28,6 +28,8 @@ from assay.tracking import Recorder
 from assay.training import memory
 from assay.training.parallel import DistributedWorkers
 
+REPORT_SECONDS = 5.0
+"""Least time between two reports of progress: each waits for Ray Train's next look, every 2 s."""
 log = logging.getLogger(__name__)
 
 
@@ -103,10 +105,15 @@ def _train_here(config: dict[str, Any]) -> None:
         fresh = orders.fresh and not attempts.read(directory)
         recorder = Recorder(orders.destination, cell, directory, fresh=fresh)
 
+    told = -REPORT_SECONDS
+
     def watch(progress: Report) -> None:
+        nonlocal told
         if recorder is not None:
             recorder.watch(progress)
-        if progress.phase != "waiting":  # the first worker waits alone
+        # All workers report together or none: the seconds are those of the first one's clock.
+        if progress.phase != "waiting" and progress.seconds >= told + REPORT_SECONDS:
+            told = progress.seconds
             ray.train.report(asdict(progress))
 
     manner = Manner(math.inf, orders.series, node_is_drained())

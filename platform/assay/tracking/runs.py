@@ -4,6 +4,7 @@ Everything is searched for before it is created and may be done twice without ha
 process, at any time, can carry on where another one stopped.
 """
 
+import contextlib
 import hashlib
 import json
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
@@ -43,8 +45,9 @@ class Runs:
     def __init__(self, destination: Destination) -> None:
         settle_environment()
         self.destination = destination
-        self.client = MlflowClient(tracking_uri=destination.uri)
-        self.experiment = self._find_or_create_experiment().experiment_id
+        with _alone_in(destination):
+            self.client = MlflowClient(tracking_uri=destination.uri)
+            self.experiment = self._find_or_create_experiment().experiment_id
         self._last_steps: dict[str, dict[str, int]] = {}
 
     def parent(self) -> Run | None:
@@ -229,6 +232,12 @@ class Runs:
     def _tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         entries = [RunTag(name, value[:TAG_LENGTH]) for name, value in tags.items()]
         self.client.log_batch(run_id, tags=entries)
+
+
+def _alone_in(destination: Destination) -> contextlib.AbstractContextManager[object]:
+    """Keep other processes out while a SQLite store makes its tables: two at once spoil it."""
+    path = destination.uri.removeprefix("sqlite:///")
+    return contextlib.nullcontext() if path == destination.uri else FileLock(f"{path}.lock")
 
 
 def file_digest(path: Path) -> str:

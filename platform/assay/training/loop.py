@@ -39,7 +39,7 @@ from assay.training.optimizer import (
     optimizer_tensors,
     restore_optimizer,
 )
-from assay.training.order import BatchOrder
+from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor
 
@@ -85,9 +85,7 @@ class Training:
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
-        self.order = BatchOrder(
-            len(data.train), cell.training.batch_size, cell.seed, data.train.lengths
-        )
+        self.order = order_of(data.train, cell.training.batch_size, cell.seed)
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self._step_parts: dict[str, Tensor] = {}
         self._steps_in_row = 0
@@ -114,6 +112,7 @@ class Training:
             MachineError: a checkpoint could not be written.
         """
         tick = self._tick()
+        read_ahead(self.data.train, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
             self._enter_stage_of(self.fraction)
             self._step()

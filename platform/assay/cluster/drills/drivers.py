@@ -41,10 +41,9 @@ class TwoDrivers(Drill):
         for driver in drivers:
             driver.expect(0)
         for cell in scene.cells:
-            if scene.starts(cell.key) != 1:
-                raise PromiseError(
-                    f"cell {cell.label} was begun {scene.starts(cell.key)} times by two drivers"
-                )
+            starts = len(scene.starts(cell.key))
+            if starts != 1:
+                raise PromiseError(f"cell {cell.label} was begun {starts} times by two drivers")
 
 
 def _keys(scene: Scene) -> list[str]:

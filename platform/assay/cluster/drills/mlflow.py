@@ -104,9 +104,10 @@ class MlflowDown(Drill):
 class MlflowKilled(Drill):
     """SIGKILL the MLflow server while curves are being written, twice.
 
-    The first time it is started again on the same database while the suite goes on; the second
-    time it stays dead until the command has ended, and the same command is given again. Training
-    should not stop, and no point of a curve should be missing or there twice.
+    The first time it is started again on the same database while the suite goes on (cells that
+    train stand still until it answers); the second time it stays dead until the command has ended,
+    and the same command is given again. Training should not stop, and no point of a curve should
+    be missing or there twice.
     """
 
     fault = "MLflow killed in mid-write"
@@ -121,9 +122,11 @@ class MlflowKilled(Drill):
         server.start()
         driver = scene.start(MLFLOW_TRACKING_URI=server.uri)
         self._kill_in_mid_write(scene, server)
-        server.start()
-        points = server.points()
         injection = scene.record()
+        scene.wait(lambda: _is_missed(scene), "a cell says that MLflow is away")
+        with scene.standing_still():
+            server.start()
+        points = server.points()
         scene.wait(lambda: server.points() > points, "MLflow is written to again")
         injection.recovered_at = time.monotonic()
         self._kill_in_mid_write(scene, server)
@@ -135,7 +138,11 @@ class MlflowKilled(Drill):
         injection.recovered_at = time.monotonic()
 
     def _kill_in_mid_write(self, scene: Scene, server: Server) -> None:
-        scene.wait_for_a_training_cell()
         points = server.points()
         scene.wait(lambda: server.points() > points, "a curve is being written")
         server.kill()
+
+
+def _is_missed(scene: Scene) -> bool:
+    logs = scene.temporary.glob("ray/session_2*/logs/worker-*.err")
+    return any("cannot be used" in path.read_text(errors="replace") for path in logs)

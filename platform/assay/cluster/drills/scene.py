@@ -21,6 +21,7 @@ from typing import Self
 import psutil
 import yaml
 
+from assay import attempts
 from assay.cell import Cell, select
 from assay.cluster.drills import suite as drill_suite
 from assay.errors import AssayError, MachineError
@@ -180,11 +181,9 @@ class Scene:
         """Say whether a cell has a result."""
         return (self.directory(key) / "result.json").exists()
 
-    def starts(self, key: str) -> int:
-        """Return how often a cell was begun or taken up again."""
-        with contextlib.suppress(FileNotFoundError):
-            return len((self.directory(key) / "attempts.jsonl").read_text().splitlines())
-        return 0
+    def starts(self, key: str) -> list[int]:
+        """Return the process of every start of a cell, oldest first."""
+        return [line["pid"] for line in attempts.read(self.directory(key))]
 
     def checkpoints(self, key: str) -> list[Path]:
         """Return a cell's whole checkpoints, the newest first."""
@@ -278,6 +277,19 @@ class Scene:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.wait(10)
         return self.record(key, pid=process.pid, since=at)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Suspend every process that trains a cell."""
+        trainers = [process for cell in self.cells if (process := self.trainer(cell.key))]
+        for process in trainers:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in trainers:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def processes(self) -> list[psutil.Process]:
         """Return every living process of the scene."""
