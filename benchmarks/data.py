@@ -23,14 +23,14 @@ def seconds_to_open(name: str) -> float:
     times = []
     for _ in range(REPEATS):
         begin = time.perf_counter()
-        MoleculeRecords(sets.open_set(name), "train")
+        MoleculeRecords(sets.open_packed(name), "train")
         times.append(time.perf_counter() - begin)
     return float(np.median(times))
 
 
 def molecules_per_second(name: str) -> tuple[float, float]:
     """Return the throughput of an epoch of like-sized batches, and its share of padding."""
-    packed = sets.open_set(name)
+    packed = sets.open_packed(name)
     train = MoleculeRecords(packed, "train")
     order = BatchOrder(len(train), BATCH, seed=0, lengths=train.lengths)
     batches = [order.indices(step) for step in range(order.batches_per_epoch)]

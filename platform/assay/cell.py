@@ -171,6 +171,11 @@ class Suite(Settings):
         return self.resources.at_once(cpus, gpus)
 
     @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where its cells are trained."""
+        return "cuda" if self.resources.gpus else "cpu"
+
+    @property
     def evaluates_apart(self) -> EvaluationResources | None:
         """What an evaluation takes as a task of its own; None if it is no such task."""
         if self.evaluation is None and self.resources.most_workers > 1:

@@ -48,7 +48,7 @@ def test_a_worker_must_fit_one_node():
 
 def test_the_parts_of_two_nodes_do_not_make_one():
     nodes = [{"CPU": 8.0}, {"CPU": 1.0, "GPU": 1.0}]
-    with pytest.raises(MachineError, match="1 × 4 CPUs and 1 GPUs for a cell; .* room for 0"):
+    with pytest.raises(MachineError, match=r"1 × 4 CPUs and 1 GPUs for a cell; .* room for 0"):
         preflight.require_resources(suite(cpus=4, gpus=1), nodes)
 
 
@@ -58,7 +58,7 @@ def test_all_workers_of_a_cell_must_fit_the_cluster():
     with pytest.raises(MachineError, match=r"asks 4 × 2 GPUs for a cell; the cluster has 1: lower"):
         preflight.require_resources(asked, nodes)
     preflight.require_resources(asked, [{"CPU": 2.0, "GPU": 4.0}] * 2)
-    with pytest.raises(MachineError, match="4 × 1 CPUs and 2 GPUs for a cell; .* room for 3"):
+    with pytest.raises(MachineError, match=r"4 × 1 CPUs and 2 GPUs for a cell; .* room for 3"):
         preflight.require_resources(asked, [{"CPU": 8.0, "GPU": 3.0}] * 3)
 
 

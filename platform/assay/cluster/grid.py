@@ -5,7 +5,6 @@ checkpoint and a finished one is recognised by its result.
 """
 
 import contextlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from assay import provenance
 from assay.cell import Cell, Suite, select
 from assay.cluster import preflight, publish, session
 from assay.cluster.display import display
-from assay.cluster.orders import Orders
+from assay.cluster.orders import Orders, forwarded
 from assay.cluster.progress import Board
 from assay.cluster.reference import reference_on_cluster
 from assay.cluster.storage import open_to_everyone, require_writable
@@ -29,8 +28,6 @@ from assay.run import cell_directory, finished, set_aside
 from assay.store import sets
 from assay.tracking import Destination, Tracker
 from assay.training.execution import Execution
-
-FORWARDED = ("ASSAY_DATA", "ASSAY_CACHE", "ASSAY_SHARDS")
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     if remark:
         console.print(remark, highlight=False, soft_wrap=True)
     packed = sets.prepare(suite.data)
-    cells = suite.cells(packed.digest, _device(suite))
+    cells = suite.cells(packed.digest, suite.device)
     labels = {select(cells, label).label for label in options.only}
     folder = (options.results or publish.default_folder(storage, suite.name)).absolute()
     publish.require_no_strangers(folder, [cell.key for cell in cells], storage)
@@ -153,7 +150,7 @@ def _compute(work: _Work, tracker: Tracker) -> int:
         keys = [cell.key for cell in work.cells]
         count = publish.publish(work.suite, keys, work.storage, work.folder)
         if reference is None:
-            reference = reference_on_cluster(work.suite, work.cells[0], _forwarded())
+            reference = reference_on_cluster(work.suite, work.cells[0], forwarded())
             write_reference(work.folder, reference)
     return count
 
@@ -177,7 +174,7 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
     orders = Orders(
         storage=work.storage,
         execution=Execution(
-            device=_device(work.suite),
+            device=work.suite.device,
             threads=resources.cpus,
             checkpoint_seconds=work.options.checkpoint_seconds,
             workers=resources.most_workers,
@@ -187,7 +184,7 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
         evaluation=work.suite.evaluates_apart,
         destination=work.tracked,
         fresh=work.options.fresh,
-        environment=_forwarded(),
+        environment=forwarded(),
     )
     names = {cell.key: _name(cell) for cell in (*work.reused, *work.pending)}
     board = Board(names, concurrent_cells(work.suite, work.options.max_concurrent))
@@ -197,20 +194,5 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
         run_trials(work.suite, work.pending, orders, board, on_failure)
 
 
-def _device(suite: Suite) -> Literal["cpu", "cuda"]:
-    return "cuda" if suite.resources.gpus else "cpu"
-
-
 def _name(cell: Cell) -> str:
     return f"{cell.label} s{cell.seed}"
-
-
-def _forwarded() -> dict[str, str]:
-    found = {name: os.environ.get(name) for name in FORWARDED}
-    places = {
-        name: value if "://" in value else str(Path(value).absolute())
-        for name, value in found.items()
-        if value
-    }
-    job = session.job_id()
-    return places | ({provenance.JOB_VARIABLE: job} if job else {})

@@ -64,7 +64,8 @@ def require_state_api() -> None:
         what = " ".join(str(error).split())[:300]
         raise MachineError(
             f"Ray's State API does not answer ({what}): start the head with its dashboard "
-            "(`ray start --head --include-dashboard=true`)"
+            "(`ray start --head --include-dashboard=true`), and with --dashboard-host=0.0.0.0 if "
+            "this driver is on another node"
         ) from error
 
 

@@ -18,8 +18,7 @@ from assay import provenance
 from assay.cell import Suite
 from assay.cluster import preflight, publish, session
 from assay.cluster.display import display
-from assay.cluster.grid import _device, _forwarded
-from assay.cluster.orders import Orders
+from assay.cluster.orders import Orders, forwarded
 from assay.cluster.progress import Board
 from assay.cluster.search_outcome import record, write_best
 from assay.cluster.search_trial import SearchOrders
@@ -166,7 +165,7 @@ def _run(work: _Work, study: VariantStudy, tracker: Tracker) -> None:
     common = Orders(
         storage=work.storage,
         execution=Execution(
-            device=_device(suite),
+            device=suite.device,
             threads=resources.cpus,
             checkpoint_seconds=work.options.checkpoint_seconds,
         ),
@@ -174,7 +173,7 @@ def _run(work: _Work, study: VariantStudy, tracker: Tracker) -> None:
         evaluation=None,
         destination=work.tracked,
         fresh=False,
-        environment=_forwarded(),
+        environment=forwarded(),
     )
     orders = SearchOrders(common, rungs(search, suite.budget), search.watched)
     count = max(search.total, len(study.trials))

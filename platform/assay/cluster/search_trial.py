@@ -16,8 +16,8 @@ from assay import attempts
 from assay.cell import Cell
 from assay.cluster.drain import node_is_drained
 from assay.cluster.orders import Orders
-from assay.cluster.stream import through_ray_data
 from assay.cluster.stopping import Rung
+from assay.cluster.stream import through_ray_data
 from assay.cluster.trial import explain, kind_of, throttled
 from assay.config import did_you_mean, validate
 from assay.errors import (

@@ -15,7 +15,7 @@ from assay.cluster.search_trial import SearchOrders, try_setting
 from assay.cluster.stopping import RememberingAsha, RememberingMedian, scheduler
 from assay.cluster.storage import private_folder
 from assay.cluster.study import VariantStudy
-from assay.cluster.trials import RESTARTS, _quieten_tune, trial_resources
+from assay.cluster.trials import RESTARTS, quieten_tune, trial_resources
 from assay.config import canonical_json
 from assay.errors import AssayError
 
@@ -132,7 +132,7 @@ def run_study(study: VariantStudy, orders: SearchOrders, board: Board, on_stop: 
     Raises:
         AssayError: something is amiss that no setting is to blame for.
     """
-    _quieten_tune()
+    quieten_tune()
     # Rows about progress carry no figure to judge by.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     searcher = StudySearcher(study, board, on_stop)

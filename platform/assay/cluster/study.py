@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import optuna
 from filelock import FileLock, Timeout
@@ -210,7 +209,9 @@ class VariantStudy:
                 return None
             trial = self.study.ask(distributions(self.search.space))
             try:
-                cells = self.suite.setting(self.variant, trial.params, self.digest, self._device)
+                cells = self.suite.setting(
+                    self.variant, trial.params, self.digest, self.suite.device
+                )
             except ConfigError as error:
                 self.fail(trial.number, str(error))
                 continue
@@ -262,10 +263,6 @@ class VariantStudy:
     def _sign(self) -> int:
         watched = self.search.watched
         return -1 if watched and watched.better != self.search.objectives[0].better else 1
-
-    @property
-    def _device(self) -> Literal["cpu", "cuda"]:
-        return "cuda" if self.suite.resources.gpus else "cpu"
 
     def _id(self, number: int) -> int:
         return self.trials[number]._trial_id

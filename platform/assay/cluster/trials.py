@@ -45,7 +45,7 @@ def run_trials(
     Tune's own state and output are of no use here: the first goes to a folder that is removed at
     the end, the second is turned off in favour of the board.
     """
-    _quieten_tune()
+    quieten_tune()
     space = [{"key": cell.key, "cell": canonical_json(cell)} for cell in cells]
     evaluations = Evaluations({cell.key: cell for cell in cells}, orders, board, on_failure)
     trainable = tune.with_parameters(_trainable, orders=orders)
@@ -138,7 +138,8 @@ class _Watcher(tune.Callback):
         self._on_failure(_key_of(trial), reason, "died")
 
 
-def _quieten_tune() -> None:
+def quieten_tune() -> None:
+    """Keep Tune from printing and from handling signals: the board and the driver do."""
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new output prints a banner even when silent

@@ -54,10 +54,12 @@ def main() -> int:
     """Carry out the drill named first in the folder named second, here."""
     from assay.cluster.drills import catalog
     from assay.cluster.drills.drill import carry_out_here
+    from assay.cluster.session import stoppable
 
     name, folder = sys.argv[1], Path(sys.argv[2])
     try:
-        outcome = carry_out_here(name, catalog.find(name), folder)
+        with stoppable():
+            outcome = carry_out_here(name, catalog.find(name), folder)
     except AssayError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

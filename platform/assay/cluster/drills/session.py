@@ -9,6 +9,7 @@ from pathlib import Path
 from assay.cluster.drills import catalog
 from assay.cluster.drills.drill import carry_out
 from assay.cluster.drills.verdict import Skipped, Verdict
+from assay.cluster.session import stoppable
 
 
 def descriptions() -> dict[str, str]:
@@ -37,7 +38,8 @@ def carry_out_all(
         say(f"{name}: {drill.fault}")
         folder = home.absolute() / name
         shutil.rmtree(folder, ignore_errors=True)
-        outcome = carry_out(name, drill, folder)
+        with stoppable():  # so that nothing of a scene outlives a drill that is stopped
+            outcome = carry_out(name, drill, folder)
         outcomes.append(outcome)
         broken = isinstance(outcome, Verdict) and not outcome.kept
         if broken:
