@@ -134,7 +134,7 @@ def test_a_suite_that_asks_too_much_is_refused_before_it_starts(head, storage):
     command = f"python jobs/benchmark_grid.py --storage {storage} --set resources.cpus=4 --fresh"
     status, log = head.run(command, 60)
     assert status == JobStatus.FAILED
-    assert "asks 1 × 4 CPUs a cell; the largest node of the cluster has 2" in log
+    assert "asks 1 × 4 CPUs for a cell; the cluster has 2: lower resources.cpus" in log
 
 
 def test_a_request_without_a_token_is_refused(head):

@@ -4,6 +4,7 @@ import torch
 
 from assay.cell import load_suite
 from assay.chemistry.formats import read_molecules
+from assay.errors import ConfigError
 from assay.generation.task import GenerationTask
 from assay.store import sets
 from assay.task import Stage
@@ -99,3 +100,11 @@ def test_the_data_row_is_scored_by_the_same_code(task):
 
     assert estimates["edm/validity"].n == len(task.data().test)
     assert estimates["edm/atom_stability"].value > 0.9
+
+
+def test_a_set_without_molecules_is_refused_in_one_sentence(mini):
+    sets.prepare("mini_links")
+    suite = load_suite(ROOT / "sweeps" / "grid_mini.yaml", ("data=mini_links",))
+    (cell, *_) = suite.cells(sets.open_set("mini_links").digest)
+    with pytest.raises(ConfigError, match="mini_links: holds no molecules in space"):
+        GenerationTask(cell)

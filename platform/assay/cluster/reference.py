@@ -1,4 +1,4 @@
-"""The data's own row, computed on a worker, which has torch and the data at hand."""
+"""What models are held against, computed on a worker, which has torch and the data at hand."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def reference_on_cluster(suite: Suite, cell: Cell, environment: Mapping[str, str
     except RayError as error:
         cause = str(error).strip().splitlines()[-1]
         raise MachineError(
-            f"{cell.data.name}: the data's own row could not be computed ({cause}); the cells are "
+            f"{cell.data.name}: the reference row could not be computed ({cause}); the cells are "
             "finished and published: the same command tries the row again"
         ) from error
     return validate(Reference, json.loads(text), "reference row")

@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from assay.cell import Cell
 from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import write_npz
-from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, size_histogram, splits
+from assay.generation.data.molecules import (
+    VOCABULARY,
+    MoleculeBatch,
+    holding_molecules,
+    size_histogram,
+    splits,
+)
 from assay.generation.denoiser import Atoms, Denoiser, Prediction
 from assay.generation.metrics import edm
 from assay.generation.metrics.known import known_smiles
@@ -41,7 +47,7 @@ class GenerationTask(Task):
         self.cell = cell
         self.chosen = cast(GenerationSettings, cell.settings)
         self.unit = self.chosen.coordinate_unit_angstrom
-        self.prepared = sets.open_set(cell.data.name)
+        self.prepared = holding_molecules(sets.open_set(cell.data.name))
         self.process = self._process()
         self.samples: Molecules | None = None
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.chemistry.molecules import Molecules
-from assay.errors import DataError
+from assay.errors import ConfigError, DataError
 from assay.store.packed import PackedSet, Split
 from assay.store.sets import Prepared
 from assay.store.shards import ShardedSet
@@ -132,6 +132,20 @@ class ShardedMolecules:
         )
         back = np.argsort(np.concatenate(places))
         return _padded(molecules, molecules.offsets[back], molecules.n_atoms[back], records_B)
+
+
+def holding_molecules(prepared: Prepared) -> Prepared:
+    """Return a prepared set as one of molecules.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
+    if isinstance(prepared, PackedSet) and "positions" not in prepared.arrays:
+        raise ConfigError(
+            f"{prepared.name}: holds no molecules in space; the generation family needs a set of "
+            "molecules, such as mini or qm9"
+        )
+    return prepared
 
 
 def splits(data: Prepared) -> Splits:
