@@ -84,6 +84,8 @@ def run(given: argparse.Namespace) -> int:
     storage, remark = resolve_storage(given.storage, Path.cwd())
     if remark:
         console.print(remark, highlight=False, soft_wrap=True)
+    if suite.search is not None:
+        console.print("The grid as it stands; jobs/search.py runs the suite's search")
     page = lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
     options = Options(
         results=lasting(given.results, Path.cwd()) if given.results else None,

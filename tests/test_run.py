@@ -114,6 +114,15 @@ def test_seconds_are_spent_on_the_hardware_of_the_key_only(tmp_path):
     assert run(cell, tmp_path)[0].cost.training_seconds >= 0.1
 
 
+def test_a_cell_whose_seconds_are_spent_is_evaluated_anywhere(tmp_path):
+    cell = toy_cell(budget={"seconds": 0.1})
+    train_until(cell, Execution(), tmp_path, lambda report: None, 1.0)
+
+    result = run_cell(cell, Execution(threads=2), tmp_path, lambda report: None)
+
+    assert result.provenance.threads == 1  # of whoever trained it
+
+
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "cells").write_text("a file where a folder should be")
 

@@ -197,7 +197,6 @@ def _taken_up(
 ) -> Iterator[Path]:
     """Hold the cell's lock, on the first worker, and yield its folder."""
     settle()
-    _require_its_hardware(cell, execution)
     directory = cell_directory(storage, cell.key)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -278,6 +277,8 @@ def _train(
         note = "" if parts == execution else f"memory is short: {parts.accumulation} micro-batches"
         watch_row = lambda row, note=note: watch(_report(cell, row, note))  # noqa: E731
         training = Training(task, cell, data, parts, directory, watch_row, workers, manner.warned)
+        if training.fraction < min(until, 1.0):
+            _require_its_hardware(cell, execution)
         try:
             return _Trained(task, data, training, training.run(until))
         except MemoryShortageError as error:
