@@ -25,6 +25,8 @@ def main() -> int:
     given = parser.parse_args()
     asked = {"CPU": given.cpus, "GPU": given.gpus}
     asked = {kind: count for kind, count in asked.items() if count > 0}
+    if not asked:
+        parser.error("a cell takes CPUs or GPUs: give --cpus or --gpus")
     ray.init(address="auto", log_to_driver=False)
     request_resources(bundles=[asked] * given.cells)
     deadline = time.monotonic() + 60 * given.minutes

@@ -57,7 +57,8 @@ INI
 case "${1:-}" in
 head)
   # On all addresses of the container; compose.yaml publishes the dashboard on 127.0.0.1 alone.
-  ray_node --head --port=6379 --include-dashboard=true \
+  # train_driver: what only waits for workers elsewhere sits beside the drivers.
+  ray_node --head --port=6379 --include-dashboard=true --resources='{"train_driver": 1}' \
     --dashboard-host="${DASHBOARD_HOST:-0.0.0.0}" --dashboard-port=8265 "${@:2}"
   ;;
 worker)

@@ -5,6 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from _options import add_shared, command, exit_code
+
 EXAMPLES = """\
 examples:
   python jobs/benchmark_grid.py                       the nine mini cells, on this machine
@@ -22,51 +24,27 @@ exit codes: 0 every cell is finished, 1 some cell failed, 2 bad input, 130 stopp
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command(__doc__, EXAMPLES)
     root = Path(__file__).resolve().parent.parent
+    add_shared(
+        parser,
+        suite=root / "sweeps" / "grid_mini.yaml",
+        what="run",
+        at_a_time="cells",
+        fresh="compute again what is finished; the old is kept",
+        files="result files are published",
+    )
     add = parser.add_argument
-    add("--suite", type=Path, metavar="YAML", default=root / "sweeps" / "grid_mini.yaml",
-        help="what to run (default: sweeps/grid_mini.yaml)")  # fmt: skip
-    add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-        help="override a key of the suite, such as budget.samples=1000 (repeatable)")  # fmt: skip
     add("--cell", dest="cells", action="append", default=[], metavar="LABEL",
         help="run only this cell, such as transformer-flow_matching (repeatable)")  # fmt: skip
-    add("--fresh", action="store_true", help="compute again what is finished; the old is kept")
-    add("--max-concurrent", type=_count, metavar="N", help="at most N cells at a time")
-    add("--checkpoint-seconds", type=float, metavar="S", default=60.0,
-        help="least time between two checkpoints of a cell (default: 60)")  # fmt: skip
-    add("--storage", type=Path, metavar="DIR", help="the run store")
-    add("--results", type=Path, metavar="DIR",
-        help="where result files are published (default: <storage>/results/<suite>)")  # fmt: skip
     add("--report", type=Path, metavar="HTML",
         help="where the report goes (default: <storage>/report.html)")  # fmt: skip
-    add("--dashboard-port", type=_port, metavar="PORT",
-        help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code."""
-    given = parse(arguments)
-    try:
-        from assay.errors import AssayError
-    except ModuleNotFoundError as error:
-        print(f"error: {error} in {sys.executable}: install assay wherever Ray runs, such as "
-              "with `pip install -e .` in the repository", file=sys.stderr)  # fmt: skip
-        return 2
-    try:
-        return run(given)
-    except AssayError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing is lost: the same command carries on.", file=sys.stderr)
-        return 130
+    return exit_code(run, parse(arguments))
 
 
 def run(given: argparse.Namespace) -> int:
@@ -110,18 +88,6 @@ def run(given: argparse.Namespace) -> int:
     for name, value in lines.items():
         console.print(f"{name:8} {value}", highlight=False, soft_wrap=True, markup=False)
     return 1 if outcome.failures else 0
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, not {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

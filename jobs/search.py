@@ -5,6 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from _options import add_shared, command, count, exit_code
+
 EXAMPLES = """\
 examples:
   python jobs/search.py                                     the mini search, on this machine
@@ -23,48 +25,26 @@ exit codes: 0 some trial is complete, 1 none is or it ended early, 2 bad input, 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command(__doc__, EXAMPLES)
     root = Path(__file__).resolve().parent.parent
+    add_shared(
+        parser,
+        suite=root / "sweeps" / "search_mini.yaml",
+        what="search",
+        at_a_time="trials",
+        fresh="search again from nothing; the old is kept",
+        files="search.json and the best suites go",
+    )
     add = parser.add_argument
-    add("--suite", type=Path, metavar="YAML", default=root / "sweeps" / "search_mini.yaml",
-        help="what to search (default: sweeps/search_mini.yaml)")  # fmt: skip
-    add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-        help="override a key of the suite, such as budget.samples=1000 (repeatable)")  # fmt: skip
-    add("--trials", type=_count, metavar="N",
+    add("--trials", type=count, metavar="N",
         help="settings to try for each variant; raise it later and the search goes on")  # fmt: skip
-    add("--max-concurrent", type=_count, metavar="N", help="at most N trials at a time")
-    add("--fresh", action="store_true", help="search again from nothing; the old is kept")
-    add("--storage", type=Path, metavar="DIR", help="the run store")
     add("--optuna-storage", metavar="URL", help="Optuna's database, such as postgresql://…")
-    add("--results", type=Path, metavar="DIR",
-        help="where search.json and best.yaml go (default: <storage>/results/<suite>)")  # fmt: skip
-    add("--dashboard-port", type=_port, metavar="PORT",
-        help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code."""
-    given = parse(arguments)
-    try:
-        from assay.errors import AssayError
-    except ModuleNotFoundError as error:
-        print(f"error: {error} in {sys.executable}: install assay wherever Ray runs, such as "
-              "with `pip install -e .` in the repository", file=sys.stderr)  # fmt: skip
-        return 2
-    try:
-        return run(given)
-    except AssayError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing is lost: the same command goes on.", file=sys.stderr)
-        return 130
+    return exit_code(run, parse(arguments))
 
 
 def run(given: argparse.Namespace) -> int:
@@ -88,6 +68,7 @@ def run(given: argparse.Namespace) -> int:
         fresh=given.fresh,
         max_concurrent=given.max_concurrent,
         dashboard_port=given.dashboard_port,
+        checkpoint_seconds=given.checkpoint_seconds,
     )
     outcome = run_search(suite, storage, options, console)
     for study in outcome.record.studies:
@@ -110,18 +91,6 @@ def run(given: argparse.Namespace) -> int:
     if outcome.fault is not None:
         print(f"ended early: {outcome.fault}", file=sys.stderr)
     return 1 if outcome.fault is not None or not outcome.best else 0
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, not {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -48,3 +48,17 @@ def test_a_damaged_log_is_one_sentence(tmp_path):
     (tmp_path / attempts.NAME).write_text("{\n")
     with pytest.raises(DataError, match=r"attempts\.jsonl: not readable .*; remove it"):
         begin(tmp_path)
+
+
+def test_the_starts_of_another_driver_in_between_change_nothing(tmp_path):
+    for _ in range(attempts.TRIES):
+        begin(tmp_path, series="one")
+        begin(tmp_path, series="other")
+    with pytest.raises(NoProgressError):
+        begin(tmp_path, series="one")
+
+
+def test_a_group_that_grew_is_no_death(tmp_path):
+    for workers in (2, 3, 4, 5):
+        attempts.begin(tmp_path, "driver", 5, 1, workers)
+    assert [line["workers"] for line in attempts.read(tmp_path)] == [2, 3, 4, 5]

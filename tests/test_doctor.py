@@ -254,6 +254,18 @@ def test_a_set_that_is_not_prepared_is_missing_and_a_damaged_one_broken(tmp_path
     assert found["mini"].state == "broken"
 
 
+def test_a_set_that_the_data_folder_does_not_hold_is_missing_and_fails_nothing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ASSAY_DATA", str(tmp_path))
+    findings = doctor.data_sets()
+    found = {each.name: each for each in findings}["qm9"]
+    assert (found.state, found.mend) == ("missing", "env -u ASSAY_DATA assay data prepare qm9")
+    assert "not in ASSAY_DATA" in found.found
+    assert doctor.exit_code([Section("data", findings)]) == 0
+
+
 def test_a_prepared_set_shows_digest_source_and_licence(mini):
     found = {each.name: each for each in doctor.data_sets()}
     assert found["mini"].state == "ok"

@@ -6,6 +6,7 @@ from filelock import FileLock
 
 from assay import attempts, catalog
 from assay.errors import (
+    CheckpointError,
     ConfigError,
     DataError,
     MachineError,
@@ -17,6 +18,7 @@ from assay.result import read_metrics, read_result
 from assay.run import (
     Manner,
     cell_directory,
+    evaluate_cell,
     finished,
     read_cell,
     run_cell,
@@ -317,7 +319,7 @@ def test_a_warning_that_the_machine_goes_saves_at_once(tmp_path):
 def test_what_is_set_aside_is_kept(tmp_path):
     cell = toy_cell()
     run(cell, tmp_path)
-    set_aside(cell, tmp_path)
+    set_aside([cell], tmp_path)
     assert finished(tmp_path, cell.key) is None
     (kept,) = cell_directory(tmp_path, cell.key).parent.glob(f"{cell.key}.2*")
     assert (kept / "result.json").exists()
@@ -328,5 +330,28 @@ def test_a_cell_that_another_process_runs_is_not_set_aside(tmp_path):
     run(cell, tmp_path)
     lock = FileLock(cell_directory(tmp_path, cell.key).with_suffix(".lock"))
     with lock, pytest.raises(MachineError, match="is being run by another process"):
-        set_aside(cell, tmp_path)
+        set_aside([cell], tmp_path)
     assert finished(tmp_path, cell.key) is not None
+
+
+def test_cells_are_set_aside_all_or_none(tmp_path):
+    cells = [toy_cell(seed=seed) for seed in (0, 1)]
+    for cell in cells:
+        run(cell, tmp_path)
+    lock = FileLock(cell_directory(tmp_path, cells[1].key).with_suffix(".lock"))
+    with lock, pytest.raises(MachineError, match="is being run by another process"):
+        set_aside(cells, tmp_path)
+    assert all(finished(tmp_path, cell.key) for cell in cells)
+
+
+def test_an_evaluation_apart_trains_nothing(tmp_path):
+    cell = toy_cell()
+    train_until(cell, Execution(), tmp_path, lambda report: None, 0.5)
+    with pytest.raises(CheckpointError, match="no weights of the end of training"):
+        evaluate_cell(cell, Execution(), tmp_path, lambda report: None)
+    train_until(cell, Execution(), tmp_path, lambda report: None, 1.0)
+
+    result = evaluate_cell(cell, Execution(threads=2), tmp_path, lambda report: None)
+
+    assert result == finished(tmp_path, cell.key)
+    assert result.cost.steps == 40

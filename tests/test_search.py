@@ -9,7 +9,7 @@ import pytest
 from assay.cell import Suite
 from assay.config import validate
 from assay.errors import ConfigError
-from assay.search import Search
+from assay.search import Dimension, Search
 from tests.tracking import toy
 
 
@@ -195,3 +195,15 @@ def test_a_grid_tries_all_of_its_settings_unless_fewer_are_asked_for():
 def test_the_models_of_a_search_need_neither_optuna_nor_ray():
     code = "import assay.search, sys; assert not {'optuna', 'ray', 'torch'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("ends", "step", "values"),
+    [
+        ((0.1, 0.3), 0.1, [0.1, 0.2, 0.3]),
+        ((0.1, 0.7), 0.2, [0.1, 0.3, 0.5, 0.7]),
+        ((1e-4, 4e-4), 1e-4, [1e-4, 2e-4, 3e-4, 4e-4]),
+    ],
+)
+def test_a_grid_holds_the_numbers_as_written_and_stays_in_its_range(ends, step, values):
+    assert Dimension(float=ends, step=step).values() == values

@@ -19,7 +19,7 @@ TRIES = 3
 """Starts from the same state, in one series, after which a cell is given up."""
 
 
-def begin(directory: Path, series: str, step: int, accumulation: int) -> None:
+def begin(directory: Path, series: str, step: int, accumulation: int, workers: int = 1) -> None:
     """Note that this process takes up the cell of `directory` at `step`.
 
     Args:
@@ -27,13 +27,16 @@ def begin(directory: Path, series: str, step: int, accumulation: int) -> None:
         series: Whose attempts are counted together: a command given anew begins anew.
         step: Of the newest checkpoint.
         accumulation: Micro-batches a step; more of them are progress after a memory shortage.
+        workers: Of the group; a group that grew or shrank was not killed by the cell.
 
     Raises:
         NoProgressError: the last `TRIES` starts of the series were from this very state.
+        DataError: the log of the starts is not readable.
     """
     earlier = read(directory)
-    state = {"series": series, "step": step, "accumulation": accumulation}
-    last = [{name: line[name] for name in state} for line in earlier[-TRIES:]]
+    state = {"series": series, "step": step, "accumulation": accumulation, "workers": workers}
+    ours = [line for line in earlier if line.get("series") == series]
+    last = [{name: line.get(name) for name in state} for line in ours[-TRIES:]]
     if last == [state] * TRIES:
         raise NoProgressError(
             f"{directory}: its process died {TRIES} times at step {step} without a new checkpoint "

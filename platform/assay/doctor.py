@@ -334,7 +334,7 @@ def _shards_folder() -> Finding:
 
 def _cache_folder() -> Finding:
     root = cache_root()
-    there = next(each for each in (root, *root.parents) if each.exists())
+    there = next(each for each in (root, *root.parents) if os.access(each, os.F_OK))
     if not os.access(there, os.W_OK | os.X_OK):
         return Finding(
             "cache", "broken", f"{root}: may not be written", "export ASSAY_CACHE=/another/folder"
@@ -356,6 +356,9 @@ def _data_set(name: str) -> Finding:
     about: sets.DataSet = catalog.load(catalog.DATA_SETS[name])
     terms = licence(about.licence)
     try:
+        if sets.is_absent(about):
+            what = f"not in ASSAY_DATA; {terms}"
+            return Finding(name, "missing", what, f"env -u ASSAY_DATA assay data prepare {name}")
         packed = sets.open_set(name)
     except sets.NotPreparedError:
         origin = "made here by rules" if about.upstream is None else "not prepared"

@@ -26,7 +26,16 @@ def scrubbed(text: str, address: str) -> str:
     """Return `text`, such as an error's, with nothing of `address` in it that is secret."""
     if address:
         text = text.replace(address, without_secrets(address))
-    found = _USER_AND_PASSWORD.search(address)
-    for password in {found[1], unquote(found[1])} - {""} if found else ():
-        text = text.replace(password, HIDDEN)
+    for secret in sorted(_secrets(address), key=len, reverse=True):
+        # What is short, such as a `1`, may be a part of other words.
+        pattern = rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < 4 else re.escape(secret)
+        text = re.sub(pattern, HIDDEN, text)
     return text
+
+
+def _secrets(address: str) -> set[str]:
+    """Return the password and the values of the query, as they stand and as they are meant."""
+    found = _USER_AND_PASSWORD.search(address)
+    query = _CREDENTIALS.sub("", address).partition("?")[2] if "://" in address else ""
+    values = {*_QUERY_VALUE.findall(query), found[1] if found else ""}
+    return (values | {unquote(each) for each in values}) - {""}

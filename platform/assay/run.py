@@ -9,7 +9,7 @@ import gc
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,11 @@ from typing import Literal
 
 import torch
 from filelock import FileLock, Timeout
-from torch import nn
 
 from assay import attempts, catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, load_yaml, validate
-from assay.errors import ConfigError, MachineError, MemoryShortageError
+from assay.errors import CheckpointError, ConfigError, MachineError, MemoryShortageError
 from assay.provenance import provenance, settle
 from assay.result import Cost, Result, read_result, write_json
 from assay.store import sets
@@ -127,7 +126,7 @@ def run_cell(
     Raises:
         AssayError: any fault that a user can mend; another process that runs the cell is one.
     """
-    with _taken_up(cell, execution, storage, watch, manner) as directory:
+    with _taken_up(cell, storage, watch, manner) as directory:
         if fresh:
             _set_aside(directory)
         result = finished(storage, cell.key)
@@ -159,25 +158,49 @@ def train_until(
     Raises:
         AssayError: as `run_cell`.
     """
-    with _taken_up(cell, execution, storage, watch, manner, workers) as directory:
+    with _taken_up(cell, storage, watch, manner, workers) as directory:
         trained = _train(cell, execution, directory, watch, manner, fraction, workers)
         return _report(cell, trained.training.here(trained.training.look()))
 
 
-def set_aside(cell: Cell, storage: Path) -> None:
-    """Keep what a cell has under `<key>.<time>`, so that it is computed again.
+def evaluate_cell(
+    cell: Cell, execution: Execution, storage: Path, watch: Watch, *, manner: Manner = Manner()
+) -> Result:
+    """Evaluate a cell that is trained, or return the result that is there; nothing is trained.
 
     Raises:
-        MachineError: another process runs the cell.
+        CheckpointError: its weights are not those of the end of its budget.
+        AssayError: as `run_cell`.
     """
-    directory = cell_directory(storage, cell.key)
-    if directory.exists():
-        lock = FileLock(directory.with_suffix(".lock"))
-        _acquire(cell, lock, lambda report: None, patience=0.0)
-        try:
+    with _taken_up(cell, storage, watch, manner) as directory:
+        result = finished(storage, cell.key)
+        if result is None:
+            trained = _train(cell, execution, directory, watch, manner, 0.0)
+            if trained.training.fraction < 1:
+                raise CheckpointError(
+                    f"{directory / 'checkpoints'}: holds no weights of the end of training that "
+                    "verify on this node; the same command trains what is missing"
+                )
+            result = _evaluate(cell, trained, directory, watch)
+        watch(Report(cell.key, "done", 1.0, result.cost.steps, result.cost.samples))
+        return result
+
+
+def set_aside(cells: Iterable[Cell], storage: Path) -> None:
+    """Keep what cells have under `<key>.<time>`, so that they are computed again: all or none.
+
+    Raises:
+        MachineError: another process runs one of them.
+    """
+    with contextlib.ExitStack() as stack:
+        directories = []
+        for cell in cells:
+            directory = cell_directory(storage, cell.key)
+            if directory.exists():
+                stack.enter_context(_locked(cell, directory, lambda report: None, patience=0.0))
+                directories.append(directory)
+        for directory in directories:
             _set_aside(directory)
-        finally:
-            lock.release()
 
 
 def _set_aside(directory: Path) -> None:
@@ -188,27 +211,37 @@ def _set_aside(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _taken_up(
-    cell: Cell,
-    execution: Execution,
-    storage: Path,
-    watch: Watch,
-    manner: Manner,
-    workers: Workers = ALONE,
+    cell: Cell, storage: Path, watch: Watch, manner: Manner, workers: Workers = ALONE
 ) -> Iterator[Path]:
     """Hold the cell's lock, on the first worker, and yield its folder."""
     settle()
     directory = cell_directory(storage, cell.key)
-    try:
+    with contextlib.ExitStack() as stack:
+        if workers.rank == 0:
+            stack.enter_context(_locked(cell, directory, watch, manner.patience))
+        yield directory
+
+
+@contextlib.contextmanager
+def _locked(cell: Cell, directory: Path, watch: Watch, patience: float) -> Iterator[None]:
+    lock = FileLock(directory.with_suffix(".lock"))
+    with _writing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
-            if workers.rank == 0:
-                lock = FileLock(directory.with_suffix(".lock"))
-                _acquire(cell, lock, watch, manner.patience)
-                stack.callback(lock.release)
-            yield directory
+        _acquire(cell, lock, watch, patience)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say in one sentence that the run store cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise MachineError(
-            f"{directory}: cannot be written ({error.strerror or error}); free some space, or "
+            f"{path}: cannot be written ({error.strerror or error}); free some space, or "
             "choose another --storage; the same command carries on"
         ) from error
 
@@ -252,8 +285,6 @@ class _Trained:
     task: Task
     data: Splits
     training: Training
-    model: nn.Module | None
-    """None on all workers but the first."""
 
 
 def _train(
@@ -265,6 +296,9 @@ def _train(
     until: float,
     workers: Workers = ALONE,
 ) -> _Trained:
+    # Before the data is read: a process that dies of that has made an attempt, too.
+    parts = memory.within(cell, execution, directory, workers.count)
+    workers.on_first(lambda: _begin(cell, parts, directory, manner, workers.count))
     watch(Report(cell.key, "data", 0.0))
     packed = sets.prepare(cell.data.name)
     sets.require_digest(packed, cell.data.digest)
@@ -272,15 +306,15 @@ def _train(
     data = task.data()
     start_peak_memory(require_device(execution.device))
     while True:
-        parts = memory.within(execution, directory)
-        workers.on_first(lambda parts=parts: _begin(cell, parts, directory, manner))
+        parts = memory.within(cell, execution, directory, workers.count)
         note = "" if parts == execution else f"memory is short: {parts.accumulation} micro-batches"
         watch_row = lambda row, note=note: watch(_report(cell, row, note))  # noqa: E731
         training = Training(task, cell, data, parts, directory, watch_row, workers, manner.warned)
         if training.fraction < min(until, 1.0):
             _require_its_hardware(cell, execution)
         try:
-            return _Trained(task, data, training, training.run(until))
+            training.run(until)
+            return _Trained(task, data, training)
         except MemoryShortageError as error:
             reason = str(error)
         log.warning("%s; halving its micro-batches", reason)
@@ -292,12 +326,13 @@ def _train(
         torch.cuda.empty_cache()
 
 
-def _begin(cell: Cell, execution: Execution, directory: Path, manner: Manner) -> None:
-    write_json(directory / "cell.json", cell)
-    (directory / "failure.json").unlink(missing_ok=True)
+def _begin(cell: Cell, execution: Execution, directory: Path, manner: Manner, workers: int) -> None:
+    with _writing(directory):
+        write_json(directory / "cell.json", cell)
+        (directory / "failure.json").unlink(missing_ok=True)
     if manner.series is not None:
         step = checkpoint.newest_step(directory / "checkpoints")
-        attempts.begin(directory, manner.series, step, execution.accumulation)
+        attempts.begin(directory, manner.series, step, execution.accumulation, workers)
 
 
 def _report(cell: Cell, row: Row, note: str = "") -> Report:
@@ -309,8 +344,7 @@ def _report(cell: Cell, row: Row, note: str = "") -> Report:
 
 
 def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> Result:
-    task, training, model = trained.task, trained.training, trained.model
-    assert model is not None
+    task, training, model = trained.task, trained.training, trained.training.average.model
     spent = training.meter
 
     def on_evaluation(phase: str, fraction: float) -> None:
@@ -332,7 +366,8 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
         evaluation_seconds=time.monotonic() - started,
         peak_memory_bytes=max(training.peak_memory, peak_memory_bytes(training.device)),
     )
-    task.artifacts(model, trained.data, directory / "artifacts")
+    with _writing(directory / "artifacts"):
+        task.artifacts(model, trained.data, directory / "artifacts")
     result = Result(
         cell=json.loads(cell.model_dump_json()),
         estimates=estimates,

@@ -5,6 +5,7 @@ of a suite; the second half is what a search leaves behind, `search.json`.
 """
 
 import math
+from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -88,11 +89,13 @@ class Dimension(Settings):
         """Return the values of a finite dimension, in order."""
         if self.choice is not None:
             return self.choice
-        low, step = self.ends[0], self.step or 1
+        (low, high), step = self.ends, self.step or 1
         count = round(self.size)
         if self.int is not None:
             return [low + k * round(step) for k in range(count)]
-        return [low + k * step for k in range(count)]
+        # In decimals, as they were written: in floats 0.1 + 2 · 0.1 is more than 0.3.
+        first, each = Decimal(repr(low)), Decimal(repr(step))
+        return [*(Real(first + k * each) for k in range(count - 1)), high]
 
 
 def _require_choice(choice: list[Any], extra: bool) -> None:

@@ -1,6 +1,7 @@
 """What the doctor says of Ray and of the run store; Ray is started by the slow test alone."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import types
 import pytest
 
 from assay.cluster import doctor
+from assay.errors import MachineError
 
 SECRET = "c0ffee" * 8
 
@@ -53,6 +55,25 @@ def test_a_token_that_others_can_read_is_broken(token_file):
     assert (found.state, found.mend) == ("broken", f"chmod 600 {token_file}")
     assert "mode 0644" in found.found
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o644  # the doctor looks, it does not mend
+
+
+def test_a_readable_token_in_a_folder_that_no_other_user_enters_is_fine(tmp_path, monkeypatch):
+    # As docker/secrets.sh makes it: containers get single files, so these must be readable.
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    path = folder / "ray_token"
+    path.write_text(SECRET)
+    path.chmod(0o444)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
+    assert (doctor.token().state, doctor.token().mend) == ("ok", "")
+    folder.chmod(0o755)
+    assert doctor.token().state == "broken"
+
+
+def test_a_token_file_that_is_mounted_into_a_container_is_fine(token_file, monkeypatch):
+    token_file.chmod(0o444)
+    monkeypatch.setattr("os.path.ismount", lambda path: path == token_file)
+    assert (doctor.token().state, doctor.token().mend) == ("ok", "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
@@ -128,6 +149,30 @@ def test_a_run_store_that_cannot_be_written_is_one_finding(tmp_path):
     assert found.state == "broken"
 
 
+def test_a_run_store_that_cannot_be_checked_is_one_finding_and_leaves_no_folder(
+    tmp_path, monkeypatch
+):
+    def full(**where):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryDirectory", full)
+    (found,) = doctor.run_store(tmp_path / "a" / "runs")
+    assert found.state == "broken"
+    assert "No space left on device" in found.found
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_were_made_for_a_refused_run_store_are_removed(tmp_path, monkeypatch):
+    def refuse(folder):
+        folder.mkdir(parents=True)
+        raise MachineError(f"{folder}: cannot be written")
+
+    monkeypatch.setattr(doctor, "require_writable", refuse)
+    (found,) = doctor.run_store(tmp_path / "a" / "runs")
+    assert found.state == "broken"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_store_open_to_everyone_is_said(tmp_path):
     tmp_path.chmod(0o777)
     found = doctor.store_folder(tmp_path)
@@ -148,6 +193,21 @@ def test_locks_that_are_given_twice_are_broken(tmp_path, monkeypatch):
     found = doctor.locks(tmp_path)
     assert found.state == "broken"
     assert "given twice" in found.found
+
+
+def test_locks_of_a_network_file_system_are_vouched_for_on_this_host_alone(tmp_path, monkeypatch):
+    mount = types.SimpleNamespace(mountpoint="/", fstype="nfs4", opts="rw,local_lock=none")
+    monkeypatch.setattr(doctor.psutil, "disk_partitions", lambda all: [mount])
+    found = doctor.locks(tmp_path)
+    assert found.state == "ok"
+    assert "on this host (nfs4)" in found.found
+
+
+def test_locks_that_cannot_be_tried_are_broken(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "TAKE_LOCK", "raise OSError('No locks available')")
+    found = doctor.locks(tmp_path)
+    assert found.state == "broken"
+    assert "No locks available" in found.found
 
 
 def test_locks_within_one_host_only_are_said(tmp_path, monkeypatch):

@@ -127,3 +127,12 @@ def test_the_table_names_every_cell(clock):
 )
 def test_durations_read_as_people_say_them(seconds, words):
     assert duration(seconds) == words
+
+
+def test_what_a_person_should_know_is_shown_until_the_phase_is_over(clock):
+    shown = board(clock)
+    shown.report("0", row("train", 0.1, note="memory is short: 2 micro-batches"))
+    shown.report("0", row("train", 0.2))
+    assert "memory is short: 2 micro-batches" in display.describe(shown.lines["0"], None)
+    shown.report("0", row("evaluate", 0.0))
+    assert shown.lines["0"].reason == ""

@@ -59,3 +59,22 @@ def test_results_that_exist_nowhere_else_are_never_removed(tmp_path, cells):
     publish(suite(), [cell.key for cell in cells], tmp_path / "runs", folder)
     with pytest.raises(ConfigError, match=r"holds 2 results .* give another --results"):
         require_no_strangers(folder, [cells[0].key], tmp_path / "another store")
+
+
+def test_a_result_that_is_computed_again_is_taken_out_until_it_is_there(tmp_path, cells):
+    folder, storage = tmp_path / "published", tmp_path / "runs"
+    keys = [cell.key for cell in cells]
+    publish(suite(), keys, storage, folder)
+    cell_folder = storage / "cells" / keys[0]
+    cell_folder.rename(cell_folder.with_name(f"{keys[0]}.20260101T000000"))
+
+    assert publish(suite(), keys, storage, folder) == 2
+
+    assert {r.provenance.cell_key for r in read_results(folder)} == set(keys[1:])
+
+
+def test_a_published_result_whose_cell_the_store_never_had_stays(tmp_path, cells):
+    folder, keys = tmp_path / "published", [cell.key for cell in cells]
+    publish(suite(), keys, tmp_path / "runs", folder)
+    publish(suite(), keys, tmp_path / "another store", folder)
+    assert len(read_results(folder)) == 3

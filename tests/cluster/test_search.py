@@ -3,20 +3,35 @@
 import json
 
 import pytest
-import yaml
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from ray.exceptions import ObjectLostError, ObjectStoreFullError, RayError
+from ray.tune.error import TuneError
 from sqlalchemy.exc import OperationalError
 
-from assay.cell import Suite, load_suite
-from assay.cluster.search_outcome import write_best
+from assay.cell import Suite
+from assay.cluster import search_tune
+from assay.cluster.orders import Orders
+from assay.cluster.progress import Board
+from assay.cluster.search_trial import SearchOrders, blame
+from assay.cluster.search_tune import run_study
 from assay.cluster.stopping import VALUE
-from assay.cluster.study import Database, locked, study_name
-from assay.errors import AssayError, ConfigError, MachineError
+from assay.cluster.study import Database
+from assay.cluster.trials import cluster_stays
+from assay.errors import (
+    AssayError,
+    ConfigError,
+    MachineError,
+    MemoryShortageError,
+    TrainingError,
+)
+from assay.resources import Resources
 from assay.result import read_metrics
-from assay.run import cell_directory, finished
+from assay.run import cell_directory, finished, run_cell, train_until
 from assay.search import StudyRecord
 from assay.task import Estimate
+from assay.tracking import Destination
+from assay.training.execution import Execution
 from tests.cluster.searching import DIGEST, LOSS, SPACE, Killed, line_suite, open_study, play, run
 from tests.training.toy import ToyTask
 
@@ -297,26 +312,6 @@ def test_more_trials_go_on_in_the_same_study(tmp_path):
     assert len(more.trials) == 5
 
 
-def test_what_decides_the_figures_names_the_study():
-    variant = {"model": "plain"}
-    name = study_name(line_suite({"trials": 3}), variant, DIGEST)
-    assert name.startswith("lines plain ")
-    same = [
-        line_suite({"trials": 9}),
-        line_suite({"trials": 3}, resources={"cpus": 2}),
-        line_suite({"trials": 3}, title="Other words"),
-    ]
-    other = [
-        line_suite({"trials": 3}, seeds=[0]),
-        line_suite({"trials": 3}, budget={"steps": 30}),
-        line_suite({"trials": 3, "seed": 1}),
-        line_suite({"trials": 3, "scheduler": ASHA}),
-    ]
-    assert {study_name(suite, variant, DIGEST) for suite in same} == {name}
-    names = {study_name(suite, variant, DIGEST) for suite in other}
-    assert len(names | {name, study_name(same[0], variant, "1" * 16)}) == len(other) + 2
-
-
 def test_fresh_begins_anew_and_keeps_the_old_study_and_its_cells(tmp_path):
     suite = line_suite({"trials": 2})
     first = run(suite, tmp_path)
@@ -346,28 +341,6 @@ def test_a_fresh_search_that_was_killed_goes_on_without_computing_its_own_cells_
     assert len(aside) == len({name.partition(".")[0] for name in aside}) == 6
 
 
-def test_two_drivers_never_have_one_study(tmp_path):
-    database = Database(None, tmp_path)
-    with (
-        locked(database, "lines plain 1234"),
-        pytest.raises(MachineError, match=r"'lines plain 1234' is being searched by another"),
-        locked(database, "lines plain 1234"),
-    ):
-        pytest.fail("both have it")
-    with locked(database, "lines plain 1234"):
-        pass
-
-
-def test_a_database_that_cannot_be_opened_is_one_sentence_without_its_password(tmp_path):
-    url = "postgresql://ada:canary-5f1e@127.0.0.1:9/optuna"
-    with pytest.raises(MachineError, match="cannot be opened as Optuna's database") as error:
-        Database(url, tmp_path)
-    assert "canary" not in str(error.value)
-    assert "\n" not in str(error.value)
-    with pytest.raises(MachineError, match="cannot be opened"):
-        Database("nonsense", tmp_path)
-
-
 def test_a_database_that_goes_away_ends_the_search_with_a_sentence(tmp_path, monkeypatch):
     suite = line_suite({"trials": 3})
     values = RDBStorage.set_trial_state_values
@@ -383,55 +356,77 @@ def test_a_database_that_goes_away_ends_the_search_with_a_sentence(tmp_path, mon
     assert [trial.state for trial in run(suite, tmp_path).trials] == ["complete"] * 3
 
 
-def test_the_database_is_the_option_else_the_environment_else_in_the_run_store(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setenv("ASSAY_OPTUNA_STORAGE", f"sqlite:///{tmp_path}/env.db")
-    assert Database(None, tmp_path).url.endswith("env.db")
-    assert Database(f"sqlite:///{tmp_path}/given.db", tmp_path).url.endswith("given.db")
-    monkeypatch.delenv("ASSAY_OPTUNA_STORAGE")
-    assert Database(None, tmp_path).url == f"sqlite:///{tmp_path}/optuna.db"
+def test_a_seed_that_went_past_a_rung_unseen_is_not_compared_there(tmp_path):
+    space = {"training.learning_rate": {"choice": [0.03, 1e-6]}}
+    search = {"algorithm": "grid", "space": space, "scheduler": ASHA, "seed": 1}
+    suite = line_suite(search, training={"batch_size": 16, "validations": 2})
+    ahead = suite.setting({"model": "plain"}, {"training.learning_rate": 1e-6}, DIGEST)[0]
+    train_until(ahead, Execution(), tmp_path, lambda report: None, 0.6)
 
-
-def test_the_best_setting_is_a_suite_for_new_seeds(tmp_path):
-    suite = line_suite({"trials": 3})
     found = run(suite, tmp_path)
 
-    (path,) = write_best(suite, [found], tmp_path)
-
-    best = load_suite(path)
-    values = found.trials[found.best[0]].values
-    assert best.seeds == [2, 3, 4]
-    assert best.search is None
-    assert best.name == "lines_best"
-    expected = suite.setting({"model": "plain"}, values, DIGEST)[0]
-    assert best.cells(DIGEST)[0].model_copy(update={"seed": 0}).key == expected.key
-    assert found.name in path.read_text()
+    (poor,) = [t for t in found.trials if t.values["training.learning_rate"] == 1e-6]
+    assert list(poor.rungs) == ["80"], "20 % and 40 % were passed; validation was at 50 and 60 %"
+    assert poor.reason == "asha at 80 %"
 
 
-def test_each_variant_has_its_best_and_each_point_of_a_front_its_own_suite(tmp_path):
-    suite = line_suite({"trials": 2}, grid={"model": ["plain", "staged"]})
-    studies = [
-        StudyRecord.model_validate(
-            {
-                "name": f"lines {model}", "variant": {"model": model}, "best": best,
-                "trials": [
-                    {"number": n, "state": "complete", "values": {"settings.width": width}}
-                    for n, width in enumerate((2, 4))
-                ],
-            }
-        )
-        for model, best in (("plain", [0]), ("staged", [1]))
-    ]  # fmt: skip
-    (path,) = write_best(suite, studies, tmp_path)
-    widths = [cell.settings.width for cell in load_suite(path, ("seeds=[9]",)).cells(DIGEST)]
-    assert widths == [2, 4]
+def test_a_seed_that_was_looked_at_on_the_rung_is_compared_there(tmp_path):
+    training = {"batch_size": 16, "validations": 5}
+    suite = line_suite({"trials": 1, "scheduler": ASHA}, seeds=[0], training=training)
+    (undisturbed,) = run(suite, tmp_path / "whole").trials
+    (cell,) = suite.setting({"model": "plain"}, undisturbed.values, DIGEST)
 
-    objectives = [LOSS, {"metric": "toy/mse", "better": "lower"}]
-    several = line_suite({"trials": 2, "objectives": objectives}, grid=suite.grid)
-    studies[0] = studies[0].model_copy(update={"best": [0, 1]})
-    paths = write_best(several, studies, tmp_path)
-    assert [path.name for path in paths] == ["plain-0.yaml", "plain-1.yaml", "staged-1.yaml"]
-    names = [yaml.safe_load(path.read_text())["name"] for path in paths]
-    assert names == ["lines_plain_0", "lines_plain_1", "lines_staged_1"]
-    assert load_suite(paths[1]).cells(DIGEST)[0].settings.width == 4
+    run_cell(cell, Execution(), tmp_path / "ahead", lambda report: None)
+
+    (trial,) = run(suite, tmp_path / "ahead").trials
+    assert trial.rungs == undisturbed.rungs
+    assert list(trial.rungs) == ["20", "40", "80"]
+
+
+@pytest.mark.parametrize(
+    ("error", "at_fault"),
+    [
+        (TrainingError("not finite"), "setting"),
+        (MemoryShortageError("too much"), "setting"),
+        (ValueError("a bug"), "setting"),
+        (MachineError("no space left"), "search"),
+        (ObjectStoreFullError("full"), "search"),
+        (ObjectLostError("0" * 56, "owner", "here"), "search"),
+    ],
+)
+def test_a_setting_is_blamed_for_its_own_faults_alone(error, at_fault):
+    assert blame(error) == at_fault
+
+
+@pytest.mark.parametrize("error", [RayError("the head is gone"), TuneError("no actor")])
+def test_a_cluster_that_goes_away_is_a_sentence_and_leaves_the_trials_waiting(
+    error, tmp_path, monkeypatch
+):
+    suite = line_suite({"trials": 2})
+    study = open_study(suite, tmp_path)
+
+    class Tuner:
+        def __init__(self, *args, **options) -> None:
+            pass
+
+        def fit(self) -> None:
+            study.propose()
+            raise error
+
+    monkeypatch.setattr(search_tune.tune, "Tuner", Tuner)
+    common = Orders(
+        storage=tmp_path, execution=Execution(), resources=Resources(), evaluation=None,
+        destination=Destination("sqlite:///none", None, "lines", "Lines", "here:1:1"),
+        fresh=False, environment={},
+    )  # fmt: skip
+    board = Board({"0": "trial 0"}, 1)
+    with pytest.raises(MachineError, match="Ray cluster went away"):
+        run_study(study, SearchOrders(common, (), None), board, lambda keys, reason: None)
+    assert states(suite, tmp_path) == [TrialState.WAITING]
+
+
+def test_a_fault_that_tune_wraps_is_told_as_it_is():
+    wrapped = TuneError("Traceback (most recent call last)")
+    wrapped.__context__ = MachineError("Optuna's database cannot be used")
+    with pytest.raises(MachineError, match=r"^Optuna's database cannot be used$"), cluster_stays():
+        raise wrapped

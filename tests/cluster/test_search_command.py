@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def command():
     spec = importlib.util.spec_from_file_location("search_job", ROOT / "jobs" / "search.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "jobs")  # as for a script
+        spec.loader.exec_module(module)
     return module
 
 
@@ -61,6 +63,15 @@ def test_trials_must_be_a_count(command, capsys):
         command.main(["--trials", "0"])
     assert ended.value.code == 2
     assert "whole number of at least 1" in capsys.readouterr().err
+
+
+def test_the_time_between_checkpoints_is_a_number_of_seconds(command, capsys):
+    assert command.parse(["--checkpoint-seconds", "5"]).checkpoint_seconds == 5
+    assert command.parse([]).checkpoint_seconds == 60
+    for text in ("soon", "-1", "nan"):
+        with pytest.raises(SystemExit):
+            command.parse(["--checkpoint-seconds", text])
+        assert f"expected a number of seconds, not '{text}'" in capsys.readouterr().err
 
 
 def test_help_needs_no_ray():

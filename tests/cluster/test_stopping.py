@@ -95,3 +95,37 @@ def test_a_figure_is_kept_before_it_is_judged():
     resumed.replay([0])
     resumed.on_trial_add(None, again := FakeTrial("new id", {"number": 1}))
     assert resumed.on_trial_result(None, again, rung.row(0.9)) == TrialScheduler.STOP
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_trial_that_passed_before_the_others_came_is_not_judged_anew(rule):
+    judge = {"asha": {"reduction": 2}, "median": {"looks": 5, "least": 2}}[rule]
+    asked, budget = search(**{rule: {"grace": 0.2, **judge}}), Budget(steps=100)
+    steps, notes = rungs(asked, budget), Notes()
+    even = {step.percent: 0.2 for step in steps}
+    late = {step.percent: 0.3 if step is steps[0] else 0.1 for step in steps}
+    live = scheduler(asked, budget, notes)
+    trials = [FakeTrial(str(number), {"number": number}) for number in range(3)]
+    for trial in trials:
+        live.on_trial_add(None, trial)
+    # Trial 2 is the first at 20 %, where nobody can be stopped yet.
+    for trial, seen in ((trials[2], late), (trials[0], even), (trials[1], even)):
+        for step in steps if trial is not trials[2] else steps[:1]:
+            live.on_trial_result(None, trial, step.row(seen[step.percent]))
+    for step in steps[1:]:
+        row = step.row(late[step.percent])
+        assert live.on_trial_result(None, trials[2], row) == TrialScheduler.CONTINUE
+    notes.kept = {0: even, 1: even, 2: late}
+
+    over = scheduler(asked, budget, notes)
+    over.replay([0, 1, 2])
+    begun = scheduler(asked, budget, notes)
+    begun.replay([0, 1])
+    begun.on_trial_add(None, again := FakeTrial("again", {"number": 2}))
+    last = steps[-1].row(late[steps[-1].percent])
+    assert begun.on_trial_result(None, again, last) == TrialScheduler.CONTINUE
+
+    for made in (over, begun):
+        made.on_trial_add(None, poor := FakeTrial("poor", {"number": 3}))
+        assert made.on_trial_result(None, poor, steps[0].row(0.9)) == TrialScheduler.STOP
+        notes.kept.pop(3)

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import psutil
 
+from assay.cluster.drills.ports import free_ports
 from tests.deployment.network import Host, two_hosts
-from tests.end_to_end.ray_head import ROOT, free_ports
+from tests.end_to_end.ray_head import ROOT
 
 START_SECONDS = 240
 DRIVER = '{"driver": 1}'

@@ -10,6 +10,7 @@ from botocore.validate import ParamValidator
 from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from assay.cluster.trials import DRIVER_RESOURCE
 from tests.deployment.files import ROOT, image_tag, placeholders
 
 CLOUDS = {"aws": "cluster.yaml", "gcp": "cluster.gcp.yaml"}
@@ -61,6 +62,18 @@ def test_the_head_does_no_work_and_jobs_have_a_node_for_their_drivers(config):
     assert nodes["driver"]["resources"]["CPU"] == 0
     assert nodes["driver"]["resources"]["driver"] >= 1
     assert [name for name, node in nodes.items() if "driver" in node["resources"]] == ["driver"]
+
+
+def test_trials_that_wait_for_workers_elsewhere_sit_where_no_node_is_taken_away(config):
+    nodes = config["available_node_types"]
+    assert [name for name, node in nodes.items() if DRIVER_RESOURCE in node["resources"]] == [
+        "driver"
+    ]
+    assert nodes["driver"]["resources"][DRIVER_RESOURCE] >= 1
+
+
+def test_the_nodes_reach_the_dashboard_of_the_head(config):
+    assert "--dashboard-host=0.0.0.0" in " ".join(config["head_start_ray_commands"])
 
 
 def test_gpu_nodes_come_from_zero_and_only_the_spot_group_can_be_taken_away(config):

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from assay.cluster.trials import DRIVER_RESOURCE
 from tests.deployment.files import ROOT, image_tag
 
 ONCE = {"create-bucket", "create-user"}
@@ -129,3 +130,11 @@ def test_commands_are_those_of_the_start_script(services):
         file, role = services[name]["command"]
         assert file == "docker/start.sh"
         assert re.search(rf"^{role}\)$", script, re.MULTILINE), role
+
+
+def test_trials_that_wait_for_workers_elsewhere_sit_on_the_head():
+    script = (ROOT / "docker" / "start.sh").read_text()
+    head = script.partition("\nhead)\n")[2].partition(";;")[0]
+    (offered,) = re.findall(r"--resources='(.*?)'", script)
+    assert json.loads(offered) == {DRIVER_RESOURCE: 1}
+    assert offered in head

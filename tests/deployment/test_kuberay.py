@@ -1,6 +1,8 @@
 """docker/kuberay/rayjob.yaml: KubeRay and Kubernetes know its fields; what it promises holds."""
 
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from assay.cluster.trials import DRIVER_RESOURCE
 from tests.deployment.files import ROOT, image_tag
 
 FIELDS = yaml.safe_load((Path(__file__).parent / "kuberay_fields.yaml").read_text())
@@ -167,3 +170,11 @@ def test_what_the_job_runs_is_in_the_image_and_asks_what_a_node_has(objects, clu
     assert (asked[2], asked[3]) == (requests["cpu"], requests["nvidia.com/gpu"])
     assert gpu["rayStartParams"] == {"num-cpus": requests["cpu"]}
     assert f"resources.cpus={asked[2]} --set resources.gpus={asked[3]}" in entrypoint
+
+
+def test_trials_that_wait_for_workers_elsewhere_sit_on_the_head(cluster):
+    given = cluster["headGroupSpec"]["rayStartParams"]["resources"]
+    (read_by_the_shell,) = shlex.split(given)
+    assert json.loads(read_by_the_shell) == {DRIVER_RESOURCE: 1}
+    for group in cluster["workerGroupSpecs"]:
+        assert "resources" not in group["rayStartParams"]

@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import psutil
 from ray.job_submission import JobStatus, JobSubmissionClient
+
+from assay.cluster.drills.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -80,15 +81,6 @@ def ray_head(cpus: int, environment: Mapping[str, str]) -> Iterator[Head]:
         finally:
             _end(process)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _environment(token_path: Path, more: Mapping[str, str]) -> dict[str, str]:

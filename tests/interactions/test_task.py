@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from assay.cell import Cell, load_suite
-from assay.errors import ConfigError
+from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
 from assay.interactions.task import InteractionsTask
 from assay.reference import compute_reference
@@ -105,6 +105,17 @@ def test_scores_do_not_depend_on_how_many_are_computed_at_once(task, model, monk
 
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_scores_of_the_model_that_are_not_finite_are_a_fault_of_training(task, model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(float("nan"))
+    data = task.data()
+    with pytest.raises(TrainingError, match=r"validation scores: .* are not finite; lower"):
+        task.validate(model, data, STAGE)
+    with pytest.raises(TrainingError, match="test scores"):
+        task.evaluate(model, data, lambda phase, fraction: None)
 
 
 def test_learning_beats_the_untrained_model_and_the_heuristic(trained, task, model):

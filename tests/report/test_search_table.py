@@ -34,3 +34,11 @@ def test_a_study_is_a_table_of_settings_figures_and_what_became_of_them():
     assert "asha at 10 %" in lines[2]
     assert "failed" in lines[3]
     assert "1,234" in lines[3]
+
+
+def test_figures_without_their_results_are_marked():
+    over = {"mean": 0.5, "low": None, "high": None, "by_seed": {}, "better": "lower"}
+    trial = {"number": 0, "state": "complete", "values": {}, "objectives": {"val/loss": over}}
+    trials = [trial, {**trial, "number": 1, "reason": "figures as the database holds them"}]
+    text = shown({"name": "lines", "variant": {"model": "a"}, "trials": trials, "best": [0]})
+    assert text.count("complete, results gone") == 1

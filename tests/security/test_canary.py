@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.ray_head import free_ports
+from assay.cluster.drills.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {
@@ -33,7 +33,8 @@ SECRETS = {
     "WANDB_API_KEY": "canarywandb0123456789abcdef",
 }
 IN_ADDRESS = "canaryaddress0123456789abcdef"
-CANARIES = {**SECRETS, "MLFLOW_TRACKING_URI": IN_ADDRESS}
+IN_QUERY = "canaryquery0123456789abcdef"
+CANARIES = {**SECRETS, "MLFLOW_TRACKING_URI": IN_ADDRESS, "ASSAY_OPTUNA_STORAGE": IN_QUERY}
 TINY = [
     word
     for override in (
@@ -43,6 +44,18 @@ TINY = [
         "settings.process.steps=4",
         "settings.validation_molecules=8",
         "settings.evaluation_samples=8",
+    )
+    for word in ("--set", override)
+]
+TINY_SEARCH = [
+    word
+    for override in (
+        "seeds=[0]",
+        "budget={steps: 4}",
+        "training={validations: 1}",
+        "settings={process: {steps: 4}, validation_molecules: 8, evaluation_samples: 8}",
+        "search={algorithm: random, trials: 2, objectives: [{metric: val/loss, better: lower}], "
+        "space: {training.learning_rate: {float: [0.001, 0.01]}}}",
     )
     for word in ("--set", override)
 ]
@@ -128,20 +141,28 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def benchmark(storage: Path, short: Path, cache: Path, uri: str) -> subprocess.CompletedProcess:
+    words = ["benchmark_grid.py", "--cell", "gnn-flow_matching", *TINY]
+    return job(words, storage, short, cache, MLFLOW_TRACKING_URI=uri)
+
+
+def job(
+    words: list[str], storage: Path, short: Path, cache: Path, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run a file of jobs/ with its options and every secret in its environment."""
+    file, *options = words
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("RAY_", "MLFLOW_", "ASSAY_"))
     }
     command = [
-        sys.executable, str(ROOT / "jobs" / "benchmark_grid.py"), "--storage", str(storage),
-        "--cell", "gnn-flow_matching", *TINY,
+        sys.executable, str(ROOT / "jobs" / file), "--storage", str(storage), *options,
     ]  # fmt: skip
     return subprocess.run(
         command, capture_output=True, cwd=ROOT, check=False, timeout=400,
         env={
             **kept, **SECRETS, "RAY_TMPDIR": str(short), "ASSAY_CACHE": str(cache),
-            "MLFLOW_TRACKING_URI": uri, "MLFLOW_TRACKING_USERNAME": "ada",
+            "MLFLOW_TRACKING_USERNAME": "ada", **environment,
         },
     )  # fmt: skip
 
@@ -183,6 +204,33 @@ def test_a_server_that_is_down_is_reported_without_its_password(tmp_path, short,
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed.decode()
     assert b"MLflow at http://***@127.0.0.1:9 cannot be used" in printed
+    found = canaries_in(printed, "the output")
+    for folder in (tmp_path, short):
+        found |= canaries_below(folder)
+    assert not found, "\n".join(sorted(found))
+
+
+@pytest.mark.slow
+def test_a_search_leaves_no_secret_and_nothing_secret_of_its_databases_address(
+    tmp_path, short, prepared_mini
+):
+    storage, database = tmp_path / "runs", tmp_path / "optuna.db"
+    # SQLite takes what it does not know in the query of a file's URI, and ignores it.
+    address = f"sqlite:///file:{database}?uri=true&password={IN_QUERY}"
+
+    done = job(
+        ["search.py", *TINY_SEARCH], storage, short, prepared_mini, ASSAY_OPTUNA_STORAGE=address
+    )
+
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed.decode()
+    assert b"password=***" in printed
+    with sqlite3.connect(database) as connection:
+        ((trials,),) = connection.execute("select count(*) from trials where state = 'COMPLETE'")
+    assert trials == 2
+    assert {path.name for path in storage.rglob("search.json")} == {"search.json"}
+    assert list(storage.rglob("best*.yaml"))
+
     found = canaries_in(printed, "the output")
     for folder in (tmp_path, short):
         found |= canaries_below(folder)

@@ -32,6 +32,15 @@ def test_an_error_that_quotes_the_address_or_its_password_is_cleaned():
     assert scrubbed("fine", "sqlite:////x") == "fine"
 
 
+@pytest.mark.parametrize("said", ["password=canary/1", "password=canary%2F1", "'canary%2F1'"])
+def test_an_error_that_quotes_a_value_of_the_query_is_cleaned(said):
+    address = "postgresql://h/db?user=u&password=canary%2F1"
+    cleaned = scrubbed(f"bad dsn {said} of user u", address)
+    assert "canary" not in cleaned
+    assert cleaned.startswith("bad dsn ")
+    assert cleaned.endswith("of user ***")
+
+
 def test_a_destination_shows_no_password(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://db/mlflow?password=canary")
     destination = Destination.of(tmp_path, "suite", "")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ray.tune.execution.class_cache import _ActorClassCache
 
-from assay.cluster import session
+from assay.cluster import doctor, session
 from assay.errors import MachineError
 
 HOLDER = """
@@ -110,6 +110,29 @@ def test_a_token_file_of_another_user_is_refused(home):
     os.chown(path, 12345, -1)
     with pytest.raises(MachineError, match="belongs to user 12345"):
         session.ensure_token()
+
+
+@pytest.mark.parametrize(("folder", "mode"), [(0o755, 0o600), (0o755, 0o644), (0o700, 0o644)])
+@pytest.mark.parametrize("owner", [os.geteuid(), 0, 12345])
+def test_the_doctor_says_of_a_token_file_what_a_start_does(home, monkeypatch, folder, mode, owner):
+    path = home / ".ray" / "auth_token"
+    path.parent.mkdir()
+    path.write_text("c0ffee")
+    path.chmod(mode)
+    path.parent.chmod(folder)
+    if owner != os.geteuid():
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file to another user")
+        os.chown(path, owner, -1)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+
+    state = doctor.token().state
+    try:
+        session.ensure_token()
+        as_it_was = stat.S_IMODE(path.stat().st_mode) == mode
+    except MachineError:
+        as_it_was = False
+    assert state == ("ok" if as_it_was else "broken")
 
 
 def test_turning_authentication_off_is_said(home, monkeypatch, capsys):

@@ -8,10 +8,10 @@ import pytest
 
 from assay import catalog
 from assay.errors import ConfigError, DataError, MachineError
-from assay.store import sets
+from assay.store import sets, shards
 from assay.store.shards import ShardedSet
 from assay.store.shards_cutting import cut
-from assay.store.shards_place import Place
+from assay.store.shards_place import Place, chosen_place
 from tests.store import sets_for_tests
 from tests.store.s3_for_tests import BUCKET, local_s3
 
@@ -194,6 +194,13 @@ def test_a_damaged_shard_is_named(sharded, folder, damage, sentence):
     for ask in (lambda: sharded.shard(1), lambda: sets.verify(NAME)):
         with pytest.raises(DataError, match=sentence):
             ask()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(folder, cache):
+    shelf = shards._shelf(shards.read_index(chosen_place() / NAME))
+    (shelf / ".building-x").mkdir(parents=True)
+    sets.prepare(NAME)
+    assert not list(shelf.glob(".building-*"))
 
 
 def test_a_damaged_kept_file_is_not_prepared(folder):

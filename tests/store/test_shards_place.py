@@ -1,5 +1,7 @@
 """A place is a folder or a bucket: the same from above, and one sentence where it fails."""
 
+import types
+
 import pytest
 
 from assay.errors import AssayError, DataError, MachineError
@@ -58,6 +60,18 @@ def test_a_server_that_is_not_there_is_one_sentence(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     with pytest.raises(DataError, match="the server cannot be reached; check AWS_ENDPOINT_URL"):
+        Place.of(BUCKET).read("x")
+
+
+def test_a_write_that_fails_without_a_code_of_s3_is_said_to_be_a_write(monkeypatch):
+    def refuse(name):
+        raise OSError("Unable to parse the answer")
+
+    bucket = types.SimpleNamespace(open_output_stream=refuse, open_input_stream=refuse)
+    monkeypatch.setattr("assay.store.shards_place._s3", lambda: bucket)
+    with pytest.raises(DataError, match=r"/x: cannot be written \(OSError\)"):
+        Place.of(BUCKET).write("x", b"")
+    with pytest.raises(DataError, match=r"/x: cannot be read \(OSError\)"):
         Place.of(BUCKET).read("x")
 
 

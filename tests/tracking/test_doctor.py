@@ -83,6 +83,7 @@ def test_a_file_that_is_no_database_is_broken(tmp_path):
     (tmp_path / "mlflow.db").write_text("not a database" * 100)
     (_, store) = doctor.sections(tmp_path)[0].findings
     assert store.state == "broken"
+    assert store.mend.startswith("export MLFLOW_TRACKING_URI=")
 
 
 def test_a_database_whose_driver_is_missing_is_shown_without_its_password(tmp_path, monkeypatch):

@@ -27,7 +27,8 @@ def train(cell, directory, execution=EVERY_ROW, kill_after=None):
             raise Killed
 
     training = Training(task, cell, task.data(), execution, directory, watch)
-    return training, training.run(), rows
+    training.run()
+    return training, training.average.model, rows
 
 
 def log(directory):
@@ -35,7 +36,7 @@ def log(directory):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("variant", ["plain", "staged"])
+@pytest.mark.parametrize("variant", ["plain", "staged", "freezing"])
 @pytest.mark.parametrize("kill_after", [1, 17, 30, 59])
 def test_n_steps_a_kill_and_n_steps_equal_2n_bit_for_bit(tmp_path, variant, kill_after):
     cell = toy_cell(variant, budget={"steps": 60})
@@ -164,3 +165,9 @@ def test_bf16_trains_close_to_fp32(tmp_path):
 def test_cuda_that_is_not_there_is_an_error_never_the_cpu():
     with pytest.raises(MachineError, match="no CUDA device"):
         require_device("cuda")
+
+
+def test_a_frozen_parameter_keeps_no_gradient(tmp_path):
+    training, _, _ = train(toy_cell("freezing", budget={"steps": 20}), tmp_path)
+    gradients = {name: p.grad is not None for name, p in training.model.named_parameters()}
+    assert gradients == {name: name.startswith("2.") for name in gradients}

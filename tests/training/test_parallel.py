@@ -12,7 +12,14 @@ def workers_here(sharding="ddp"):
     return DistributedWorkers(sharding, "cpu")
 
 
-def toy(storage: str, budget: int, until: float = 1.0, sharding: str = "ddp", settings=None):
+def toy(
+    storage: str,
+    budget: int,
+    until: float = 1.0,
+    sharding: str = "ddp",
+    settings=None,
+    checkpoint_seconds: float = 0.0,
+):
     """Train the toy family; the group is of as many as there are processes."""
     import torch.distributed as dist
 
@@ -28,8 +35,9 @@ def toy(storage: str, budget: int, until: float = 1.0, sharding: str = "ddp", se
     assert catalog.family("toy") is ToyTask
     count = dist.get_world_size() if dist.is_initialized() else 1
     workers = workers_here(sharding) if count > 1 else ALONE
-    cell = toy_cell("staged", budget={"steps": budget}, settings=settings)
-    execution = Execution(checkpoint_seconds=0, workers=count, sharding=sharding)
+    training = {"validations": 5}
+    cell = toy_cell("staged", budget={"steps": budget}, settings=settings, training=training)
+    execution = Execution(checkpoint_seconds=checkpoint_seconds, workers=count, sharding=sharding)
     report = run.train_until(
         cell, execution, Path(storage), lambda report: None, until, workers=workers
     )
@@ -115,3 +123,18 @@ def test_a_loss_that_is_not_finite_stops_every_worker(tmp_path):
     ends = together(2, toy, str(tmp_path), 30, 1.0, "ddp", {"poison_at": 7})
     assert [end[0] for end in ends] == ["TrainingError"] * 2
     assert all("at step 7: not finite" in end[1] for end in ends)
+
+
+def test_a_look_at_sharded_weights_leaves_them_sharded(tmp_path):
+    """No checkpoint follows the look, which would cut the averaged weights again."""
+    together(1, toy, str(tmp_path / "one"), 30)
+    ends = together(2, toy, str(tmp_path / "two"), 30, 1.0, "fsdp2", None, 1e9)
+    assert ends == [30, 30]
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-5)
+
+
+def test_a_worker_without_memory_makes_all_begin_again_with_smaller_parts(tmp_path):
+    settings = {"memory": 4}
+    ends = together(2, toy, str(tmp_path), 30, 1.0, "ddp", settings)
+    assert [end[0] for end in ends] == ["MemoryShortageError"] * 2
+    assert together(2, toy, str(tmp_path), 30, 1.0, "ddp", settings) == [30, 30]

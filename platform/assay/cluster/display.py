@@ -42,13 +42,20 @@ def table(board: Board) -> Table:
             middle = ProgressBar(total=1.0, completed=fraction, width=22)
         shown.add_row(
             line.label,
-            Text(line.phase, style=STYLES.get(line.phase, "bold")),
+            _phase(line),
             middle,
             "" if line.loss is None else f"{line.loss:.4f}",
             "" if line.samples_per_second is None else f"{line.samples_per_second:,.0f}",
             "" if left is None else duration(left),
         )
     return shown
+
+
+def _phase(line: Line) -> Text:
+    words = Text(line.phase, style=STYLES.get(line.phase, "bold"))
+    if line.reason and line.phase != "failed":
+        words.append(f"\n{line.reason}", style="dim")
+    return words
 
 
 def total(board: Board) -> str:

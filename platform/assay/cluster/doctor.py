@@ -4,14 +4,17 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from assay.cluster import token_file
 from assay.cluster.storage import open_to_everyone, require_writable, resolve_storage
 from assay.doctor import GIB, Finding, Section
 from assay.errors import AssayError
@@ -21,6 +24,18 @@ USUAL_PORTS = {6379: "head", 8265: "dashboard", 10001: "client"}
 ANSWER_SECONDS = 5.0
 LEAST_STORE_BYTES = 2 * GIB
 MOST_SKEW_SECONDS = 30.0
+NETWORK_FILE_SYSTEMS = (
+    "nfs", "cifs", "smb", "fuse", "9p", "lustre", "ceph", "gpfs", "beegfs", "glusterfs",
+)  # fmt: skip
+NOT_GIVEN = 3
+TAKE_LOCK = f"""
+import sys
+from filelock import FileLock, Timeout
+try:
+    FileLock(sys.argv[1]).acquire(timeout=0)
+except Timeout:
+    sys.exit({NOT_GIVEN})
+"""
 
 
 def sections(storage: Path | None, *, deep: bool) -> list[Section]:
@@ -78,13 +93,13 @@ def token() -> Finding:
     if os.environ.get("RAY_AUTH_TOKEN"):
         return Finding("token", "ok", "from RAY_AUTH_TOKEN")
     given = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    path = Path(given) if given else token_file.default_path()
     try:
         found, held = path.stat(), path.read_text().strip()
     except FileNotFoundError:
         if given is None:
             return Finding("token", "ok", f"none yet: {path} is made at the first start")
-        made = f"ray get-auth-token --generate; chmod 600 {path}"
+        made = "(umask 077; ray get-auth-token --generate >/dev/null)"
         return Finding("token", "broken", f"{path}: does not exist", made)
     except (OSError, UnicodeDecodeError) as error:
         return Finding("token", "broken", f"{path}: cannot be read ({error})", f"ls -l {path}")
@@ -95,13 +110,13 @@ def token() -> Finding:
 
 def _readers(path: Path, found: os.stat_result) -> Finding:
     mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid not in (os.geteuid(), 0):
+    another = "export RAY_AUTH_TOKEN_PATH=/a/file/of/yours"
+    if token_file.belongs_to_another(found):
         what = f"{path}: belongs to user {found.st_uid}, who could use it"
-        return Finding("token", "broken", what, "export RAY_AUTH_TOKEN_PATH=/a/file/of/yours")
-    if mode & 0o077 and found.st_uid == os.geteuid():
-        return Finding(
-            "token", "broken", f"{path}: mode {mode:04o}, others can read it", f"chmod 600 {path}"
-        )
+        return Finding("token", "broken", what, another)
+    if token_file.readable_by_others(path, found):
+        mend = f"chmod 600 {path}" if os.geteuid() in (found.st_uid, 0) else another
+        return Finding("token", "broken", f"{path}: mode {mode:04o}, others can read it", mend)
     return Finding("token", "ok", f"{path}, mode {mode:04o}")
 
 
@@ -171,7 +186,7 @@ def _job_server(address: str) -> Finding:
         version = JobSubmissionClient(address).get_version()
     except (OSError, RuntimeError, ValueError, AuthenticationError) as error:
         what = f"{shown}: {' '.join(scrubbed(str(error), address).split())[:200]}"
-        return Finding("job server", "broken", what, "ray get-auth-token --generate")
+        return Finding("job server", "broken", what, "export RAY_AUTH_TOKEN_PATH=/the/heads/token")
     what = f"{shown}: Ray's job server answers (API {version}); `ray job submit` reaches it"
     return Finding("job server", "ok", what)
 
@@ -187,13 +202,16 @@ def _answers(host: str, port: int) -> bool:
 
 def run_store(folder: Path) -> list[Finding]:
     """Check that results can be kept in `folder`; leaves it as it was."""
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    # Path.exists would raise where a folder may not be entered.
+    made = [each for each in (folder, *folder.parents) if not os.access(each, os.F_OK)]
+    mend = "assay doctor --storage /another/folder"
     try:
         require_writable(folder)
-    except AssayError as error:
-        return [Finding("folder", "broken", str(error), "assay doctor --storage /another/folder")]
-    try:
         return [store_folder(folder), locks(folder), store_clock(folder)]
+    except AssayError as error:
+        return [Finding("folder", "broken", str(error), mend)]
+    except OSError as error:
+        return [Finding("folder", "broken", f"{folder}: {error.strerror or error}", mend)]
     finally:
         for each in made:
             with contextlib.suppress(OSError):
@@ -218,24 +236,31 @@ def locks(folder: Path) -> Finding:
     """Check that of two processes that want the same cell, only one gets it."""
     where = _mount(folder)
     mend = "assay doctor --storage /a/folder/with/locks"
-    with _scratch(folder) as scratch:
-        path = scratch / "lock"
-        try:
-            with FileLock(path).acquire(timeout=0):
-                try:
-                    FileLock(path).acquire(timeout=0).__exit__(None, None, None)
-                except Timeout:
-                    pass
-                else:
-                    what = f"{where[0]}: a lock is given twice; two drivers would spoil a cell"
-                    return Finding("locks", "broken", what, mend)
-        except (OSError, NotImplementedError) as error:
-            return Finding("locks", "broken", f"{where[0]}: no file locks ({error})", mend)
+    try:
+        with _scratch(folder) as scratch, FileLock(scratch / "lock").acquire(timeout=0):
+            twice = _given_to_another_process(scratch / "lock")
+    except (OSError, NotImplementedError, subprocess.SubprocessError) as error:
+        return Finding("locks", "broken", f"{where[0]}: no file locks ({error})", mend)
+    if twice:
+        what = f"{where[0]}: a lock is given twice; two drivers would spoil a cell"
+        return Finding("locks", "broken", what, mend)
     kind, options = where
     if kind.startswith("nfs") and {"nolock", "local_lock=all", "local_lock=flock"} & options:
         what = f"{kind}: locks hold within one host only; run one driver a suite"
         return Finding("locks", "missing", what, "mount -o remount,local_lock=none …")
+    if kind.startswith(NETWORK_FILE_SYSTEMS):
+        what = f"hold on this host ({kind}); a driver on another host was not tried"
+        return Finding("locks", "ok", what)
     return Finding("locks", "ok", f"hold ({kind})")
+
+
+def _given_to_another_process(path: Path) -> bool:
+    """Tell whether a lock that this process holds is given to a child, too."""
+    command = [sys.executable, "-c", TAKE_LOCK, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode not in (0, NOT_GIVEN):
+        raise OSError(done.stderr.strip().rpartition("\n")[2][:200])
+    return done.returncode == 0
 
 
 def store_clock(folder: Path) -> Finding:

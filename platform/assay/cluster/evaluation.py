@@ -1,8 +1,8 @@
 """Evaluations as Ray tasks of their own, beside the trials that train."""
 
-import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,15 +12,15 @@ from ray.exceptions import RayError
 from assay.cell import Cell
 from assay.cluster.orders import Orders
 from assay.cluster.progress import Board
-from assay.cluster.trial import failure_row, recorder_of
-from assay.config import canonical_json, validate
+from assay.cluster.trial import failure_row, read_sent, recorder_of
+from assay.config import canonical_json
 from assay.result import FailureKind
-from assay.run import Manner, cell_directory, run_cell
+from assay.run import Manner, cell_directory, evaluate_cell
 
 OnFailure = Callable[[str, str, FailureKind], None]
 """`on_failure(cell key, reason, kind)`."""
-RETRIES = 3
-"""How often an evaluation whose process died is begun again."""
+TRIES = 3
+"""How often an evaluation is begun whose process dies, of whatever, before it is given up."""
 
 
 class Evaluations:
@@ -32,16 +32,20 @@ class Evaluations:
         self._cells, self._orders, self._board = cells, orders, board
         self._on_failure = on_failure
         self._running: dict[ray.ObjectRef, str] = {}
+        self._begun: Counter[str] = Counter()
 
     def begin(self, key: str) -> None:
         """Evaluate a cell that is trained, as soon as the cluster has room."""
+        if key in self._running.values():
+            return  # its trial died after it had said so, and said so again
         asked = self._orders.evaluation
         assert asked is not None
         task = ray.remote(evaluate_trained).options(
-            num_cpus=asked.cpus, num_gpus=asked.gpus, max_retries=RETRIES, name=f"evaluate {key}"
+            num_cpus=asked.cpus, num_gpus=asked.gpus, max_retries=0, name=f"evaluate {key}"
         )
-        ref = task.remote(canonical_json(self._cells[key]), self._orders)
+        ref = task.remote(key, canonical_json(self._cells[key]), self._orders)
         self._running[ref] = key
+        self._begun[key] += 1
         self._board.enter(key, "evaluate")
 
     def collect(self, seconds: float = 0.0) -> None:
@@ -54,6 +58,9 @@ class Evaluations:
             try:
                 row: dict[str, Any] = ray.get(ref)
             except RayError as error:
+                if self._begun[key] < TRIES:
+                    self.begin(key)
+                    continue
                 what = str(error).strip().splitlines()[-1][:300]
                 reason = f"its evaluation's process died ({what}); the same command tries again"
                 row = {"phase": "failed", "reason": reason, "kind": "died"}
@@ -67,19 +74,21 @@ class Evaluations:
             self.collect(seconds=1.0)
 
 
-def evaluate_trained(cell_json: str, orders: Orders) -> dict[str, Any]:
+def evaluate_trained(key: str, cell_json: str, orders: Orders) -> dict[str, Any]:
     """Evaluate one trained cell in this process; return the row that ends it."""
     os.environ.update(orders.environment)
     asked = orders.evaluation
     assert asked is not None
     changes = {"device": "cuda" if asked.gpus else "cpu", "threads": asked.cpus, "workers": 1}
     execution = orders.execution.model_copy(update={**changes, "sharding": "ddp"})
-    cell = validate(Cell, json.loads(cell_json), "the cell")
-    recorder = recorder_of(cell, orders)
     try:
-        run_cell(cell, execution, orders.storage, recorder.watch, manner=Manner(math.inf))
+        cell = read_sent(key, cell_json)
+        recorder = recorder_of(cell, orders)
+        manner = Manner(math.inf)
+        try:
+            evaluate_cell(cell, execution, orders.storage, recorder.watch, manner=manner)
+        finally:
+            recorder.hand_over()
     except Exception as error:  # noqa: BLE001  one cell's fault never stops the others
-        return failure_row(error, cell_directory(orders.storage, cell.key))
-    finally:
-        recorder.hand_over()
+        return failure_row(error, cell_directory(orders.storage, key))
     return {"phase": "done"}

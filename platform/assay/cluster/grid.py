@@ -168,8 +168,7 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
         tracker.fail(plain, key, reason)
 
     if work.options.fresh:
-        for cell in work.pending:
-            set_aside(cell, work.storage)
+        set_aside(work.pending, work.storage)
     resources = work.suite.resources
     orders = Orders(
         storage=work.storage,

@@ -56,9 +56,11 @@ class Board:
     def report(self, key: str, row: Mapping[str, Any]) -> None:
         """Take in a report of a running cell."""
         line, phase = self.lines[key], row["phase"]
+        said = row.get("reason") or row.get("note") or ""
         if phase != line.phase:
-            self.enter(key, phase, row.get("reason", ""))
+            self.enter(key, phase, said)
             line.fraction_at_first = row.get("fraction", 0.0)
+        line.reason = said or line.reason
         line.fraction = row.get("fraction", 0.0)
         line.loss = (row.get("metrics") or {}).get("train/loss", line.loss)
         if row.get("seconds"):

@@ -60,12 +60,13 @@ def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> i
     """
     keys = list(keys)
     for key in _strangers(folder, keys):
-        for suffix in SOURCES:
-            (folder / f"{key}{suffix}").unlink(missing_ok=True)
+        _take_out(key, folder)
     count = 0
     for key in keys:
         directory = cell_directory(storage, key)
         if finished(storage, key) is None:
+            if _is_kept(directory):
+                _take_out(key, folder)
             continue
         count += 1
         for suffix, name in SOURCES.items():
@@ -75,6 +76,17 @@ def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> i
         text = json.dumps(suite.model_dump(mode="json"), indent=1) + "\n"
         _write_if_new(folder / "suite.json", text.encode())
     return count
+
+
+def _take_out(key: str, folder: Path) -> None:
+    for suffix in SOURCES:
+        (folder / f"{key}{suffix}").unlink(missing_ok=True)
+
+
+def _is_kept(directory: Path) -> bool:
+    """Say whether the run store has a result of the cell, of an earlier protocol or set aside."""
+    kept = (directory, *directory.parent.glob(f"{directory.name}.*"))
+    return any((each / "result.json").exists() for each in kept)
 
 
 def _strangers(folder: Path, keys: Iterable[str]) -> list[str]:

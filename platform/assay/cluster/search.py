@@ -95,7 +95,8 @@ def run_search(
             goes on, and nothing is left RUNNING.
     """
     work = _prepare(suite, storage, options, console)
-    names = [study_name(suite, variant, work.digest) for variant in suite.variants()]
+    store = work.database.store
+    names = [study_name(suite, variant, work.digest, store) for variant in suite.variants()]
     tracker = Tracker(work.tracked, storage)
     fault: AssayError | None = None
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
@@ -205,10 +206,11 @@ def _outcome(work: _Work, fault: AssayError | None) -> SearchOutcome:
         provenance=_provenance(work),
     )
     write_json(work.folder / "search.json", made)
+    readable = len(found) == len(work.studies)  # if not, what was written before stays
     return SearchOutcome(
         record=made,
         folder=work.folder,
-        best=write_best(work.suite, found, work.folder),
+        best=write_best(work.suite, found, work.folder) if readable else [],
         fault=fault,
         tracked=work.tracked,
         how_to_open=work.database.how_to_open,

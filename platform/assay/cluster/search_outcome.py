@@ -3,6 +3,7 @@
 Everything is read from the study and the run store, so that it can be made at any time.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from assay.run import cell_directory, finished
 from assay.search import Objective, OverSeeds, Spent, StudyRecord, TrialRecord
 from assay.statistics.seeds import mean_over_seeds
 
+Chosen = tuple[StudyRecord, TrialRecord]
+ORIGIN = "# Written by jobs/search.py"
 STATES: Mapping[TrialState, Any] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped",
@@ -55,11 +58,12 @@ def measure(
 
 def _figure(objective: Objective, key: str, storage: Path) -> float:
     result = finished(storage, key)
-    if result is None:
-        raise DataError(f"cell {key}: has no result in {storage}: the same command computes it")
+    curves = cell_directory(storage, key) / "metrics.jsonl"
+    if result is None or not curves.exists():
+        raise DataError(f"cell {key}: has no result of the present protocol in {storage}")
     metric, family = objective.metric, result.cell["family"]
     if objective.is_validation:
-        rows = read_metrics(cell_directory(storage, key) / "metrics.jsonl")
+        rows = read_metrics(curves)
         looks = [row for row in rows if any(name.startswith("val/") for name in row)]
         last = looks[-1] if looks else {}
         if metric not in last:
@@ -89,7 +93,8 @@ def record(study: VariantStudy) -> StudyRecord:
     """Return what a study holds, trial by trial.
 
     Raises:
-        AssayError: as `measure`.
+        AssayError: the database cannot be reached, or as `measure`, except that the figures of
+            results that are gone since are those in the database.
     """
     return StudyRecord(
         name=study.name,
@@ -102,25 +107,43 @@ def record(study: VariantStudy) -> StudyRecord:
 def _trial(study: VariantStudy, trial: FrozenTrial) -> TrialRecord:
     cells: dict[str, str] = trial.user_attrs.get("cells", {})
     state = STATES.get(trial.state, "waiting")
-    done = state == "complete"
+    objectives, reason = {}, trial.user_attrs.get("reason")
+    if state == "complete":
+        try:
+            objectives = measure(study.search.objectives, cells, study.storage)
+        except DataError as error:
+            objectives = _as_told(study, trial)
+            reason = f"figures as the database holds them, without intervals: {error}"
     return TrialRecord(
         number=trial.number,
         state=state,
         values=dict(sorted(trial.params.items())),
-        objectives=measure(study.search.objectives, cells, study.storage) if done else {},
+        objectives=objectives,
         rungs={str(percent): value for percent, value in study.seen(trial.number).items()},
         cells=cells,
         spent=_spent(cells, study.storage),
-        reason=trial.user_attrs.get("reason"),
+        reason=reason,
     )
+
+
+def _as_told(study: VariantStudy, trial: FrozenTrial) -> dict[str, OverSeeds]:
+    return {
+        objective.metric: OverSeeds(
+            mean=value, low=None, high=None, by_seed={}, better=objective.better
+        )
+        for objective, value in zip(study.search.objectives, trial.values, strict=True)
+    }
 
 
 def _spent(cells: Mapping[str, str], storage: Path) -> Spent:
     total = {"steps": 0, "samples": 0, "flops": 0.0, "seconds": 0.0}
     for key in cells.values():
-        path = cell_directory(storage, key) / "metrics.jsonl"
-        rows = read_metrics(path) if path.exists() else []
-        result = finished(storage, key)
+        try:
+            path = cell_directory(storage, key) / "metrics.jsonl"
+            rows = read_metrics(path) if path.exists() else []
+            result = finished(storage, key)
+        except DataError:  # said by the trial's reason, if its figures are missed
+            continue
         last = rows[-1] if rows else {"step": 0, "samples": 0, "flops": 0.0, "seconds": 0.0}
         for name in total:
             total[name] += last["step" if name == "steps" else name]
@@ -133,7 +156,7 @@ def _best(study: VariantStudy) -> list[int]:
     if not complete:
         return []
     if len(study.search.objectives) > 1:
-        return sorted(trial.number for trial in study.study.best_trials)
+        return study.front
     sign = -1 if study.search.objectives[0].better == "higher" else 1
     best = min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     return [best.number]
@@ -142,8 +165,10 @@ def _best(study: VariantStudy) -> list[int]:
 def write_best(suite: Suite, studies: Sequence[StudyRecord], folder: Path) -> list[Path]:
     """Write the best settings as suites that `jobs/benchmark_grid.py` runs, on new seeds.
 
-    With one objective it is one suite, `best.yaml`, with a rule for each variant. With several it
-    is one for each point of the front, `front/<variant>-<trial>.yaml`.
+    With one objective it is one suite, `best.yaml`, with a rule for each variant; if its grid
+    would hold a variant without a best setting, one suite each, `best-<variant>.yaml`. With several
+    it is one for each point of the front, `front/<variant>-<trial>.yaml`. Those of an earlier state
+    are removed.
 
     Returns:
         The files; none while no trial is complete.
@@ -153,42 +178,51 @@ def write_best(suite: Suite, studies: Sequence[StudyRecord], folder: Path) -> li
         for study in studies
         for number in study.best
     ]
+    _remove_earlier(folder)
     if not chosen:
         return []
-    if suite.search is not None and len(suite.search.objectives) == 1:
-        rules = [(study.variant, trial.values) for study, trial in chosen]
-        numbers = ", ".join(f"trial {trial.number} of {study.name}" for study, trial in chosen)
-        return [_write_suite(suite, rules, f"{suite.name}_best", numbers, folder / "best.yaml")]
+    one_objective = suite.search is not None and len(suite.search.objectives) == 1
+    variants = [study.variant for study, _ in chosen]
+    if one_objective and math.prod(map(len, _grid(suite, variants).values())) == len(variants):
+        return [_write_suite(suite, chosen, f"{suite.name}_best", folder / "best.yaml")]
     paths = []
     for study, trial in chosen:
         label = "-".join(study.variant.values())
-        name = f"{suite.name}_{label.replace('-', '_').lower()}_{trial.number}"
-        path = folder / "front" / f"{label}-{trial.number}.yaml"
-        origin = f"trial {trial.number} of {study.name}"
-        paths.append(_write_suite(suite, [(study.variant, trial.values)], name, origin, path))
+        word = label.replace("-", "_").lower()
+        if one_objective:
+            name, path = f"{suite.name}_best_{word}", folder / f"best-{label}.yaml"
+        else:
+            name = f"{suite.name}_{word}_{trial.number}"
+            path = folder / "front" / f"{label}-{trial.number}.yaml"
+        paths.append(_write_suite(suite, [(study, trial)], name, path))
     return paths
 
 
-def _write_suite(
-    suite: Suite,
-    best: list[tuple[dict[str, str], dict[str, Any]]],
-    name: str,
-    origin: str,
-    path: Path,
-) -> Path:
+def _remove_earlier(folder: Path) -> None:
+    for path in (*folder.glob("best*.yaml"), *folder.glob("front/*.yaml")):
+        if path.read_bytes().startswith(ORIGIN.encode()):
+            path.unlink()
+
+
+def _grid(suite: Suite, variants: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Return the smallest grid that holds the variants."""
+    return {axis: list(dict.fromkeys(v[axis] for v in variants)) for axis in suite.grid}
+
+
+def _write_suite(suite: Suite, best: Sequence[Chosen], name: str, path: Path) -> Path:
+    origin = ", ".join(f"trial {trial.number} of {study.name}" for study, trial in best)
     plain = suite.model_dump(mode="json", exclude_unset=True, exclude={"search"})
     first = max(suite.seeds) + 1
-    variants = [variant for variant, _ in best]
     plain |= {
         "name": name,
         "title": f"{suite.title}: the best settings on new seeds",
-        "grid": {axis: list(dict.fromkeys(v[axis] for v in variants)) for axis in suite.grid},
+        "grid": _grid(suite, [study.variant for study, _ in best]),
         "seeds": list(range(first, first + max(FRESH_SEEDS, len(suite.seeds)))),
         "rules": [
             *plain.get("rules", []),
-            *({"when": variant, "set": values} for variant, values in best),
+            *({"when": study.variant, "set": trial.values} for study, trial in best),
         ],
     }
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    write_bytes(path, f"# Written by jobs/search.py: {origin}.\n{text}".encode())
+    write_bytes(path, f"{ORIGIN}: {origin}.\n{text}".encode())
     return path

@@ -1,6 +1,5 @@
 """What a Tune trial of a search does: one setting, on every seed, from rung to rung."""
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from ray import tune
+from ray.exceptions import RayError
 
 from assay import attempts
 from assay.cell import Cell
@@ -18,12 +18,11 @@ from assay.cluster.drain import node_is_drained
 from assay.cluster.orders import Orders
 from assay.cluster.stopping import Rung
 from assay.cluster.stream import through_ray_data
-from assay.cluster.trial import explain, kind_of, throttled
-from assay.config import did_you_mean, validate
+from assay.cluster.trial import explain, kind_of, read_sent, throttled
+from assay.config import did_you_mean
 from assay.errors import (
     AssayError,
     ConfigError,
-    MachineError,
     MemoryShortageError,
     NoProgressError,
     TrainingError,
@@ -67,7 +66,13 @@ def try_setting(config: Mapping[str, Any], orders: SearchOrders) -> None:
 def blame(error: Exception) -> Literal["setting", "search"]:
     """Say what is at fault: this setting, or what every other one would meet too."""
     own = TrainingError | MemoryShortageError | NoProgressError
-    return "search" if isinstance(error, AssayError) and not isinstance(error, own) else "setting"
+    if isinstance(error, own):
+        return "setting"
+    return "search" if isinstance(error, AssayError | RayError) else "setting"
+
+
+class _PassedUnseenError(Exception):
+    """A cell spent more than a rung without being looked at there."""
 
 
 class _Trial:
@@ -84,15 +89,17 @@ class _Trial:
         self.report = throttled(lambda row: tune.report(dict(row)))
 
     def climb(self) -> None:
-        """Take all seeds to each rung, and ask the scheduler there."""
+        """Take all seeds to each rung, and ask the scheduler there.
+
+        A setting of which a seed went past a rung unseen is not compared there, for what it
+        spent by its next figure is more than the others did.
+        """
         for rung in self.rungs:
             value = self.known.get(rung.percent)
             if value is None:
-                found = [
-                    self._value_at(rung, place, cell) for place, cell in enumerate(self._cells())
-                ]
-                value = fmean(found)
-            tune.report({"phase": "train", "fraction": rung.fraction, **rung.row(value)})
+                value = self._mean_at(rung)
+            if value is not None:
+                tune.report({"phase": "train", "fraction": rung.fraction, **rung.row(value)})
 
     def finish(self) -> None:
         """Take every seed to its result."""
@@ -102,13 +109,24 @@ class _Trial:
                 run_cell(cell, self.orders.execution, self.orders.storage, watch, manner=manner)
                 recorder.complete()
 
-    def _value_at(self, rung: Rung, place: int, cell: Cell) -> float:
-        """Return the watched figure of a cell at a rung, training it that far if need be."""
+    def _mean_at(self, rung: Rung) -> float | None:
+        """Return the watched figure at a rung over the seeds; None if one of them has none."""
         assert self.watched is not None
-        metric = self.watched.metric
-        earlier = _seen_by(cell, self.orders.storage, metric, rung.fraction)
-        if earlier is not None:
-            return earlier
+        metric, cells = self.watched.metric, list(self._cells())
+        try:
+            earlier = [_seen(cell, self.orders.storage, metric, rung.fraction) for cell in cells]
+        except _PassedUnseenError:
+            return None
+        values = [
+            self._train_to(rung, place, cell) if value is None else value
+            for place, (cell, value) in enumerate(zip(cells, earlier, strict=True))
+        ]
+        return fmean(values)
+
+    def _train_to(self, rung: Rung, place: int, cell: Cell) -> float:
+        """Train a cell to a rung and return the watched figure there."""
+        assert self.watched is not None
+        self.key, metric = cell.key, self.watched.metric
         with self._followed(cell, place) as (watch, recorder):
             there = train_until(
                 cell, self.orders.execution, self.orders.storage, watch, rung.fraction,
@@ -121,13 +139,7 @@ class _Trial:
     def _cells(self) -> Iterator[Cell]:
         for key, plain in zip(self.config["keys"], self.config["cells"], strict=True):
             self.key = key
-            cell = validate(Cell, json.loads(plain), f"cell {key}")
-            if cell.key != key:
-                raise MachineError(
-                    f"cell {key} has the key {cell.key} on this node: the installed assay differs "
-                    "from the driver's; install the same version wherever Ray runs"
-                )
-            yield cell
+            yield read_sent(key, plain)
 
     def _manner(self, leg: str) -> Manner:
         return Manner(
@@ -182,11 +194,28 @@ def _finite(cell: Cell, metric: str, there: Report) -> float:
     return there.metrics[metric]
 
 
-def _seen_by(cell: Cell, storage: Path, metric: str, fraction: float) -> float | None:
-    """Return a validation figure of a cell that went further before, at its next look."""
+def _seen(cell: Cell, storage: Path, metric: str, fraction: float) -> float | None:
+    """Return the figure of a cell at a rung, if it was there before; None if it is not so far.
+
+    Raises:
+        _PassedUnseenError: it went further, and nobody looked at the rung.
+    """
     path = cell_directory(storage, cell.key) / "metrics.jsonl"
     for row in read_metrics(path) if path.exists() else []:
-        spent = Meter(row["step"], row["samples"], row["flops"], row["seconds"])
-        if metric in row and spent.spent(cell.budget) >= fraction - 1e-9:
+        spent = Meter(row["step"], row["samples"], row["flops"], row["seconds"]).spent(cell.budget)
+        if spent < fraction - 1e-9:
+            continue
+        if _is_past(cell, row["step"], spent, fraction):
+            raise _PassedUnseenError
+        if metric in row:
             return row[metric]
     return None
+
+
+def _is_past(cell: Cell, step: int, spent: float, fraction: float) -> bool:
+    """Say whether a step ends after the first one that spends `fraction` of the budget.
+
+    Steps differ in FLOPs, up to about twice their mean.
+    """
+    steps = 2 if cell.budget.unit == "flops" else 1
+    return spent - fraction > steps * spent / max(step, 1) - 1e-9

@@ -15,7 +15,7 @@ from assay.cluster.search_trial import SearchOrders, try_setting
 from assay.cluster.stopping import RememberingAsha, RememberingMedian, scheduler
 from assay.cluster.storage import private_folder
 from assay.cluster.study import VariantStudy
-from assay.cluster.trials import RESTARTS, quieten_tune, trial_resources
+from assay.cluster.trials import RESTARTS, cluster_stays, quieten_tune, trial_resources
 from assay.config import canonical_json
 from assay.errors import AssayError
 
@@ -130,7 +130,7 @@ def run_study(study: VariantStudy, orders: SearchOrders, board: Board, on_stop: 
     """Run a study to its last trial; what is begun but not ended waits for the next command.
 
     Raises:
-        AssayError: something is amiss that no setting is to blame for.
+        AssayError: something is amiss that no setting is to blame for; the cluster went away.
     """
     quieten_tune()
     # Rows about progress carry no figure to judge by.
@@ -158,7 +158,8 @@ def run_study(study: VariantStudy, orders: SearchOrders, board: Board, on_stop: 
             ),
         )
         try:
-            tuner.fit()
+            with cluster_stays():
+                tuner.fit()
         finally:
             study.release()
     if searcher.fault is not None:

@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import socket
-import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import ray
 from ray.exceptions import AuthenticationError, RaySystemError
 from ray.tune.execution import class_cache
 
+from assay.cluster import token_file
 from assay.errors import MachineError
 from assay.redact import scrubbed, without_secrets
 
@@ -134,14 +134,14 @@ def ensure_token() -> None:
     Ray itself turns token authentication on for a cluster that it starts, and reads the token
     from `RAY_AUTH_TOKEN`, `RAY_AUTH_TOKEN_PATH` or this file. Ray's own command writes it so that
     every user of the machine can read it; such a file of ours is closed, and said to have been
-    open.
+    open. A folder that others may not enter closes it as well.
 
     Raises:
-        MachineError: the file belongs to another user.
+        MachineError: the file belongs to another user, or is open and cannot be closed.
     """
     if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
-    path = default_token_path()
+    path = token_file.default_path()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -152,20 +152,21 @@ def ensure_token() -> None:
         file.write(secrets.token_hex(32))
 
 
-def default_token_path() -> Path:
-    """Return where Ray looks for its token unless told otherwise."""
-    return Path.home() / ".ray" / "auth_token"
-
-
 def _close_token(path: Path) -> None:
     found = path.stat()
-    if found.st_uid != os.geteuid():
+    if token_file.belongs_to_another(found):
         raise MachineError(
             f"{path}: Ray's token belongs to user {found.st_uid}, not to you, who could use it: "
             "give your own in RAY_AUTH_TOKEN_PATH"
         )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(0o600)
+    if token_file.readable_by_others(path, found):
+        try:
+            path.chmod(0o600)
+        except OSError as error:
+            raise MachineError(
+                f"{path}: Ray's token can be read by other users, and cannot be closed "
+                f"({error.strerror}): give your own in RAY_AUTH_TOKEN_PATH"
+            ) from error
         print(  # noqa: T201
             f"{path}: Ray's token could be read by other users; now it is yours alone. Where "
             f"others use this machine, delete it, and a new one is made.",

@@ -82,14 +82,14 @@ class _Remembering(FIFOScheduler):
             past: Any = _Past(f"past-{number}")
             super().on_trial_add(None, past)  # pyright: ignore[reportArgumentType]
             for percent, value in self.memory.seen(number).items():
-                self._judge(None, past, self.rungs[percent].row(value))
+                self._recall(None, past, self.rungs[percent].row(value))
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Show what was seen of the trial before, but for the last: that is decided again."""
         super().on_trial_add(tune_controller, trial)
         known = list(self.memory.seen(trial.config["number"]).items())
         for percent, value in known[:-1]:
-            self._judge(tune_controller, trial, self.rungs[percent].row(value))
+            self._recall(tune_controller, trial, self.rungs[percent].row(value))
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Decide at a rung that the trial has not been seen at; let all else pass."""
@@ -108,6 +108,14 @@ class _Remembering(FIFOScheduler):
         self._last[trial.trial_id] = row["percent"]
         return super().on_trial_result(controller, trial, row)
 
+    def _recall(self, controller: Any, trial: Any, row: dict[str, Any]) -> None:
+        """Show a figure that was judged before: the trial went on, whatever is thought of it now.
+
+        With several trials at a time others have come as far since then, so that a trial which
+        passed a rung may look worse there today.
+        """
+        self._judge(controller, trial, row)
+
     def _is_past(self, trial: Any, row: dict[str, Any]) -> bool:
         return row["percent"] <= self._last.get(trial.trial_id, -math.inf)
 
@@ -118,6 +126,10 @@ class RememberingAsha(_Remembering, ASHAScheduler):
 
 class RememberingMedian(_Remembering, MedianStoppingRule):
     """The median stopping rule."""
+
+    def _recall(self, controller: Any, trial: Any, row: dict[str, Any]) -> None:
+        super()._recall(controller, trial, row)
+        self._stopped_trials.discard(trial)  # Ray's takes no more figures of a stopped trial
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import DataError
+from ray.exceptions import RayError
+
+from assay.errors import DataError, MachineError
 from assay.store.shards_place import Place
 from assay.store.shards_window import reading_ahead
 
@@ -24,22 +26,44 @@ def through_ray_data() -> Iterator[None]:
 
     The readers take no CPU of the cluster and stay out of placement groups, so that they run
     where trials hold everything; they run on this node, whose object store holds what is ahead.
+    A process trains one cell at a time: reading ahead for the next ends that for the one before,
+    which would keep its shards in the object store.
     """
-    opened: list[Generator[bytes]] = []
+    current: Generator[bytes] | None = None
 
     def read_ahead(place: Place, names: Iterator[str], count: int) -> Iterator[bytes]:
-        opened.append(_contents(place, names, count))
-        return opened[-1]
+        nonlocal current
+        if current is not None:
+            current.close()
+        current = _contents(place, names, count)
+        return current
 
     with reading_ahead(read_ahead):
         try:
             yield
         finally:
-            for contents in opened:
-                contents.close()
+            if current is not None:
+                current.close()
 
 
 def _contents(place: Place, names: Iterator[str], count: int) -> Generator[bytes]:
+    """Yield what the named files hold.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+        MachineError: Ray cannot read ahead, or has lost what it read.
+    """
+    try:
+        yield from _in_turns(place, names, count)
+    except RayError as error:
+        what = " ".join(str(error).split())[:200]
+        raise MachineError(
+            f"{place.root}: Ray cannot read shards ahead ({type(error).__name__}: {what}); see "
+            "that its object store has room, and give the same command again"
+        ) from error
+
+
+def _in_turns(place: Place, names: Iterator[str], count: int) -> Generator[bytes]:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="shards") as reader:
         coming = reader.submit(_read_together, place, list(itertools.islice(names, count)))
         while True:

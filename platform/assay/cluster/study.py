@@ -5,6 +5,7 @@ that was begun and must go on; RUNNING, one that a living driver works on.
 """
 
 import os
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,9 +24,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from assay.cell import Cell, Suite
 from assay.cluster.sampling import distributions, sampler
+from assay.cluster.storage import lasting
 from assay.config import digest16
 from assay.errors import ConfigError, MachineError
 from assay.redact import scrubbed, without_secrets
+from assay.result import write_bytes
 from assay.run import cell_directory, set_aside
 from assay.search import Search
 
@@ -75,7 +78,8 @@ class Database:
             storage: The run store.
 
         Raises:
-            MachineError: it cannot be opened; no password is shown.
+            MachineError: it cannot be opened; no password is shown. It is a file that would lie in
+                a Ray job's temporary copy of the repository.
         """
         default = f"sqlite:///{storage.absolute()}/optuna.db"
         self.url = url or os.environ.get("ASSAY_OPTUNA_STORAGE") or default
@@ -83,10 +87,14 @@ class Database:
         self.locks.mkdir(parents=True, exist_ok=True)
         self.shown = without_secrets(self.url)
         try:
-            sqlite = make_url(self.url).get_backend_name() == "sqlite"
+            parts = make_url(self.url)
+            sqlite = parts.get_backend_name() == "sqlite"
+            if sqlite and parts.database:
+                lasting(Path(parts.database), Path.cwd())
             patience = {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else None
             with FileLock(self.locks / "database.lock"):  # two that make tables disturb each other
                 self.rdb = RDBStorage(self.url, engine_kwargs=patience)
+                self.store = _name_of_store(self.locks / "store")
         except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
             fault = " ".join(scrubbed(str(getattr(error, "orig", None) or error), self.url).split())
             raise MachineError(
@@ -100,18 +108,29 @@ class Database:
         return f"optuna-dashboard --host 127.0.0.1 {self.shown}"
 
 
-def study_name(suite: Suite, variant: Mapping[str, str], digest: str) -> str:
+def _name_of_store(path: Path) -> str:
+    """Return what names a run store wherever it is moved; made at the first call."""
+    if not path.exists():
+        write_bytes(path, uuid.uuid4().hex.encode())
+    return path.read_text()
+
+
+def study_name(suite: Suite, variant: Mapping[str, str], digest: str, store: str) -> str:
     """Return the name of a variant's study: equal for whatever may go on in it.
 
     Its last part is a digest of all that decides the figures: the space, the objectives, the
-    seeds, the data. More trials or another machine go on in the same study; anything else begins
-    a new one.
+    seeds, the data; the resources too where the budget is in seconds. More trials go on in the
+    same study; anything else begins a new one. So does another run store, though the database be
+    the same: it holds other cells, and other locks, so that two drivers would have one study.
     """
     search = search_of(suite).model_dump(mode="json", exclude={"trials"})
     plain = suite.model_dump(
         mode="json", include={"family", "budget", "training", "settings", "rules", "seeds"}
     )
-    identity = digest16({**plain, "search": search, "variant": dict(variant), "data": digest})
+    plain |= {"search": search, "variant": dict(variant), "data": digest, "store": store}
+    if suite.budget.unit == "seconds":
+        plain["resources"] = suite.resources.model_dump(mode="json")
+    identity = digest16(plain)
     return f"{suite.name} {'-'.join(variant.values())} {identity[:8]}"
 
 
@@ -128,8 +147,7 @@ def locked(database: Database, name: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise MachineError(
-            f"study {name!r} is being searched by another process (lock {path}): wait for it, or "
-            "search with another --storage"
+            f"study {name!r} is being searched by another process (lock {path}): wait for it"
         ) from error
     try:
         yield
@@ -140,6 +158,7 @@ def locked(database: Database, name: str) -> Iterator[None]:
 class VariantStudy:
     """One variant's study, open for the driver that holds its lock."""
 
+    @reached()
     def __init__(
         self,
         suite: Suite,
@@ -159,11 +178,14 @@ class VariantStudy:
             storage: The run store.
             database: Where the study is.
             fresh: Begin a new study; the old one stays under a dated name, and so do its cells.
+
+        Raises:
+            MachineError: the database cannot be reached, here as in whatever else uses it.
         """
         self.suite, self.variant, self.digest = suite, variant, digest
         self.search, self.storage = search_of(suite), storage
         self._rdb = database.rdb
-        self.name = study_name(suite, variant, digest)
+        self.name = study_name(suite, variant, digest, database.store)
         if fresh:
             self._keep_under_a_dated_name()
         directions = {"higher": StudyDirection.MAXIMIZE, "lower": StudyDirection.MINIMIZE}
@@ -182,9 +204,16 @@ class VariantStudy:
         self.release()
 
     @property
+    @reached()
     def trials(self) -> list[FrozenTrial]:
         """All trials, by number."""
         return self.study.get_trials(deepcopy=False)
+
+    @property
+    @reached()
+    def front(self) -> list[int]:
+        """Numbers of the trials that no other one beats in every objective."""
+        return sorted(trial.number for trial in self.study.best_trials)
 
     @property
     @reached()
@@ -285,8 +314,7 @@ class VariantStudy:
             for cell in cells
             if cell.key not in ours and cell_directory(self.storage, cell.key).exists()
         ]
-        for cell in others:
-            set_aside(cell, self.storage)
+        set_aside(others, self.storage)
         return tuple(cell.key for cell in others)
 
     def _keep_under_a_dated_name(self) -> None:

@@ -29,6 +29,7 @@ from assay.errors import (
 from assay.result import FailureKind, write_bytes
 from assay.run import Manner, Report, Watch, cell_directory, run_cell, train_until
 from assay.tracking import Recorder
+from assay.training.execution import is_out_of_memory
 
 REPORT_SECONDS = 1.0
 
@@ -43,12 +44,7 @@ def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
     directory = cell_directory(orders.storage, config["key"])
     report = throttled(lambda row: tune.report(dict(row)))
     try:
-        cell = validate(Cell, json.loads(config["cell"]), f"cell {config['key']}")
-        if cell.key != config["key"]:
-            raise MachineError(
-                f"cell {config['key']} has the key {cell.key} on this node: the installed assay "
-                "differs from the driver's; install the same version wherever Ray runs"
-            )
+        cell = read_sent(config["key"], config["cell"])
         if orders.resources.most_workers > 1:
             train_together(cell, orders)
         else:
@@ -57,6 +53,21 @@ def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
             tune.report({"phase": "trained"})
     except Exception as error:  # noqa: BLE001  one cell's fault never stops the others
         tune.report(failure_row(error, directory))
+
+
+def read_sent(key: str, plain: str) -> Cell:
+    """Return the cell that the driver sent as JSON.
+
+    Raises:
+        MachineError: it is another cell for the assay that is installed on this node.
+    """
+    cell = validate(Cell, json.loads(plain), f"cell {key}")
+    if cell.key != key:
+        raise MachineError(
+            f"cell {key} has the key {cell.key} on this node: the installed assay differs from "
+            "the driver's; install the same version wherever Ray runs"
+        )
+    return cell
 
 
 def _run_alone(cell: Cell, orders: Orders, report: Watch) -> None:
@@ -93,9 +104,13 @@ def explain(error: Exception, directory: Path) -> str:
     """Return the reason as one sentence; of an unforeseen error the traceback is kept in a file."""
     if isinstance(error, AssayError):
         return str(error)
-    path = directory / "traceback.txt"
-    write_bytes(path, "".join(traceback.format_exception(error)).encode())
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {path})"
+    path, reason = directory / "traceback.txt", f"{type(error).__name__}: "
+    reason += " ".join(str(error).split())[:300]
+    try:
+        write_bytes(path, "".join(traceback.format_exception(error)).encode())
+    except MachineError:  # a full disk may be why
+        return reason
+    return f"{reason} (see {path})"
 
 
 def kind_of(error: Exception) -> FailureKind:
@@ -108,7 +123,7 @@ def kind_of(error: Exception) -> FailureKind:
     for cls, kind in kinds.items():
         if isinstance(error, cls):
             return kind
-    return "error"
+    return "memory" if is_out_of_memory(error) else "error"
 
 
 def throttled(

@@ -3,7 +3,8 @@
 import logging
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -19,7 +20,7 @@ from assay.cluster.progress import Board
 from assay.cluster.storage import private_folder
 from assay.cluster.trial import run_trial
 from assay.config import canonical_json
-from assay.errors import MachineError
+from assay.errors import AssayError, MachineError
 from assay.resources import Resources
 
 RESTARTS = 1000
@@ -67,15 +68,32 @@ def run_trials(
                 verbose=0,
             ),
         )
-        try:
+        with cluster_stays():
             tuner.fit()
             evaluations.finish()
-        except (RayError, TuneError) as error:
-            what = " ".join(str(error).split())[:200]
-            raise MachineError(
-                f"the Ray cluster went away while the suite ran ({what}); start it again, and the "
-                "same command carries on"
-            ) from error
+
+
+@contextmanager
+def cluster_stays() -> Iterator[None]:
+    """Say in one sentence that the cluster went away; around whatever waits for it.
+
+    Raises:
+        MachineError: it did.
+        AssayError: what a searcher, a scheduler or a callback raised, which Tune wraps.
+    """
+    try:
+        yield
+    except (RayError, TuneError) as error:
+        inner: BaseException | None = error
+        while inner is not None:
+            if isinstance(inner, AssayError):
+                raise inner from None
+            inner = inner.__cause__ or inner.__context__
+        what = " ".join(str(error).split())[:200]
+        raise MachineError(
+            f"the Ray cluster went away while the suite ran ({what}); start it again, and the "
+            "same command carries on"
+        ) from error
 
 
 def trial_resources(resources: Resources) -> dict[str, float]:

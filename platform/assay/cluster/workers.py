@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -21,7 +22,7 @@ from assay.cluster.drain import node_is_drained
 from assay.cluster.orders import Orders
 from assay.cluster.stream import through_ray_data
 from assay.config import validate
-from assay.errors import AssayError, MemoryShortageError, NoProgressError
+from assay.errors import AssayError, MachineError, MemoryShortageError, NoProgressError
 from assay.resources import Resources
 from assay.run import Manner, Report, cell_directory, train_until
 from assay.tracking import Recorder
@@ -45,9 +46,9 @@ def train_together(cell: Cell, orders: Orders) -> None:
     # Ray Train's clean-up asks the only Ray of this machine, unless it is told which.
     os.environ.setdefault("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
     directory = cell_directory(orders.storage, cell.key)
-    lost = ""
+    lost, vain = "", 0
     while True:
-        parts = memory.within(orders.execution, directory).accumulation
+        shortage, starts = _noted(directory / memory.NAME), len(attempts.read(directory))
         with tempfile.TemporaryDirectory(prefix="assay-train-") as scratch:
             try:
                 _trainer(cell, orders, scratch).fit()
@@ -56,13 +57,20 @@ def train_together(cell: Cell, orders: Orders) -> None:
                 causes = _causes(error)
         # Where a worker stops, the others lose their connection to it: what it says explains them.
         fault = next((cause for cause in causes if isinstance(cause, AssayError)), None)
-        halved = memory.within(orders.execution, directory).accumulation > parts
+        halved = _noted(directory / memory.NAME) != shortage
         if isinstance(fault, NoProgressError):
             raise NoProgressError(f"{fault}; a worker's last words: {lost}") if lost else fault
         if fault is not None and not (isinstance(fault, MemoryShortageError) and halved):
             raise fault
         lost = f"{type(causes[0]).__name__}: {' '.join(str(causes[0]).split())[-300:]}"
+        vain = 0 if len(attempts.read(directory)) > starts else vain + 1
+        if vain == attempts.TRIES:
+            raise MachineError(f"its workers do not start ({lost}); the dashboard has their logs")
         log.warning("cell %s: its workers start anew (%s)", cell.key, lost)
+
+
+def _noted(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _trainer(cell: Cell, orders: Orders, scratch: str) -> TorchTrainer:
@@ -132,4 +140,5 @@ def _causes(error: TrainingFailedError) -> list[Exception]:
     if not isinstance(error, WorkerGroupError):
         return [error]
     # Ray Train wraps what a worker raised; it has no public way to the original.
-    return [getattr(each, "_base_exc", each) for each in error.worker_failures.values()]
+    told = [getattr(each, "_base_exc", each) for each in error.worker_failures.values()]
+    return told or [error]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from assay.cell import Cell
+from assay.errors import TrainingError
 from assay.interactions import metrics
 from assay.interactions.data.links import (
     HeldOut,
@@ -131,12 +132,22 @@ class InteractionsTask(Task):
     def _score(
         self, model: nn.Module, records: Records, split: HeldOut
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the scores of a split's edges and of its fixed negatives."""
+        """Return the scores of a split's edges and of its fixed negatives.
+
+        Raises:
+            TrainingError: a score is not finite.
+        """
         edges_P2 = _edges(records)
         pairs = torch.cat([edges_P2, fixed_negatives(self.packed, split)])
         pairs = pairs.to(next(model.parameters()).device)
         with torch.no_grad():
             scores = torch.cat([model(part).float().cpu() for part in pairs.split(SCORED_AT_ONCE)])
+        wild = int((~scores.isfinite()).sum())
+        if wild:
+            raise TrainingError(
+                f"the model's {split} scores: {wild:,} of {len(scores):,} are not finite; lower "
+                "training.learning_rate"
+            )
         return scores[: len(edges_P2)].numpy(), scores[len(edges_P2) :].numpy()
 
 

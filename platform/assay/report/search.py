@@ -45,4 +45,6 @@ def _figure(over: OverSeeds | None) -> str:
 
 
 def _state(trial: TrialRecord) -> str:
-    return trial.reason or "stopped" if trial.state == "stopped" else trial.state
+    if trial.state == "stopped":
+        return trial.reason or "stopped"
+    return "complete, results gone" if trial.state == "complete" and trial.reason else trial.state

@@ -285,11 +285,21 @@ def _build(data_set: DataSet, origin: str, folder: Path, watch: Watch) -> Packed
     )
 
 
-def _row(data_set: DataSet) -> Row:
+def is_absent(data_set: DataSet) -> bool:
+    """Tell whether ASSAY_DATA is where data sets come from, and does not hold this one.
+
+    Raises:
+        DataError: ASSAY_DATA is no folder.
+    """
     root = data_root()
-    absent = data_set.upstream and root is not None and not (root / data_set.name).is_dir()
+    if root is None or data_set.upstream is None:
+        return False
+    return not (root / data_set.name).is_dir()
+
+
+def _row(data_set: DataSet) -> Row:
     packed = None
-    if not absent:
+    if not is_absent(data_set):
         key = _source_key(_origin(data_set, None))
         packed = _Shelf(cache_root() / data_set.name, data_set.version).find(key)
     return Row(

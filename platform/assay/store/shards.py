@@ -11,6 +11,7 @@ depends on the size of the shards, so it is part of the name and of the digest; 
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -235,6 +236,8 @@ def _fetch_kept(place: Place, index: Index) -> PackedSet:
         shelf.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     try:
+        for building in shelf.glob(".building-*"):  # of a process that was killed
+            shutil.rmtree(building)
         return _find_kept(index) or PackedSet.write(
             shelf,
             _arrays(place, index.kept, None),

@@ -86,7 +86,7 @@ class Place:
             with _s3().open_output_stream(path.removeprefix("s3://")) as file:
                 file.write(content)
         except OSError as error:
-            raise self._explained(path, error) from error
+            raise self._explained(path, error, "written") from error
 
     def folders(self) -> list[str]:
         """Return the names of the folders here, sorted.
@@ -109,7 +109,7 @@ class Place:
         inside = self.root.removeprefix("s3://")
         return None if inside == self.root else inside.partition("/")[0]
 
-    def _explained(self, path: str, error: OSError) -> DataError:
+    def _explained(self, path: str, error: OSError, done: str = "read") -> DataError:
         """Say what is wrong and what to do; the server's own words may tell too much."""
         kind = re.search(r"AWS Error (\w+) during (\w+)", str(error))
         named = kind[1] if kind else ""
@@ -129,7 +129,7 @@ class Place:
         elif kind:
             what = f"S3 answers {named} to {kind[2]}; check the AWS variables, or try again"
         else:
-            what = f"cannot be read ({error.strerror or type(error).__name__}); see to it"
+            what = f"cannot be {done} ({error.strerror or type(error).__name__}); see to it"
         return DataError(f"{path}: {what}")
 
     def _bucket_is_there(self) -> bool:

@@ -17,7 +17,8 @@ from assay.redact import without_secrets
 class Destination:
     """A place in MLflow, as plain data: it travels to the workers."""
 
-    uri: str
+    uri: str = field(repr=False)
+    """May hold a password: it is in no text that is made of this."""
     artifacts: str | None
     """Artifact root of a new experiment; None leaves it to the MLflow server."""
     suite: str

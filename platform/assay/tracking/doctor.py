@@ -52,7 +52,8 @@ def database(uri: str, shown: str) -> Finding:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        return Finding("store", "broken", f"{shown}: {_fault(error, uri)}", "assay doctor --help")
+        another = "export MLFLOW_TRACKING_URI=sqlite:////another/mlflow.db"
+        return Finding("store", "broken", f"{shown}: {_fault(error, uri)}", another)
     wanted = utils._get_latest_schema_revision()
     if found is None:
         return Finding("store", "ok", f"{shown}: empty; tables are made when a suite first runs")

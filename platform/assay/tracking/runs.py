@@ -28,7 +28,7 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
-from assay.result import read_result
+from assay.result import Failure, read_result, read_settings
 from assay.tracking import view
 from assay.tracking.curves import Curves
 from assay.tracking.destination import Destination, may_be_alive, settle_environment
@@ -183,7 +183,7 @@ class Runs:
         self._terminate(run.info.run_id, "KILLED")
 
     def reconcile(self, cells: Path) -> None:
-        """Leave no child RUNNING that nobody runs: complete it from its files, or end it KILLED.
+        """Leave no child RUNNING that nobody runs: end it as its files say, else KILLED.
 
         Args:
             cells: The folder of cells of the run store.
@@ -193,8 +193,14 @@ class Runs:
             if owner != self.destination.owner and may_be_alive(owner):
                 continue
             directory = cells / run.data.tags[view.CELL_KEY]
-            if (directory / "result.json").exists():
+            first = self.child(directory.name)
+            if first is None or first.info.run_id != run.info.run_id:
+                self._terminate(run.info.run_id, "KILLED")  # a second one that two drivers made
+            elif (directory / "result.json").exists():
                 self.complete(directory / "result.json", directory / "metrics.jsonl")
+            elif (directory / "failure.json").exists():
+                failure = read_settings(Failure, directory / "failure.json")
+                self.fail(failure.cell, directory.name, failure.reason)
             else:
                 self._terminate(run.info.run_id, "KILLED")
 

@@ -47,7 +47,7 @@ class Tracker:
 
     def fail(self, cell: Mapping[str, Any], key: str, reason: str) -> None:
         """End the child of a cell that failed."""
-        self._guard.do(lambda runs: runs.fail(cell, key, reason))
+        self._guard.do(lambda runs: runs.fail(cell, key, reason), insist=True)
 
     def stop(self, key: str, reason: str) -> None:
         """End the child of a cell that was stopped before its end, with the reason as a tag."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 import torch
-from pydantic import model_validator
+from pydantic import NonNegativeFloat, model_validator
 
 from assay.cell import Cell
 from assay.config import Settings
@@ -20,7 +20,7 @@ class Execution(Settings):
     accumulation: int = 1
     """Micro-batches a step; the draws and the mean loss do not depend on it."""
     compile: bool = False
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: NonNegativeFloat = 60.0
     """Least time between checkpoints; the last step always has one."""
     workers: int = 1
     """How many are asked for; how many there are is the `Workers`' own knowledge."""
@@ -59,12 +59,21 @@ class Maker:
         )
 
 
+_SHORTAGES = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+"""What libraries say instead of raising torch.OutOfMemoryError."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Say whether an error means that memory did not suffice, on a GPU or on a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
-    return "can't allocate memory" in text or "not enough memory" in text
+    return any(words in text for words in _SHORTAGES)
 
 
 def require_enough_records(cell: Cell, execution: Execution, workers: Workers) -> None:

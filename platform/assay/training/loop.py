@@ -44,7 +44,7 @@ from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor
 
 TICKS = 100
-"""Rows of the log, evenly spread over the budget; regular checkpoints are taken there only."""
+"""Rows of the log, evenly spread over the budget."""
 log = logging.getLogger(__name__)
 
 
@@ -77,11 +77,12 @@ class Training:
         require_enough_records(cell, execution, workers)
         torch.set_num_threads(execution.threads)
         torch.manual_seed(fold(cell.seed, "model"))
-        self.model = task.model(data).to(self.device)
+        self.model = task.model(data)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.average = WeightAverage(self.model, cell.training.ema_decay)
-        workers.shard(self.model)
-        workers.shard(self.average.model)
+        for model in (self.model, self.average.model):
+            workers.shard(model)
+            model.to(self.device)
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
@@ -94,21 +95,19 @@ class Training:
         self._resume()
         self._saved, self._saved_at = self.meter.step, time.monotonic()
         self._is_late = self._is_warned = self._was_warned = False
+        self._tail = 0.0  # seconds of the last step that came after the workers had agreed
 
     @property
     def fraction(self) -> float:
         """Fraction of the budget that is spent."""
         return self.meter.spent(self.cell.budget)
 
-    def run(self, until: float = 1.0) -> nn.Module | None:
-        """Train until that fraction of the budget is spent, and save.
-
-        Returns:
-            The averaged model, ready to be evaluated; None on all workers but the first.
+    def run(self, until: float = 1.0) -> None:
+        """Train until that fraction of the budget is spent, and save; `average` has the weights.
 
         Raises:
             TrainingError: the loss, its gradient or a figure is not finite; names it and the step.
-            MemoryShortageError: a step does not fit; the state before it is saved.
+            MemoryShortageError: a step does not fit; one worker has saved the state before it.
             MachineError: a checkpoint could not be written.
         """
         tick = self._tick()
@@ -116,15 +115,13 @@ class Training:
         while self.fraction < min(until, 1.0):
             self._enter_stage_of(self.fraction)
             self._step()
-            at_row = self._tick() != tick or self.fraction >= 1
-            if at_row:
+            if self._tick() != tick or self.fraction >= 1:
                 self._write_row(validate=self._validation_is_due(tick))
                 tick = self._tick()
-            if self.fraction >= 1 or (at_row and self._is_late) or self._must_hurry():
+            if self.fraction >= 1 or self._is_late or self._must_hurry():
                 self._save()
         if self._saved != self.meter.step:
             self._save()
-        return self._averaged()
 
     def here(self, metrics: Mapping[str, float]) -> Row:
         """Return where training stands, with `metrics`."""
@@ -146,21 +143,22 @@ class Training:
         spent = (self.fraction - begin) / stage.share
         for group in self.optimizer.param_groups:
             group["lr"] = self.cell.training.learning_rate * rate_factor(self.cell.training, spent)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         computed = self._gradients_or_shortage(indices, stage, step)
         if isinstance(computed, str):  # outside the handler, whose traceback holds the tensors
             self._give_up_the_step(computed)
         loss, flops = computed
         norm = clip_gradients(self.model, self.cell.training.gradient_clip)
-        norm = self.workers.whole({"norm": norm.detach()})["norm"]
-        loss, flops, seconds = self._agree(loss, flops, time.monotonic() - started)
+        loss, flops, seconds = self._agree(loss, flops, time.monotonic() - started + self._tail)
+        agreed = time.monotonic()
         self._require_finite(loss, norm)
         self.optimizer.step()
         self.meter.step += 1
         self.average.update(self.model, self.meter.step)
+        self._tail = time.monotonic() - agreed
         for name, value in self._step_parts.items():
             self._parts[name] += value
-        self._parts["gradient_norm"] += norm / self.workers.count
+        self._parts["gradient_norm"] += norm.detach() / self.workers.count
         self._steps_in_row += 1
         self.meter.samples += len(indices)
         self.meter.flops += flops
@@ -207,7 +205,7 @@ class Training:
         return new
 
     def _give_up_the_step(self, shortage: str) -> NoReturn:
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         if self.workers.count == 1 and self._saved != self.meter.step:
             self._save()
         raise MemoryShortageError(
@@ -252,6 +250,7 @@ class Training:
         self.stage = index
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self.stages[index].trainable(name))
+        self.model.zero_grad(set_to_none=True)
         self.network = self.workers.wrap(self.model)
         self.optimizer = adamw(self.model.named_parameters(), self.cell.training)
 
@@ -335,7 +334,7 @@ class Training:
             self._begin_stage(names.index(found.state["stage"]))
             self.model.load_state_dict(self.workers.place(found.tensors["model"], model))
             self.average.model.load_state_dict(self.workers.place(found.tensors["ema"], ema))
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, CheckpointError) as error:
             raise CheckpointError(
                 f"{self.directory / 'checkpoints'}: made by code with another model or other "
                 "stages than the present one; --fresh computes the cell again"
@@ -363,13 +362,3 @@ class Training:
         self._steps_in_row = state["row"]["steps"]
         for name, value in parts[self.workers.rank].items():
             self._parts[name] += value
-
-    def _averaged(self) -> nn.Module | None:
-        tensors = self.workers.whole(self.average.model.state_dict())
-        if self.workers.rank > 0:
-            return None
-        if self.execution.sharding == "ddp" or self.workers.count == 1:
-            return self.average.model
-        whole = self.task.model(self.data).to(self.device)
-        whole.load_state_dict(tensors)
-        return whole.requires_grad_(False).eval()

@@ -14,19 +14,26 @@ from assay.training.execution import Execution
 NAME = "memory.json"
 
 
-def within(execution: Execution, directory: Path) -> Execution:
+def within(cell: Cell, execution: Execution, directory: Path, workers: int) -> Execution:
     """Return `execution` with as many micro-batches as the cell was found to need.
+
+    Args:
+        cell: Whose batches are cut.
+        execution: As it was asked for.
+        directory: The cell's folder.
+        workers: How many share each micro-batch.
 
     Raises:
         DataError: the note about it is not readable.
     """
     path = directory / NAME
     try:
-        needed = int(json.loads(path.read_text())["accumulation"])
+        fitting = int(json.loads(path.read_text())["records_of_a_worker"])
     except FileNotFoundError:
         return execution
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not readable ({error}); remove it") from error
+    needed = -(-cell.training.batch_size // (fitting * workers))
     return execution.model_copy(update={"accumulation": max(needed, execution.accumulation)})
 
 
@@ -36,10 +43,10 @@ def halve(cell: Cell, execution: Execution, directory: Path, workers: int, reaso
     Raises:
         MemoryShortageError: they are of one record a worker already.
     """
-    accumulation = 2 * execution.accumulation
-    if cell.training.batch_size < accumulation * workers:
+    records = -(-cell.training.batch_size // (execution.accumulation * workers))
+    if records < 2:
         raise MemoryShortageError(
             f"{reason}; its micro-batches cannot be halved again: use a machine with more memory, "
             "a smaller settings.network.size, or a smaller training.batch_size"
         )
-    write_json(directory / NAME, {"accumulation": accumulation, "reason": reason})
+    write_json(directory / NAME, {"records_of_a_worker": records // 2, "reason": reason})

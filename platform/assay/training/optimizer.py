@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW
 
 from assay.cell import TrainingSettings
@@ -61,4 +62,5 @@ def restore_optimizer(optimizer: AdamW, model: nn.Module, tensors: Mapping[str, 
 
 def clip_gradients(model: nn.Module, limit: float) -> Tensor:
     """Scale the gradients so that their joint norm is at most `limit`; return the norm before."""
-    return torch.nn.utils.clip_grad_norm_(model.parameters(), limit, foreach=True)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit, foreach=True)
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm

@@ -60,7 +60,7 @@ class Workers:
         return action()
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return tensors of which every worker may hold a shard as whole ones."""
+        """Return tensors of which every worker may hold a shard as whole ones, on the first."""
         return dict(tensors)
 
     def place(self, tensors: Mapping[str, Tensor], like: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -91,7 +91,8 @@ class DistributedWorkers(Workers):
             if isinstance(module, nn.ModuleList):
                 for block in module:
                     fully_shard(block, mesh=self._mesh)
-        fully_shard(model, mesh=self._mesh)
+        # Or else the averaged model, which never has a backward pass, would stay whole.
+        fully_shard(model, mesh=self._mesh, reshard_after_forward=True)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Wrap in DDP; a sharded model averages its gradients by itself."""
@@ -145,11 +146,13 @@ class DistributedWorkers(Workers):
         return [each.cpu() for each in found]
 
     def whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Gather shards; every worker must call this."""
-        return {
-            name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-            for name, tensor in tensors.items()
-        }
+        """Gather shards, one tensor at a time, into the first worker's main memory."""
+        found = {}
+        for name, tensor in tensors.items():
+            whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+            if self.rank == 0:
+                found[name] = whole.cpu()
+        return found
 
     def place(self, tensors: Mapping[str, Tensor], like: Mapping[str, Any]) -> dict[str, Tensor]:
         """Cut whole tensors into this worker's shards."""
@@ -158,7 +161,7 @@ class DistributedWorkers(Workers):
             mine = like.get(name)
             if isinstance(mine, DTensor):
                 if mine.shape != tensor.shape:
-                    raise CheckpointError(f"{name} has another shape than the model's")
+                    raise CheckpointError(f"{name} has another shape than in the model")
                 whole = tensor.to(self._device)
                 placed[name] = distribute_tensor(whole, mine.device_mesh, mine.placements)
             else:
