@@ -92,6 +92,8 @@ def test_a_wrong_field_would_be_found(objects, change, fault):
 
 def test_kubernetes_knows_every_field_of_the_pods_and_of_the_other_objects(objects, pods):
     others = [each for kind, each in objects.items() if kind != "RayJob"]
+    assert pods
+    assert others
     for each in (*pods.values(), *others):
         kubernetes_validate.validate(each, KUBERNETES, strict=True)
 

@@ -172,9 +172,12 @@ def test_a_different_set_is_not_overwritten(folder, tmp_path, monkeypatch, cache
 
 
 def test_cutting_again_mends_a_damaged_shard(folder, tmp_path):
-    (folder / "train-00002.safetensors").write_bytes(b"")
+    damaged = folder / "train-00002.safetensors"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"")
     cut("many", SIZE, Place.of(str(tmp_path / "place")), nobody)
-    sets.verify(NAME)
+    assert damaged.read_bytes() == whole
+    assert sets.verify(NAME).name == NAME
 
 
 @pytest.mark.parametrize(
