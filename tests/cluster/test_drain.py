@@ -38,6 +38,13 @@ def test_ray_is_asked_every_two_seconds_only(monkeypatch):
     assert ask() is True  # a second question to Ray would find no answer
 
 
-def test_a_head_that_does_not_answer_is_no_warning(monkeypatch):
-    ask, _ = on_this_node(monkeypatch, RpcError("unavailable"))
+def test_a_head_that_does_not_answer_is_no_warning_of_a_drain_and_is_told_once(monkeypatch, caplog):
+    ask, clock = on_this_node(monkeypatch, RpcError("unavailable"), RpcError("still"), {HERE: 0})
     assert ask() is False
+    clock.now += drain.LOOK_SECONDS
+    assert ask() is False
+    (told,) = caplog.messages
+    assert "the head does not say which nodes are drained" in told
+    assert "unavailable" in told
+    clock.now += drain.LOOK_SECONDS
+    assert ask() is True

@@ -1,5 +1,6 @@
 """A node that is about to be taken away: its cells save at once."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import pytest
 from ray.util.state import list_actors
 
 from assay import attempts
+from assay.cluster.drills.nodes import nodes_that_come_and_go
 from assay.result import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,16 +27,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def nodes():
+def nodes(tmp_path):
     """A head that takes no cells, and two nodes; its address."""
-    command = [sys.executable, "-m", "assay.cluster.drills.nodes"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        lines = iter(process.stdout.readline, "")
-        address = next(line for line in lines if line.startswith("nodes: ")).split()[1]
-        yield address
-        end(process)
+    with nodes_that_come_and_go(os.environ, tmp_path / "nodes.log") as cluster:
+        yield cluster.address
 
 
 def end(process) -> None:

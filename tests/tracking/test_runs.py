@@ -216,6 +216,19 @@ def test_a_fresh_cell_starts_with_empty_curves(runs, tmp_path):
     assert len(curve(runs, child.info.run_id, "train/loss")) == 5
 
 
+def test_a_fresh_cell_that_mlflow_did_not_see_shows_nothing_of_the_old_one(runs, tmp_path):
+    cell = toy.cell()
+    directory = directory_of(tmp_path, cell)
+    toy.write_finished(directory, cell)
+    complete(runs, directory)
+
+    toy.write_finished(directory, cell, steps=5)  # while MLflow was down: nobody discarded
+    complete(runs, directory)
+
+    (child,) = runs.children()
+    assert len(curve(runs, child.info.run_id, "train/loss")) == 5
+
+
 def test_no_secret_reaches_tags_params_or_artifacts(runs, tmp_path, monkeypatch):
     canary = "canary-7f3a"
     for name in ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD"):

@@ -1,7 +1,6 @@
 """A study on Ray Tune: Optuna proposes, Tune places, a scheduler stops, the database remembers."""
 
 import os
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from assay.cluster.search_trial import SearchOrders, try_setting
 from assay.cluster.stopping import RememberingAsha, RememberingMedian, scheduler
 from assay.cluster.storage import private_folder
 from assay.cluster.study import VariantStudy
-from assay.cluster.trials import RESTARTS, cluster_stays, quieten_tune, trial_resources
+from assay.cluster.trials import cluster_stays, quieten_tune, tuner_of
 from assay.config import canonical_json
 from assay.errors import AssayError
 
@@ -138,24 +137,16 @@ def run_study(study: VariantStudy, orders: SearchOrders, board: Board, on_stop: 
     searcher = StudySearcher(study, board, on_stop)
     trainable = tune.with_parameters(_trainable, orders=orders)
     with private_folder(study.storage) as state:
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, trial_resources(study.suite.resources)),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                scheduler=scheduler_of(study),
-                num_samples=study.left,
-                max_concurrent_trials=board.concurrent,
-                reuse_actors=True,  # so that torch is imported once an actor, not once a setting
-                trial_name_creator=_name,
-                trial_dirname_creator=_name,
-            ),
-            run_config=tune.RunConfig(
-                name=f"search-{uuid.uuid4().hex[:8]}",
-                storage_path=str(state),
-                callbacks=[_Watcher(board)],
-                failure_config=tune.FailureConfig(max_failures=RESTARTS),
-                verbose=0,
-            ),
+        tuner = tuner_of(
+            trainable,
+            study.suite,
+            board,
+            state,
+            _Watcher(board),
+            name_of=_name,
+            search_alg=searcher,
+            scheduler=scheduler_of(study),
+            num_samples=study.left,
         )
         try:
             with cluster_stays():

@@ -3,8 +3,9 @@
 import logging
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -51,26 +52,61 @@ def run_trials(
     evaluations = Evaluations({cell.key: cell for cell in cells}, orders, board, on_failure)
     trainable = tune.with_parameters(_trainable, orders=orders)
     with private_folder(orders.storage) as state:
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, trial_resources(suite.resources)),
+        tuner = tuner_of(
+            trainable,
+            suite,
+            board,
+            state,
+            _Watcher(board, evaluations, on_failure),
+            name_of=_key_of,
             param_space={"trial": tune.grid_search(space)},
-            tune_config=tune.TuneConfig(
-                max_concurrent_trials=board.concurrent,
-                reuse_actors=True,  # so that torch is imported once an actor, not once a cell
-                trial_name_creator=_key_of,
-                trial_dirname_creator=_key_of,
-            ),
-            run_config=tune.RunConfig(
-                name=f"{suite.name}-{uuid.uuid4().hex[:8]}",
-                storage_path=str(state),
-                callbacks=[_Watcher(board, evaluations, on_failure)],
-                failure_config=tune.FailureConfig(max_failures=RESTARTS),
-                verbose=0,
-            ),
         )
         with cluster_stays():
             tuner.fit()
             evaluations.finish()
+
+
+def tuner_of(
+    trainable: Callable[[dict[str, Any]], None],
+    suite: Suite,
+    board: Board,
+    state: Path,
+    watcher: tune.Callback,
+    *,
+    name_of: Callable[[Trial], str],
+    param_space: dict[str, Any] | None = None,
+    **search: Any,
+) -> tune.Tuner:
+    """Return what runs `trainable` once a trial, taken up again whenever its process dies.
+
+    Args:
+        trainable: What a trial does, given its config.
+        suite: Of which the trials are a part.
+        board: How many run at a time.
+        state: A folder for Tune's own state, which nobody reads.
+        watcher: What hears of the trials.
+        name_of: A trial's name.
+        param_space: The configs, unless a searcher proposes them.
+        search: Further settings of `tune.TuneConfig`.
+    """
+    return tune.Tuner(
+        tune.with_resources(trainable, trial_resources(suite.resources)),
+        param_space=param_space,
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=board.concurrent,
+            reuse_actors=True,  # so that torch is imported once an actor, not once a trial
+            trial_name_creator=name_of,
+            trial_dirname_creator=name_of,
+            **search,
+        ),
+        run_config=tune.RunConfig(
+            name=f"{suite.name}-{uuid.uuid4().hex[:8]}",
+            storage_path=str(state),
+            callbacks=[watcher],
+            failure_config=tune.FailureConfig(max_failures=RESTARTS),
+            verbose=0,
+        ),
+    )
 
 
 @contextmanager

@@ -139,6 +139,9 @@ class Runs:
     def complete(self, result_path: Path, metrics_path: Path) -> None:
         """Make the child of a finished cell whole, from its files; nothing if it is so already.
 
+        A child that shows another result, such as one from before `--fresh`, is replaced: its
+        curves are not this one's.
+
         Raises:
             DataError: a file does not verify.
         """
@@ -148,6 +151,9 @@ class Runs:
         known = self.child(key)
         if known is not None and _is_whole(known, digest):
             return
+        if known is not None and known.data.tags.get(view.RESULT, digest) != digest:
+            self.client.delete_run(known.info.run_id)
+            known = None
         run_id = self.begin(result.cell, key, view.provenance_tags(result))
         self.log_rows(run_id, Curves(metrics_path).new())
         ended = round(1000 * result_path.stat().st_mtime)

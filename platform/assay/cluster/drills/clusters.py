@@ -1,12 +1,11 @@
 """Faults of the Ray cluster: stop-cluster, remove-node."""
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 
 from assay.cluster.drills import namespaces
 from assay.cluster.drills.drill import Drill
+from assay.cluster.drills.nodes import nodes_that_come_and_go
 from assay.cluster.drills.ports import free_ports
 from assay.cluster.drills.scene import PromiseError, Scene
 from assay.cluster.drills.suite import AT_ONCE
@@ -60,7 +59,7 @@ class RemoveNode(Drill):
 
     def disturb(self, scene: Scene) -> None:
         """Start the nodes and the command, remove one node."""
-        with _nodes(scene) as nodes:
+        with nodes_that_come_and_go(scene.environment, scene.folder / "nodes.log") as nodes:
             driver = scene.start(RAY_ADDRESS=nodes.address)
             key, process = scene.wait_for_a_training_cell()
             injection = scene.record(key, pid=process.pid)
@@ -68,47 +67,6 @@ class RemoveNode(Drill):
             injection.step = scene.step(key)
             scene.wait_for_recovery(injection)
             driver.expect(0)
-
-
-class _Nodes:
-    """The cluster, in a process of its own: see `assay.cluster.drills.nodes`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.address = self._answer()
-
-    def remove_node_of(self, pid: int) -> None:
-        """Remove the node that a worker process belongs to."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{pid}\n")
-        self._process.stdin.flush()
-        self._answer()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("nodes: "):
-                return line.removeprefix("nodes: ").strip()
-        raise PromiseError("the cluster of three nodes ended")
-
-
-@contextlib.contextmanager
-def _nodes(scene: Scene) -> Iterator[_Nodes]:
-    with (scene.folder / "nodes.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "assay.cluster.drills.nodes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=scene.environment,
-            start_new_session=True,
-            text=True,
-        )
-    with process:
-        try:
-            yield _Nodes(process)
-        finally:
-            process.kill()
 
 
 def _ray(scene: Scene, *words: str) -> None:
