@@ -27,17 +27,18 @@ def progress_bar(console: Console) -> Iterator[Watch]:
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("data", total=1.0, note="")
-        phase = "data"
+        phase, loss = "data", ""
 
         def watch(report: Report) -> None:
-            nonlocal phase
+            nonlocal phase, loss
             if report.phase != phase:
                 phase = report.phase
                 progress.reset(task, total=1.0, description=phase)
-            note = f"step {report.step:,}"
-            if "train/loss" in report.metrics and report.seconds:
-                rate = report.samples / report.seconds
-                note += f", loss {report.metrics['train/loss']:.4f}, {rate:,.0f} samples/s"
+            if "train/loss" in report.metrics:
+                loss = f", loss {report.metrics['train/loss']:.4f}"
+            note = f"step {report.step:,}{loss}"
+            if report.seconds:
+                note += f", {report.samples / report.seconds:,.0f} samples/s"
             progress.update(task, completed=report.fraction, note=note)
 
         yield watch

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from assay.errors import CheckpointError, MachineError, TrainingError
+from assay.training import loop
 from assay.training.execution import Execution, require_device
 from assay.training.loop import Training
 from tests.training.toy import ToyTask, toy_cell
@@ -92,6 +93,16 @@ def test_the_loss_falls_and_every_row_names_its_parts(tmp_path):
     assert len(rows) == 100
     assert losses[-1] < 0.1 * losses[0]
     assert {"train/loss", "train/squared", "train/gradient_norm"} <= rows[0].metrics.keys()
+
+
+def test_whoever_watches_hears_between_the_rows_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "TOLD_SECONDS", 0.0)
+
+    _, _, heard = train(toy_cell(budget={"steps": 300}), tmp_path)
+
+    assert [each.meter.step for each in heard] == list(range(1, 301))
+    assert [bool(each.metrics) for each in heard] == [False, False, True] * 100
+    assert [row["step"] for row in log(tmp_path)] == list(range(3, 301, 3))
 
 
 def test_validation_is_spread_evenly(tmp_path):

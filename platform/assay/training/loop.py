@@ -45,6 +45,8 @@ from assay.training.schedule import rate_factor
 
 TICKS = 100
 """Rows of the log, evenly spread over the budget."""
+TOLD_SECONDS = 5.0
+"""Of training, after which whoever watches hears of it, though no row of the log is due."""
 log = logging.getLogger(__name__)
 
 
@@ -110,14 +112,17 @@ class Training:
             MemoryShortageError: a step does not fit; one worker has saved the state before it.
             MachineError: a checkpoint could not be written.
         """
-        tick = self._tick()
+        tick, told = self._tick(), self.meter.seconds
         read_ahead(self.data.train, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
             self._enter_stage_of(self.fraction)
             self._step()
             if self._tick() != tick or self.fraction >= 1:
                 self._write_row(validate=self._validation_is_due(tick))
-                tick = self._tick()
+                tick, told = self._tick(), self.meter.seconds
+            elif self.meter.seconds >= told + TOLD_SECONDS:  # the same for all workers
+                self.watch(self.here({}))
+                told = self.meter.seconds
             if self.fraction >= 1 or self._is_late or self._must_hurry():
                 self._save()
         if self._saved != self.meter.step:
