@@ -16,9 +16,10 @@ import torch
 
 from assay.generation.catalog import ARCHITECTURES
 from assay.generation.data.molecules import MoleculeRecords
-from assay.generation.denoiser import Atoms, Denoiser
+from assay.generation.denoiser import Atoms, Denoiser, Interface
 from assay.generation.processes.flow_matching import FlowMatching, FlowMatchingSettings
 from assay.generation.settings import architecture
+from assay.generation.space import FreeSpace
 from assay.store import sets
 from assay.training.draws import Draws
 from assay.training.meter import measure_flops
@@ -54,7 +55,8 @@ def main(size: str) -> None:
     peak = matmul_rate()
     for name in ARCHITECTURES:
         kind = architecture(name)
-        network = kind(kind.Settings.model_validate({"size": size}), 5, process.heads)
+        interface = Interface(FreeSpace(5), process.heads)
+        network = kind(kind.Settings.model_validate({"size": size}), interface)
 
         def step(network: Denoiser = network) -> None:
             network.zero_grad()

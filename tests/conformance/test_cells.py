@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from assay.generation.catalog import ARCHITECTURES, PROCESSES
-from assay.generation.denoiser import Atoms, Prediction
+from assay.generation.denoiser import Atoms, Interface, Prediction
 from assay.generation.processes.process import PathPoint
 from assay.generation.settings import architecture, process
+from assay.generation.space import FreeSpace
 from assay.training.draws import Draws
 from tests.generation.molecules import PRIOR, TYPES, grid_molecules, random_atoms
 
@@ -31,7 +32,7 @@ class CellUnderTest:
         self.process = path(path.Settings(steps=steps), PRIOR)
         torch.manual_seed(0)
         settings = network.Settings(**SMALL[architecture_name])
-        self.network = network(settings, TYPES, self.process.heads)
+        self.network = network(settings, Interface(FreeSpace(TYPES), self.process.heads))
         with torch.no_grad():
             for parameter in self.network.parameters():
                 parameter += 0.02 * torch.randn_like(parameter)

@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.chemistry.packing import offsets_of, rows_of
+
 
 @dataclass(frozen=True)
 class Molecules:
@@ -26,12 +28,10 @@ class Molecules:
     @property
     def offsets(self) -> NDArray[np.int64]:
         """(M + 1,) first row of each molecule, and the end."""
-        return np.concatenate([[0], np.cumsum(self.n_atoms)]).astype(np.int64)
+        return offsets_of(self.n_atoms)
 
     def select(self, indices: NDArray[np.integer] | Sequence[int]) -> Self:
         """Return the molecules at `indices`, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        counts = self.n_atoms[chosen]
-        starts = np.repeat(self.offsets[chosen] - (np.cumsum(counts) - counts), counts)
-        rows = starts + np.arange(counts.sum())
-        return type(self)(self.positions[rows], self.numbers[rows], counts)
+        rows = rows_of(self.n_atoms, chosen)
+        return type(self)(self.positions[rows], self.numbers[rows], self.n_atoms[chosen])

@@ -1,11 +1,12 @@
-"""The contract between the two axes: a point of a path goes in, the clean molecule comes out.
+"""The contract between the two axes: a point of a path goes in, the clean system comes out.
 
-Shapes: B molecules, N atoms (padded), K atom types. Positions are in units of the task's
-`coordinate_unit_angstrom` and have zero mean over the atoms of each molecule.
+Shapes: B systems (molecules or crystals), N atoms (padded), K atom types, C conditions. Positions
+of molecules are in units of the task's `coordinate_unit_angstrom` and have zero mean over the atoms
+of each; those of crystals are fractions of the cell's vectors, in [0, 1).
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -13,26 +14,30 @@ import torch
 from torch import Tensor, nn
 
 from assay.config import SizedSettings
+from assay.generation.space import Space
 
 Head = Literal["noise"]
 
 
 @dataclass(frozen=True)
 class Atoms:
-    """Molecules at some point of a path; padding is 0 everywhere."""
+    """Systems at some point of a path; padding is 0 everywhere."""
 
     positions_BN3: Tensor
     types_BN: Tensor
     """int64 class of each atom."""
     mask_BN: Tensor
     """bool: True for atoms, False for padding."""
+    cell_B6: Tensor | None = None
+    """Of crystals: the standardised cell, see `assay.generation.space.CrystalSpace`."""
 
     def joined(self, other: Self) -> Self:
-        """Return the molecules of both, one after the other."""
+        """Return the systems of both, one after the other."""
         return type(self)(
             torch.cat([self.positions_BN3, other.positions_BN3]),
             torch.cat([self.types_BN, other.types_BN]),
             torch.cat([self.mask_BN, other.mask_BN]),
+            joined(self.cell_B6, other.cell_B6),
         )
 
     def moved(self, positions_BN3: Tensor) -> Self:
@@ -42,41 +47,89 @@ class Atoms:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a denoiser says of the clean molecule."""
+    """What a denoiser says of the clean system."""
 
     positions_BN3: Tensor
     type_logits_BNK: Tensor
     noise_BN3: Tensor | None = None
     """Of the interpolant's latent noise, where the process asks for this head."""
+    cell_B6: Tensor | None = None
+    """Of crystals."""
+    cell_noise_B6: Tensor | None = None
+    """Of the latent noise of the cell, where the process asks for this head."""
 
     def detach(self) -> Self:
         """Return the prediction without its graph, to condition on."""
-        noise_BN3 = None if self.noise_BN3 is None else self.noise_BN3.detach()
-        return type(self)(self.positions_BN3.detach(), self.type_logits_BNK.detach(), noise_BN3)
+        found = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return replace(self, **{k: v.detach() for k, v in found.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a sample is asked to be: C numbers of each system, of which some may be left open."""
+
+    values_BC: Tensor
+    """Of unit variance over the training set, or 0 and 1."""
+    known_BC: Tensor
+    """bool: False where nothing is asked for; the value is then of no effect."""
+
+    def joined(self, other: Self) -> Self:
+        """Return the conditions of both, one after the other."""
+        return type(self)(
+            torch.cat([self.values_BC, other.values_BC]), torch.cat([self.known_BC, other.known_BC])
+        )
+
+    def dropped(self, kept_B: Tensor) -> Self:
+        """Return them with everything left open where `kept_B` (B,) is False."""
+        return replace(self, known_BC=self.known_BC & kept_B.unsqueeze(-1))
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What every network of a cell takes and gives: the data and the process decide it."""
+
+    space: Space
+    heads: tuple[Head, ...] = ()
+    """Beyond the clean system."""
+    n_conditions: int = 0
+    """C."""
 
 
 class Denoiser(nn.Module, ABC):
-    """An architecture. Its output for a molecule never depends on padding or on the batch."""
+    """An architecture. Its output for a system never depends on padding or on the batch."""
 
     Settings: ClassVar[type[SizedSettings]]
     equivariant: ClassVar[bool]
     """E(3)-equivariant by construction; others are trained on random rotations."""
 
     @abstractmethod
-    def __init__(self, settings: SizedSettings, n_types: int, heads: Sequence[Head]) -> None:
-        """Build the network for K = `n_types` with the heads that the process declares."""
+    def __init__(self, settings: SizedSettings, interface: Interface) -> None:
+        """Build the network for the types, heads and conditions of its cell."""
         super().__init__()
+        self.space = interface.space
 
     @abstractmethod
-    def forward(self, atoms: Atoms, time_B: Tensor, previous: Prediction | None) -> Prediction:
-        """Return the raw outputs; the process turns `positions_BN3` into the clean positions.
+    def forward(
+        self,
+        atoms: Atoms,
+        time_B: Tensor,
+        previous: Prediction | None,
+        conditions: Conditions | None = None,
+    ) -> Prediction:
+        """Return the raw outputs; the process turns positions and cells into the clean ones.
 
         Args:
             atoms: A point of the path.
             time_B: (B,) in [0, 1]; 0 is noise, 1 is data.
             previous: An earlier prediction to condition on (self-conditioning: Chen, Zhang and
                 Hinton, "Analog bits", ICLR 2023), or None.
+            conditions: What is asked for; None leaves everything open.
         """
+
+
+def joined(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Return both, one after the other, where there are both."""
+    return None if one is None or other is None else torch.cat([one, other])
 
 
 def mean_free(vectors_BN3: Tensor, mask_BN: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from assay.generation.data.molecules import (
     size_histogram,
     splits,
 )
-from assay.generation.denoiser import Atoms, Denoiser, Prediction
+from assay.generation.denoiser import Atoms, Denoiser, Interface, Prediction
 from assay.generation.metrics import edm
 from assay.generation.metrics.known import known_smiles
 from assay.generation.processes.process import GenerativeProcess, PathPoint
@@ -31,6 +31,7 @@ from assay.generation.settings import (
     generation_settings,
     process,
 )
+from assay.generation.space import FreeSpace
 from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
@@ -67,7 +68,9 @@ class GenerationTask(Task):
     def model(self, data: Splits) -> Denoiser:
         """Return the denoiser with the heads that the process needs."""
         network = architecture(self.cell.variant["architecture"])
-        return network(self.chosen.network, len(VOCABULARY), self.process.heads)
+        return network(
+            self.chosen.network, Interface(FreeSpace(len(VOCABULARY)), self.process.heads)
+        )
 
     def workload(self, batch: Batch, step: int) -> Hashable:
         """Return whether the step has a first pass, and the padded shape."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from assay.generation.architectures.features import RadialBasis, pair_vectors
+from assay.generation.architectures.features import RadialBasis, lengths
 from assay.generation.architectures.gnn import _Layer, _Message
 from assay.generation.architectures.pairformer import TriangleAttention, TriangleMultiplication
 from assay.generation.architectures.transformer import Block
@@ -41,17 +41,20 @@ def test_the_masked_sums_of_a_layer_are_those_of_a_loop():
     h_BND, x_BN3 = torch.randn(B, N, C), atoms.positions_BN3
     real = atoms.mask_BN.unsqueeze(2) & atoms.mask_BN.unsqueeze(1) & ~torch.eye(N).bool()
 
-    h_fast, x_fast = layer(h_BND, x_BN3, radial, None, real.unsqueeze(-1).float())
+    vectors = x_BN3.unsqueeze(2) - x_BN3.unsqueeze(1)
+    distances = lengths(vectors)
+    directions = vectors / (distances.unsqueeze(-1) + 1)
 
-    vectors, lengths = pair_vectors(x_BN3)
-    m = layer.message(h_BND, radial(lengths), None)
+    h_fast, x_fast = layer(h_BND, radial(distances), directions, real.unsqueeze(-1).float(), None)
+
+    m = layer.message(h_BND, radial(distances), None)
     gates = layer.gates(m)
     for b in range(B):
         for i in range(int(atoms.mask_BN[b].sum())):
             others = [j for j in range(N) if real[b, i, j]]
             total = sum(gates[b, i, j, 0].sigmoid() * m[b, i, j] for j in others)
-            moved = x_BN3[b, i] + sum(
-                gates[b, i, j, 1] * vectors[b, i, j] / (lengths[b, i, j] + 1) for j in others
+            moved = sum(
+                gates[b, i, j, 1] * vectors[b, i, j] / (distances[b, i, j] + 1) for j in others
             )
             h = h_BND[b, i] + layer.update(torch.cat([h_BND[b, i], total]))
             torch.testing.assert_close(h_fast[b, i], h, atol=1e-5, rtol=1e-4)

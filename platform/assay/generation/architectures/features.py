@@ -1,14 +1,16 @@
-"""Input features that the architectures share: types, time, distances, an earlier prediction.
+"""Inputs and outputs that the architectures share: types, pairs, time, cells, conditions.
 
-Shapes: B molecules, N atoms (padded), K types, R radial functions, D width.
+Shapes: B systems, N atoms (padded), K types, R radial functions, F features of a pair in the space,
+C conditions, D width.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from assay.generation.denoiser import Atoms, Prediction
+from assay.generation.denoiser import Atoms, Conditions, Interface, Prediction
 
 _REACH = 6.0
 """Distance (in coordinate units) beyond which the radial functions no longer tell pairs apart."""
@@ -33,21 +35,65 @@ class RadialBasis(nn.Module):
         return torch.exp(-self.width * (torch.exp(-distances).unsqueeze(-1) - self.centres_R) ** 2)
 
 
-class TimeEmbedding(nn.Module):
-    """Time in [0, 1] as sinusoids through a small network: (B,) → (B, D)."""
+class Context(nn.Module):
+    """What holds for a whole system, as (B, D): time, the cell, what is asked for."""
 
     frequencies: Tensor
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, interface: Interface) -> None:
         super().__init__()
         frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), 32))
         self.register_buffer("frequencies", frequencies, persistent=False)
-        self.network = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
+        self.time = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
+        self.cell = self.previous = self.conditions = None
+        if interface.space.periodic:
+            self.cell = nn.Sequential(nn.Linear(7, width), nn.SiLU(), nn.Linear(width, width))
+            self.previous = nn.Linear(6, width, bias=False)
+        if interface.n_conditions:
+            self.conditions = nn.Linear(2 * interface.n_conditions, width, bias=False)
 
-    def forward(self, time_B: Tensor) -> Tensor:
+    def forward(
+        self,
+        atoms: Atoms,
+        time_B: Tensor,
+        previous: Prediction | None,
+        conditions: Conditions | None,
+    ) -> Tensor:
         """Return (B, D)."""
         angles = time_B.unsqueeze(-1) * self.frequencies
-        return self.network(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        context_BD = self.time(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        if self.cell is not None and self.previous is not None:
+            assert atoms.cell_B6 is not None, "a crystal has a cell"
+            size_B1 = atoms.mask_BN.sum(1, keepdim=True).log()
+            context_BD = context_BD + self.cell(torch.cat([atoms.cell_B6, size_B1], dim=-1))
+            if previous is not None:
+                assert previous.cell_B6 is not None, "a crystal's prediction has a cell"
+                context_BD = context_BD + self.previous(previous.cell_B6)
+        if self.conditions is not None and conditions is not None:
+            known_BC = conditions.known_BC.to(conditions.values_BC)
+            asked_BX = torch.cat([conditions.values_BC * known_BC, known_BC], dim=-1)
+            context_BD = context_BD + self.conditions(asked_BX)
+        return context_BD
+
+
+class CellHead(nn.Module):
+    """The cell of a crystal, and its latent noise if asked for, from the mean of its atoms."""
+
+    def __init__(self, width: int, interface: Interface) -> None:
+        super().__init__()
+        count = 1 + len(interface.heads)
+        self.network = nn.Sequential(
+            nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 6 * count)
+        )
+
+    def forward(
+        self, h_BND: Tensor, context_BD: Tensor, mask_BN: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the raw cell (B, 6), and the raw noise (B, 6) or None."""
+        mask_BN1 = mask_BN.unsqueeze(-1).to(h_BND.dtype)
+        mean_BD = (h_BND * mask_BN1).sum(1) / mask_BN1.sum(1)
+        cell_BX = self.network(torch.cat([mean_BD, context_BD], dim=-1))
+        return cell_BX[:, :6], cell_BX[:, 6:] if cell_BX.shape[-1] > 6 else None
 
 
 class AtomEmbedding(nn.Module):
@@ -69,10 +115,19 @@ class AtomEmbedding(nn.Module):
         return h_BND
 
 
-def pair_vectors(positions_BN3: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x_i - x_j as (B, N, N, 3) and its length as (B, N, N)."""
-    vectors_BNN3 = positions_BN3.unsqueeze(2) - positions_BN3.unsqueeze(1)
-    return vectors_BNN3, (vectors_BNN3.square().sum(-1) + 1e-8).sqrt()
+def lengths(vectors: Tensor) -> Tensor:
+    """Return (…) the lengths of vectors (…, 3), with a gradient at 0."""
+    return (vectors.square().sum(-1) + 1e-8).sqrt()
+
+
+def as_seen(atoms: Atoms, previous: Prediction) -> Atoms:
+    """Return the atoms where an earlier prediction has them."""
+    return replace(atoms, positions_BN3=previous.positions_BN3, cell_B6=previous.cell_B6)
+
+
+def beside(radial_BNNR: Tensor, more_BNNF: Tensor | None) -> Tensor:
+    """Return (B, N, N, R + F) the radial functions and what the space has to add, if anything."""
+    return radial_BNNR if more_BNNF is None else torch.cat([radial_BNNR, more_BNNF], dim=-1)
 
 
 def pair_mask(mask_BN: Tensor) -> Tensor:

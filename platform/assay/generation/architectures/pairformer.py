@@ -6,11 +6,11 @@ incoming), triangle attention (starting, ending node), pair transition; attentio
 single transition. Geometry enters through distances and leaves through a weighted sum of
 differences, so that the network is E(3)-equivariant.
 
-Shapes: B molecules, N atoms (padded), D width of atoms, C width of pairs, H heads, R radial
+Shapes: B systems, N atoms (padded), D width of atoms, C width of pairs, H heads, R radial
 functions, K types. i, j, k run over atoms.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import torch
@@ -20,15 +20,18 @@ from torch import Tensor, nn
 from assay.config import Size, SizedSettings
 from assay.generation.architectures.features import (
     AtomEmbedding,
+    CellHead,
+    Context,
     RadialBasis,
-    TimeEmbedding,
+    as_seen,
     attention_bias,
+    beside,
+    lengths,
     pair_mask,
-    pair_vectors,
     require_multiple,
 )
 from assay.generation.architectures.transformer import Block
-from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction
+from assay.generation.denoiser import Atoms, Conditions, Denoiser, Interface, Prediction
 
 
 class PairformerSettings(SizedSettings):
@@ -96,49 +99,66 @@ class Pairformer(Denoiser):
     Settings = PairformerSettings
     equivariant = True
 
-    def __init__(self, settings: PairformerSettings, n_types: int, heads: Sequence[Head]) -> None:
-        super().__init__(settings, n_types, heads)
-        width, pair_width = settings.width, settings.pair_width
-        self.embedding = AtomEmbedding(n_types, width)
-        self.time = TimeEmbedding(width)
+    def __init__(self, settings: PairformerSettings, interface: Interface) -> None:
+        super().__init__(settings, interface)
+        width, pair_width, space = settings.width, settings.pair_width, interface.space
+        features = 2 * (settings.radial + space.pair_features)
+        self.embedding = AtomEmbedding(space.n_types, width)
+        self.context = Context(width, interface)
         self.radial = RadialBasis(settings.radial)
         self.pair_ends = nn.Linear(width, 2 * pair_width)
-        self.pair_distances = nn.Linear(2 * settings.radial, pair_width, bias=False)
+        self.pair_distances = nn.Linear(features, pair_width, bias=False)
         self.blocks = nn.ModuleList(_PairformerBlock(settings) for _ in range(settings.depth))
         self.norm = nn.LayerNorm(width)
-        self.types = nn.Linear(width, n_types)
+        self.types = nn.Linear(width, space.n_types)
         self.pair_norm = nn.LayerNorm(pair_width)
         self.atom_norm = nn.LayerNorm(width)
         self.read_ends = nn.Linear(width, 2 * pair_width, bias=False)
         self.pulls = nn.Sequential(
             nn.Linear(pair_width, pair_width),
             nn.SiLU(),
-            nn.Linear(pair_width, 2 * (1 + len(heads))),
+            nn.Linear(pair_width, 2 * (1 + len(interface.heads))),
         )
+        self.cell = CellHead(width, interface) if space.periodic else None
 
-    def forward(self, atoms: Atoms, time_B: Tensor, previous: Prediction | None) -> Prediction:
-        """Return displacements, type logits and the noise if asked for."""
-        vectors_BNN3, length_BNN = pair_vectors(atoms.positions_BN3)
-        now_BNNR = self.radial(length_BNN)
-        before_BNNR, before_BNN3 = torch.zeros_like(now_BNNR), torch.zeros_like(vectors_BNN3)
+    def forward(
+        self,
+        atoms: Atoms,
+        time_B: Tensor,
+        previous: Prediction | None,
+        conditions: Conditions | None = None,
+    ) -> Prediction:
+        """Return displacements, type logits, the cell, the noise if asked for."""
+        now_BNNX, now_BNN3 = self._seen(atoms)
+        before_BNNX, before_BNN3 = torch.zeros_like(now_BNNX), torch.zeros_like(now_BNN3)
         if previous is not None:
-            before_BNN3, before_BNN = pair_vectors(previous.positions_BN3)
-            before_BNNR = self.radial(before_BNN)
-            before_BNN3 = before_BNN3 / (before_BNN.unsqueeze(-1) + 1)
-        time_BD = self.time(time_B)
-        h_BND = self.embedding(atoms, previous) + time_BD.unsqueeze(1)
-        z_BNNC = self.pair_distances(torch.cat([now_BNNR, before_BNNR], dim=-1))
+            before_BNNX, before_BNN3 = self._seen(as_seen(atoms, previous))
+        context_BD = self.context(atoms, time_B, previous, conditions)
+        h_BND = self.embedding(atoms, previous) + context_BD.unsqueeze(1)
+        z_BNNC = self.pair_distances(torch.cat([now_BNNX, before_BNNX], dim=-1))
         z_BNNC = z_BNNC + _outer_sum(self.pair_ends(h_BND))
         for block in self.blocks:
-            h_BND, z_BNNC = block(h_BND, z_BNNC, time_BD, atoms.mask_BN)
+            h_BND, z_BNNC = block(h_BND, z_BNNC, context_BD, atoms.mask_BN)
         pair_BNNC = self.pair_norm(z_BNNC) + _outer_sum(self.read_ends(self.atom_norm(h_BND)))
         pulls_BNNX = self.pulls(pair_BNNC) * pair_mask(atoms.mask_BN).unsqueeze(-1)
-        now_BNN3 = vectors_BNN3 / (length_BNN.unsqueeze(-1) + 1)
         # (B, N, heads, 2N) @ (B, N, 2N, 3): each head is a weighted sum of both sets of directions.
         pulls_BNHX = pulls_BNNX.unflatten(-1, (-1, 2)).permute(0, 1, 3, 4, 2).flatten(3)
-        heads_BNH3 = pulls_BNHX @ torch.cat([now_BNN3, before_BNN3], dim=2)
-        noise_BN3 = heads_BNH3[:, :, 1] if heads_BNH3.shape[2] > 1 else None
-        return Prediction(heads_BNH3[:, :, 0], self.types(self.norm(h_BND)), noise_BN3)
+        heads_BNH3 = pulls_BNHX @ torch.cat([now_BNN3, before_BNN3], dim=2).to(pulls_BNHX)
+        noise_BN3 = cell_B6 = cell_noise_B6 = None
+        if heads_BNH3.shape[2] > 1:
+            noise_BN3 = self.space.coordinates(heads_BNH3[:, :, 1], atoms)
+        h_BND = self.norm(h_BND)
+        if self.cell is not None:
+            cell_B6, cell_noise_B6 = self.cell(h_BND, context_BD, atoms.mask_BN)
+        moved_BN3 = self.space.coordinates(heads_BNH3[:, :, 0], atoms)
+        return Prediction(moved_BN3, self.types(h_BND), noise_BN3, cell_B6, cell_noise_B6)
+
+    def _seen(self, atoms: Atoms) -> tuple[Tensor, Tensor]:
+        """Return the features of all pairs, and their directions, shorter where they are near."""
+        vectors_BNN3 = self.space.vectors(atoms)
+        length_BNN = lengths(vectors_BNN3)
+        features_BNNX = beside(self.radial(length_BNN), self.space.pairs(atoms))
+        return features_BNNX, vectors_BNN3 / (length_BNN.unsqueeze(-1) + 1)
 
 
 class _PairformerBlock(nn.Module):

@@ -4,10 +4,13 @@ Adaptive layer norm with zero-initialised gates: Peebles and Xie, "Scalable diff
 transformers", ICCV 2023. Normalised queries and keys: Henry et al., "Query-key normalization",
 2020. There is no encoding of the order of atoms, which would leak that of the SMILES.
 
-Shapes: B molecules, N atoms (padded), D width, H heads, R radial functions, K types.
+In a crystal a token sees its fractional coordinates as waves, which no lattice translation changes,
+and answers in fractions of the cell: a standardised cell has no orientation to be turned.
+
+Shapes: B systems, N atoms (padded), D width, H heads, R radial functions, K types.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import torch
@@ -17,13 +20,17 @@ from torch import Tensor, nn
 from assay.config import Size, SizedSettings
 from assay.generation.architectures.features import (
     AtomEmbedding,
+    CellHead,
+    Context,
     RadialBasis,
-    TimeEmbedding,
+    as_seen,
     attention_bias,
-    pair_vectors,
+    beside,
+    lengths,
     require_multiple,
 )
-from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction
+from assay.generation.denoiser import Atoms, Conditions, Denoiser, Interface, Prediction
+from assay.generation.space import CrystalSpace, Space
 
 
 class TransformerSettings(SizedSettings):
@@ -53,38 +60,68 @@ class Transformer(Denoiser):
     Settings = TransformerSettings
     equivariant = False
 
-    def __init__(self, settings: TransformerSettings, n_types: int, heads: Sequence[Head]) -> None:
-        super().__init__(settings, n_types, heads)
-        width = settings.width
-        self.embedding = AtomEmbedding(n_types, width)
-        self.positions = nn.Linear(3, width, bias=False)
-        self.previous = nn.Linear(3, width, bias=False)
-        self.time = TimeEmbedding(width)
+    def __init__(self, settings: TransformerSettings, interface: Interface) -> None:
+        super().__init__(settings, interface)
+        width, space = settings.width, interface.space
+        features = 2 * (settings.radial + space.pair_features)
+        self.embedding = AtomEmbedding(space.n_types, width)
+        self.positions = nn.Linear(_place_features(space), width, bias=False)
+        self.previous = nn.Linear(_place_features(space), width, bias=False)
+        self.context = Context(width, interface)
         self.radial = RadialBasis(settings.radial)
-        self.bias = nn.Linear(2 * settings.radial, settings.depth * settings.heads, bias=False)
+        self.bias = nn.Linear(features, settings.depth * settings.heads, bias=False)
         self.blocks = nn.ModuleList(Block(width, settings.heads) for _ in range(settings.depth))
         self.norm = nn.LayerNorm(width)
-        self.types = nn.Linear(width, n_types)
-        self.vectors = nn.Linear(width, 3 * (1 + len(heads)))
-        self.n_heads, self.n_vectors = settings.heads, 1 + len(heads)
+        self.types = nn.Linear(width, space.n_types)
+        self.vectors = nn.Linear(width, 3 * (1 + len(interface.heads)))
+        self.cell = CellHead(width, interface) if space.periodic else None
+        self.n_heads, self.n_vectors = settings.heads, 1 + len(interface.heads)
 
-    def forward(self, atoms: Atoms, time_B: Tensor, previous: Prediction | None) -> Prediction:
-        """Return displacements, type logits and the noise if asked for."""
-        h_BND = self.embedding(atoms, previous) + self.positions(atoms.positions_BN3)
-        now_BNNR = self.radial(pair_vectors(atoms.positions_BN3)[1])
-        before_BNNR = torch.zeros_like(now_BNNR)
+    def forward(
+        self,
+        atoms: Atoms,
+        time_B: Tensor,
+        previous: Prediction | None,
+        conditions: Conditions | None = None,
+    ) -> Prediction:
+        """Return displacements, type logits, the cell, the noise if asked for."""
+        h_BND = self.embedding(atoms, previous) + self.positions(_place(self.space, atoms))
+        now_BNNX = self._pairs(atoms)
+        before_BNNX = torch.zeros_like(now_BNNX)
         if previous is not None:
-            h_BND = h_BND + self.previous(previous.positions_BN3)
-            before_BNNR = self.radial(pair_vectors(previous.positions_BN3)[1])
-        bias_BNNX = self.bias(torch.cat([now_BNNR, before_BNNR], dim=-1))
+            seen = as_seen(atoms, previous)
+            h_BND = h_BND + self.previous(_place(self.space, seen))
+            before_BNNX = self._pairs(seen)
+        bias_BNNX = self.bias(torch.cat([now_BNNX, before_BNNX], dim=-1))
         biases = bias_BNNX.permute(0, 3, 1, 2).split(self.n_heads, dim=1)
-        time_BD = self.time(time_B)
+        context_BD = self.context(atoms, time_B, previous, conditions)
         for block, bias_BHNN in zip(self.blocks, biases, strict=True):
-            h_BND = block(h_BND, time_BD, attention_bias(bias_BHNN, atoms.mask_BN))
+            h_BND = block(h_BND, context_BD, attention_bias(bias_BHNN, atoms.mask_BN))
         h_BND = self.norm(h_BND)
         vectors = self.vectors(h_BND) * atoms.mask_BN.unsqueeze(-1)
         noise_BN3 = vectors[..., 3:] if self.n_vectors > 1 else None
-        return Prediction(vectors[..., :3], self.types(h_BND), noise_BN3)
+        cell_B6 = cell_noise_B6 = None
+        if self.cell is not None:
+            cell_B6, cell_noise_B6 = self.cell(h_BND, context_BD, atoms.mask_BN)
+        return Prediction(vectors[..., :3], self.types(h_BND), noise_BN3, cell_B6, cell_noise_B6)
+
+    def _pairs(self, atoms: Atoms) -> Tensor:
+        radial_BNNR = self.radial(lengths(self.space.vectors(atoms)))
+        return beside(radial_BNNR, self.space.pairs(atoms))
+
+
+def _place_features(space: Space) -> int:
+    return 6 * CrystalSpace.waves if space.periodic else 3
+
+
+def _place(space: Space, atoms: Atoms) -> Tensor:
+    """Return (B, N, 3) positions, or of crystals (B, N, 6 × waves) cosines and sines of them."""
+    if not space.periodic:
+        return atoms.positions_BN3
+    turns = torch.arange(1, CrystalSpace.waves + 1, device=atoms.mask_BN.device)
+    angles_BNX = (atoms.positions_BN3.unsqueeze(-1) * turns * (2 * torch.pi)).flatten(-2)
+    waves_BNX = torch.cat([angles_BNX.cos(), angles_BNX.sin()], dim=-1)
+    return waves_BNX * atoms.mask_BN.unsqueeze(-1)
 
 
 class Block(nn.Module):
