@@ -119,6 +119,20 @@ def test_an_interrupted_child_carries_on_beyond_its_last_step(runs, target, tmp_
     assert runs.children()[0].data.tags["assay.owner"] == this_process()
 
 
+def test_steps_that_are_done_again_and_faster_do_not_go_back_in_time(runs, target):
+    cell = toy.cell()
+    run_id = runs.begin(cell.model_dump(mode="json"), cell.key, {})
+    runs.log_rows(run_id, [{"step": s, "seconds": 10.0 * s, "train/loss": 1.0} for s in (1, 2, 3)])
+
+    again = [{"step": s, "seconds": 10.0 + s, "train/loss": 1.0} for s in (2, 3, 4, 5)]
+    Runs(target).log_rows(run_id, again)
+
+    points = runs.client.get_metric_history(run_id, "train/loss")
+    assert [point.step for point in points] == [1, 2, 3, 4, 5]
+    begun = runs.client.get_run(run_id).info.start_time
+    assert [point.timestamp - begun for point in points] == [10_000, 20_000, 30_000, 30_000, 30_000]
+
+
 def test_a_mirrored_child_equals_one_that_was_recorded_live(runs, tmp_path):
     live, mirrored = toy.cell(seed=1), toy.cell(seed=2)
     for cell in (live, mirrored):

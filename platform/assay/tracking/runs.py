@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +47,7 @@ class Runs:
         with _alone_in(destination):
             self.client = MlflowClient(tracking_uri=destination.uri)
             self.experiment = self._find_or_create_experiment().experiment_id
-        self._last_steps: dict[str, dict[str, int]] = {}
+        self._logged: dict[str, dict[str, Metric]] = {}
 
     def parent(self) -> Run | None:
         """Return the suite's own run, if it is there."""
@@ -120,21 +119,25 @@ class Runs:
         """Log curve points beyond the last step that each curve has.
 
         A point's time is the run's start plus the training seconds of its row, so that the same
-        rows make the same points whenever they are logged.
+        rows make the same points whenever they are logged; but never before the point that is
+        there already, as where steps after a checkpoint were done again, and faster.
         """
-        last = self._last_steps.get(run_id) or self._read_last_steps(run_id)
+        logged = self._logged.get(run_id) or self._read_logged(run_id)
         begun = self.client.get_run(run_id).info.start_time
-        metrics = [
-            Metric(name, value, begun + round(1000 * row.get("seconds", 0.0)), row["step"])
-            for row in rows
-            for name, value in view.curve_metrics(row).items()
-            if row["step"] > last[name]
-        ]
+        latest = max((point.timestamp for point in logged.values()), default=0)
+        metrics: list[Metric] = []
+        for row in rows:
+            at = max(begun + round(1000 * row.get("seconds", 0.0)), latest)
+            new = [
+                Metric(name, value, at, row["step"])
+                for name, value in view.curve_metrics(row).items()
+                if name not in logged or row["step"] > logged[name].step
+            ]
+            metrics += new
+            latest = at if new else latest
         for first in range(0, len(metrics), METRICS_A_REQUEST):
             self.client.log_batch(run_id, metrics[first : first + METRICS_A_REQUEST])
-        for metric in metrics:
-            last[metric.key] = metric.step
-        self._last_steps[run_id] = last
+        self._logged[run_id] = logged | {metric.key: metric for metric in metrics}
 
     def complete(self, result_path: Path, metrics_path: Path) -> None:
         """Make the child of a finished cell whole, from its files; nothing if it is so already.
@@ -235,11 +238,14 @@ class Runs:
         found = self.client.search_runs([self.experiment], wanted, max_results=1, order_by=order)
         return found[0] if found else None
 
-    def _read_last_steps(self, run_id: str) -> dict[str, int]:
-        last: dict[str, int] = defaultdict(lambda: -1)
-        for name in view.curve_metrics(self.client.get_run(run_id).data.metrics):
-            last[name] = max(m.step for m in self.client.get_metric_history(run_id, name))
-        return last
+    def _read_logged(self, run_id: str) -> dict[str, Metric]:
+        """Return the last point of each curve."""
+        return {
+            name: max(
+                self.client.get_metric_history(run_id, name), key=lambda m: (m.step, m.timestamp)
+            )
+            for name in view.curve_metrics(self.client.get_run(run_id).data.metrics)
+        }
 
     def _tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         entries = [RunTag(name, value[:TAG_LENGTH]) for name, value in tags.items()]
