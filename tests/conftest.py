@@ -37,6 +37,15 @@ def prepared_mini(tmp_path_factory, worker_id) -> Path:
 
 
 @pytest.fixture
+def mini_crystals(mini) -> Path:
+    """The mini set of crystals, beside that of molecules."""
+    from assay.store import sets
+
+    sets.prepare("mini_crystals")
+    return mini
+
+
+@pytest.fixture
 def mini(prepared_mini, monkeypatch) -> Path:
     """The mini set as the prepared data set of this test."""
     monkeypatch.setenv("ASSAY_CACHE", str(prepared_mini))

@@ -124,6 +124,7 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["data", "shard", "mini", "--records", "64", "--to", "gs://x"], "neither a folder nor s3"),
         (["report", "nowhere"], "nowhere"),
         (["evaluate", "molecules", "nowhere.xyz"], "nowhere.xyz"),
+        (["evaluate", "molecules", "a.xyz", "--protocol", "edmm"], "did you mean 'edm'?"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):

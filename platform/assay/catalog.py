@@ -20,7 +20,9 @@ FAMILIES: Mapping[str, str] = {
 
 DATA_SETS: Mapping[str, str] = {
     "mini": "assay.generation.data.mini:MINI",
+    "mini_crystals": "assay.generation.data.mini_crystals:MINI_CRYSTALS",
     "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
+    "mp20": "assay.generation.data.mp20:MP20",
     "qm9": "assay.generation.data.qm9:QM9",
 }
 

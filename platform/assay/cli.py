@@ -3,8 +3,9 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -213,28 +214,70 @@ def plan(
     )
 
 
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol", help="Only this protocol; may be repeated. By default all that can be used."
+    ),
+]
+JSONOut = Annotated[
+    Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
+]
+
+
 @evaluate_app.command("molecules")
 def evaluate_molecules(
     samples: Annotated[Path, typer.Argument(help="SAMPLES.(xyz|extxyz|sdf|npz), in Å.")],
     reference: Annotated[
-        str | None, typer.Option(help="qm9 or mini: adds novelty and the data's own row.")
+        str | None,
+        typer.Option(help="qm9 or mini: adds what needs a reference, and the data's own row."),
     ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
-    ] = None,
+    protocol: Protocols = None,
+    json_out: JSONOut = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes for RDKit.")] = 2,
 ) -> None:
-    """Score molecules under the EDM protocol.
+    """Score molecules: validity, novelty, FCD, likeness, geometry, plausibility.
 
     Example: `assay evaluate molecules samples.xyz --reference qm9 --json scores.json`
     """
-    from assay.generation.metrics.evaluate import evaluate_file, table
+    from assay.generation.metrics.evaluate import evaluate_molecules as score
+
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+
+
+@evaluate_app.command("crystals")
+def evaluate_crystals(
+    samples: Annotated[Path, typer.Argument(help="SAMPLES.(cif|csv|extxyz|npz), in Å.")],
+    reference: Annotated[
+        str | None,
+        typer.Option(help="mp20 or mini_crystals: adds coverage, novelty and the data's own row."),
+    ] = None,
+    protocol: Protocols = None,
+    json_out: JSONOut = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes for fingerprints.")] = 2,
+) -> None:
+    """Score crystals: validity, coverage, distances of properties, novelty.
+
+    A .csv has a column `cif` of CIF strings, as MP-20 is published.
+
+    Example: `assay evaluate crystals samples.csv --reference mp20 --json scores.json`
+    """
+    from assay.generation.metrics.evaluate import evaluate_crystals as score
+
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+
+
+def _score(
+    score: Callable[[Callable[[str, float], None] | None], dict[str, Any]], json_out: Path | None
+) -> None:
+    from assay.generation.metrics.evaluate import table
     from assay.result import write_json
 
-    document = evaluate_file(samples, reference, processes)
     if json_out == Path("-"):
-        typer.echo(json.dumps(document, indent=1))
+        typer.echo(json.dumps(score(None), indent=1))
         return
+    with console.status("reading") as status:
+        document = score(lambda phase, done: status.update(f"{phase} {done:.0%}"))
     if json_out is not None:
         write_json(json_out, document)
     console.print(table(document))

@@ -105,12 +105,18 @@ Progress = Callable[[str, float], None]
 class Task(Protocol):
     """One family, set up for one cell."""
 
-    protocol: ClassVar[str]
-    """Version of the evaluation protocol: a change makes results be evaluated again."""
     reference_name: ClassVar[str] = "real data"
     """What `reference` scores, as reports call it."""
 
     def __init__(self, cell: "Cell") -> None: ...
+
+    @classmethod
+    def protocol_of(cls, data: str) -> str:
+        """Return name and version of the protocol by which cells on a data set are evaluated.
+
+        A change makes results be evaluated again.
+        """
+        ...
 
     @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> Settings:

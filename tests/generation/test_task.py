@@ -76,7 +76,7 @@ def test_samples_are_molecules_in_angstrom_of_the_training_sizes(task, model, tm
     task.artifacts(model, task.data(), tmp_path)
 
     samples, rejected = read_molecules(tmp_path / "samples.npz")
-    sizes = set(np.unique(task.prepared.train_lengths))
+    sizes = set(np.unique(task.domain.prepared.train_lengths))
     assert len(samples) + len(rejected) == 30
     assert set(samples.n_atoms) <= sizes
     assert set(np.unique(samples.numbers)) <= {1, 6, 7, 8, 9}

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.statistics.intervals import bootstrap, clustered_fraction, wilson
+from assay.statistics.intervals import bootstrap, clustered_fraction, linearised, wilson
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,33 @@ def test_where_clusters_do_not_differ_each_counts_as_one_trial(fraction):
 
 def test_clustered_fraction_without_clusters_knows_nothing():
     assert clustered_fraction(np.zeros(0), np.zeros(0)) == (0.0, 1.0)
+
+
+def test_linearised_is_the_bootstrap_of_the_influences_around_the_value():
+    influence = np.random.default_rng(0).normal(5.0, 2.0, size=400)
+    half = 1.96 * influence.std() / 20
+    low, high = linearised(7.0, influence, resamples=4000)
+    assert (low, high) == pytest.approx((7.0 - half, 7.0 + half), abs=0.1 * half)
+
+
+def test_linearised_takes_no_notice_of_the_order_of_records():
+    influence = np.random.default_rng(0).exponential(size=50)
+    assert linearised(1.0, influence[::-1]) == linearised(1.0, influence)
+
+
+def test_linearised_stays_within_what_the_statistic_can_be():
+    influence = np.random.default_rng(0).normal(0, 9.0, size=30)
+    assert linearised(0.5, influence, least=0.0, most=1.0) == (0.0, 1.0)
+
+
+def test_linearised_covers_a_ratio_as_often_as_it_says():
+    """The ratio of two means; its influence is (y - r x) / mean x."""
+    generator = np.random.default_rng(0)
+    covered = []
+    for _ in range(400):
+        x, e = generator.gamma(4.0, size=100), generator.normal(size=100)
+        y = 2 * x + x * e
+        r = y.mean() / x.mean()
+        low, high = linearised(r, (y - r * x) / x.mean(), resamples=400)
+        covered.append(low <= 2 <= high)
+    assert 0.91 < np.mean(covered) < 0.98

@@ -183,3 +183,16 @@ def test_an_archive_that_is_cut_off_or_none_is_one_sentence(tmp_path):
         list(archive_members(archive))
     with pytest.raises(DataError, match=r"cannot be read as an archive .*No such file"):
         list(archive_members(tmp_path / "nowhere.tar"))
+
+
+def test_without_a_published_checksum_a_file_is_still_whole_and_fetched_once(server, tmp_path):
+    destination = tmp_path / "file"
+    server.breaks_after = 1000
+    with pytest.raises(DataError, match="the connection broke"):
+        fetch(server.url, None, destination, lambda phase, done: None)
+    assert not destination.exists()
+    server.breaks_after = None
+    for _ in range(2):
+        fetch(server.url, None, destination, lambda phase, done: None)
+    assert destination.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-"]

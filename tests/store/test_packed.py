@@ -148,3 +148,36 @@ def test_writing_again_mends_a_damaged_copy(tmp_path):
     mended = write(tmp_path)
     mended.verify()
     assert mended.digest == damaged.digest
+
+
+def test_records_and_splits_of_molecules_are_theirs_alone(tmp_path):
+    packed = write(tmp_path)
+    assert packed.n_atoms.tolist() == [1, 2, 3]
+    assert packed.select(np.array([2, 0])).numbers.tolist() == [6, 1, 7, 8]
+    assert packed.molecules_of("test").numbers.tolist() == [1, 9]
+    assert packed.train_lengths.tolist() == [1]
+    assert np.flatnonzero(packed.train_number_counts).tolist() == [8]
+
+
+def crystal_arrays():
+    arrays = small_arrays()
+    del arrays["positions"]
+    return {
+        **arrays,
+        "frac_coords": np.linspace(0, 0.9, 18, dtype=np.float32).reshape(6, 3),
+        "lattices": np.stack([np.eye(3) * k for k in (3, 4, 5)]).astype(np.float32),
+        "band_gap": np.array([0.0, 1.5, 2.0], np.float32),
+    }
+
+
+def test_crystals_are_a_view_of_the_arrays(tmp_path):
+    packed = write(tmp_path, crystal_arrays())
+    assert len(packed.crystals) == 3
+    assert packed.crystals.volumes.round(3).tolist() == [27, 64, 125]
+    validation = packed.crystals_of("validation")
+    assert validation.numbers.tolist() == [6, 1, 7]
+    np.testing.assert_array_equal(validation.frac_coords, crystal_arrays()["frac_coords"][3:])
+    assert validation.lattices[0, 0, 0] == 5
+    assert packed.train_lengths.tolist() == [1]
+    assert np.flatnonzero(packed.train_number_counts).tolist() == [8]
+    assert packed.arrays["band_gap"][packed.split_indices("test")].tolist() == [1.5]

@@ -4,6 +4,7 @@ Shapes: M molecules, ΣN their atoms one after the other, n atoms of each molecu
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,12 +93,16 @@ def wrong_unit(molecules: Molecules) -> str | None:
 
     One molecule may be a poor sample; nine in ten that fail in the same way are a wrong unit.
     """
-    suspects = suspect_units(molecules)
+    return unanimous(suspect_units(molecules), len(molecules), "molecules")
+
+
+def unanimous(suspects: Sequence[tuple[int, str]], count: int, what: str) -> str | None:
+    """Return the reason for which nine in ten of `count` records are suspect, or None."""
     kinds = Counter(reason.rpartition(": ")[2] for _, reason in suspects)
-    for kind, count in kinds.most_common(1):
-        if count >= _UNANIMOUS * len(molecules):
+    for kind, alike in kinds.most_common(1):
+        if alike >= _UNANIMOUS * count:
             reason = next(text for _, text in suspects if text.endswith(kind))
-            return f"{reason} ({count:,} of {len(molecules):,} molecules)"
+            return f"{reason} ({alike:,} of {count:,} {what})"
     return None
 
 
@@ -112,9 +117,17 @@ def check_molecules(molecules: Molecules, ids: NDArray[np.integer], where: str) 
     Raises:
         DataError: names `where`, the first record and its fault.
     """
-    faults = sorted([*absurd_records(molecules), *suspect_units(molecules)])
+    refuse([*absurd_records(molecules), *suspect_units(molecules)], ids, where)
+
+
+def refuse(faults: Sequence[tuple[int, str]], ids: NDArray[np.integer], where: str) -> None:
+    """Refuse data of which any record, by its index, is at fault.
+
+    Raises:
+        DataError: names `where`, the first record by its id, and its fault.
+    """
     if faults:
-        index, reason = faults[0]
+        index, reason = min(faults)
         more = len({fault[0] for fault in faults}) - 1
         others = f" ({more:,} more records are at fault)" if more else ""
         raise DataError(f"{where}: record {ids[index]}: {reason}{others}")

@@ -1,13 +1,13 @@
 """The algebra of crystal lattices that models, metrics and preparation share.
 
-Shapes: B crystals, N atoms (padded). Rows of a lattice are a, b, c in Å, so that Cartesian =
-fractional @ lattice. Everything in torch is batched, keeps its dtype and device, and can be
-differentiated, except `lattice_to_vector`, which is for data.
+Shapes: B crystals, N atoms (padded), P = N² pairs, J = 13 images, M crystals without padding. Rows
+of a lattice are a, b, c in Å, so that Cartesian = fractional @ lattice. Everything in torch is
+batched, keeps its dtype and device, and can be differentiated, except `lattice_to_vector`, which is
+for data.
 """
 
 import contextlib
 import warnings
-from itertools import product
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ LOG_LENGTH = (-3.0, 7.0)
 LOG_DISTORTION = 6.0
 """Bound of a decoded cell's distortion, the Frobenius norm of its traceless logarithm (MP-20: below
 2.3): beyond it float32 could no longer tell a cell from a plane."""
-
-_FROBENIUS = (2.0, 2.0, 2.0, 2.0, 6.0)
-"""Squared Frobenius norms of the five traceless basis matrices."""
 
 _NIGGLI_TOLERANCE = 1e-5
 _SINGULAR = 1e-3
@@ -67,8 +64,8 @@ def lattice_to_vector(lattices_B33: Tensor) -> Tensor:
 
     They are the coefficients k₁…k₆ of the symmetric logarithm S of the lattice's polar part,
     L = exp(S) R with a rotation R, hence S = ½ log(L Lᵀ), in the basis of DiffCSP++ (Jiao et al.,
-    "Space group constrained crystal generation", ICLR 2024, section 4.1): three shears, two
-    changes of axial ratio, and k₆ = ⅓ ln(volume), the mean log length.
+    "Space group constrained crystal generation", ICLR 2024): three shears, two changes of axial
+    ratio, and k₆ = ⅓ ln(volume), the mean log length.
     """
     lattices_B33_f64 = lattices_B33.detach().double()
     gram_B33 = lattices_B33_f64 @ lattices_B33_f64.mT
@@ -94,11 +91,12 @@ def vector_to_lattice(vectors_B6: Tensor) -> Tensor:
     to the bound.
     """
     distortion_B5 = vectors_B6[..., :5]
-    weights_5 = torch.tensor(_FROBENIUS, dtype=vectors_B6.dtype, device=vectors_B6.device)
     with torch.no_grad():
         # The largest number first: the squares of huge ones overflow.
         largest_B1 = distortion_B5.abs().amax(-1, keepdim=True).clamp(min=1.0)
-        norm_B1 = ((distortion_B5 / largest_B1).square() * weights_5).sum(-1, keepdim=True).sqrt()
+        squares_B5 = (distortion_B5 / largest_B1).square()
+        # Of the basis matrices the last has the squared norm 6, the others 2.
+        norm_B1 = (2 * squares_B5.sum(-1, keepdim=True) + 4 * squares_B5[..., 4:]).sqrt()
         excess_B1 = (norm_B1 * (largest_B1 / LOG_DISTORTION)).clamp(min=1.0)
     xy_B, xz_B, yz_B, k4_B, k5_B = (distortion_B5 / excess_B1).unbind(-1)
     rows = (
@@ -132,23 +130,23 @@ def minimum_image_vectors(frac_BN3: Tensor, lattices_B33: Tensor, mask_BN: Tenso
     in symmetric crystals, one of them is returned: only its length is then a property of the
     crystal. The difference of an atom to itself is 0, and so are those of padding.
 
-    With d the difference by the short way and G the Gram matrix, an image n is nearer than d by
-    -(2 n·Gd + n·Gn): two dot products of three numbers, shared by n and -n. So 13 products stand
-    for the 27 images, and no image but the chosen one is ever made.
+    With d the difference by the short way and G the Gram matrix, the image d - n is nearer than d
+    where n·Gn - 2 n·Gd < 0, and d + n where n·Gn + 2 n·Gd < 0. So 13 products n·Gd stand for the 26
+    other images, and none but the nearest is ever made.
     """
     B, N, _ = frac_BN3.shape
     with torch.autocast(frac_BN3.device.type, enabled=False):
-        difference_BPx3 = torus_difference(frac_BN3[:, :, None] - frac_BN3[:, None, :])
-        difference_BPx3 = difference_BPx3.view(B, N * N, 3)
+        short_BNN3 = torus_difference(frac_BN3[:, :, None] - frac_BN3[:, None, :])
+        short_BP3 = short_BNN3.view(B, N * N, 3)
         with torch.no_grad():
-            images_J3 = torch.tensor(_IMAGES, dtype=frac_BN3.dtype, device=frac_BN3.device)
-            slopes_BJ3 = images_J3 @ (lattices_B33 @ lattices_B33.mT)
-            norms_B1J = (slopes_BJ3 * images_J3).sum(-1).unsqueeze(1)
-            along_BPJ = difference_BPx3 @ (2 * slopes_BJ3.mT)
-            gain_BP1, nearest_BP1 = (norms_B1J - along_BPJ.abs()).min(-1, keepdim=True)
-            sign_BP1 = along_BPJ.gather(-1, nearest_BP1).sign() * (gain_BP1 < 0)
+            images_J3 = _half_of_the_images(frac_BN3)
+            projected_BJ3 = images_J3 @ (lattices_B33 @ lattices_B33.mT)
+            squares_B1J = (projected_BJ3 * images_J3).sum(-1).unsqueeze(1)
+            along_BPJ = short_BP3 @ (2 * projected_BJ3.mT)
+            change_BP1, nearest_BP1 = (squares_B1J - along_BPJ.abs()).min(-1, keepdim=True)
+            sign_BP1 = along_BPJ.gather(-1, nearest_BP1).sign() * (change_BP1 < 0)
             shift_BP3 = images_J3[nearest_BP1.squeeze(-1)] * sign_BP1
-        vectors_BP3 = (difference_BPx3 - shift_BP3) @ lattices_B33
+        vectors_BP3 = (short_BP3 - shift_BP3) @ lattices_B33
     both_BNN1 = (mask_BN[:, :, None] & mask_BN[:, None, :]).unsqueeze(-1)
     return vectors_BP3.view(B, N, N, 3) * both_BNN1
 
@@ -189,5 +187,8 @@ def niggli_reduced(crystals: Crystals) -> Crystals:
     return Crystals(inside, crystals.numbers, crystals.n_atoms, exact_M33.astype(np.float32))
 
 
-_IMAGES = tuple(product((-1.0, 0.0, 1.0), repeat=3))[14:]
-"""One of each pair n, -n of the 26 neighbouring cells."""
+def _half_of_the_images(like: Tensor) -> Tensor:
+    """Return (13, 3), one of each pair n, -n of the 26 neighbouring cells, made where `like` is."""
+    # Three digits -1, 0, 1 each; code 13 is the cell itself, and 26 - code is the opposite one.
+    codes_J = torch.arange(14, 27, device=like.device)
+    return torch.stack([codes_J // 9, codes_J // 3 % 3, codes_J % 3], -1).to(like.dtype) - 1

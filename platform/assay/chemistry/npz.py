@@ -1,11 +1,14 @@
-"""Packed molecules as one NPZ file: `positions` float32 (ΣN, 3) Å, `numbers` uint8, `n_atoms` (M,).
+"""Packed molecules or crystals as one NPZ file, whose arrays are called as their fields are.
 
-What stands in the file is returned as it is, sound or absurd; `assay.chemistry.formats` judges it.
+Molecules: `positions` float32 (ΣN, 3) Å. Crystals: `frac_coords` float32 (ΣN, 3) and `lattices`
+float32 (M, 3, 3) Å. Both: `numbers` uint8 (ΣN,), `n_atoms` int64 (M,). What stands in the file is
+returned as it is, sound or absurd; `assay.chemistry.formats` and `crystal_formats` judge it.
 """
 
 import io
 import zipfile
 import zlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -13,9 +16,18 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.result import write_bytes
+
+_TYPES = {
+    "positions": np.float32,
+    "frac_coords": np.float32,
+    "numbers": np.uint8,
+    "n_atoms": np.int64,
+    "lattices": np.float32,
+}
 
 _DAMAGED = (
     OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError,
@@ -23,31 +35,51 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-def write_npz(path: Path, molecules: Molecules) -> None:
-    """Write `positions` float32 (ΣN, 3) Å, `numbers` uint8 (ΣN,), `n_atoms` (M,), atomically."""
+def write_npz(path: Path, packed: Molecules | Crystals) -> None:
+    """Write the arrays, atomically."""
+    arrays = {field.name: getattr(packed, field.name) for field in fields(packed)}
     content = io.BytesIO()
-    np.savez_compressed(
-        content,
-        positions=molecules.positions.astype(np.float32, copy=False),
-        numbers=molecules.numbers.astype(np.uint8, copy=False),
-        n_atoms=molecules.n_atoms.astype(np.int64, copy=False),
-    )
+    np.savez_compressed(content, **{k: a.astype(_TYPES[k], copy=False) for k, a in arrays.items()})
     write_bytes(path, content.getvalue())
 
 
 def load_npz(path: Path) -> Molecules:
-    """Read the three arrays.
+    """Read molecules.
 
     Raises:
-        DataError: they are missing or do not fit each other; then no record can be told apart.
+        DataError: arrays are missing or do not fit each other; then no record can be told apart.
     """
-    positions = _array(path, "positions", "float")
+    positions, numbers, n_atoms = _atoms(path, "positions")
+    return Molecules(positions, numbers, n_atoms)
+
+
+def load_crystals(path: Path) -> Crystals:
+    """Read crystals.
+
+    Raises:
+        DataError: arrays are missing or do not fit each other; then no record can be told apart.
+    """
+    frac_coords, numbers, n_atoms = _atoms(path, "frac_coords")
+    lattices = _array(path, "lattices", "float")
+    if lattices.shape != (len(n_atoms), 3, 3):
+        raise DataError(
+            f"{path}: lattices has shape {lattices.shape}, expected {(len(n_atoms), 3, 3)} as "
+            f"n_atoms has {len(n_atoms):,} entries"
+        )
+    return Crystals(frac_coords, numbers, n_atoms, _float32(lattices))
+
+
+def _atoms(
+    path: Path, coordinates: str
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the array `coordinates` (ΣN, 3), numbers (ΣN,) and n_atoms (M,)."""
+    places = _array(path, coordinates, "float")
     numbers = _array(path, "numbers", "int")
     n_atoms = _array(path, "n_atoms", "int")
-    A = len(numbers)
-    if numbers.ndim != 1 or n_atoms.ndim != 1 or positions.shape != (A, 3):
+    A = numbers.size
+    if numbers.ndim != 1 or n_atoms.ndim != 1 or places.shape != (A, 3):
         raise DataError(
-            f"{path}: positions, numbers and n_atoms have shapes {positions.shape}, "
+            f"{path}: {coordinates}, numbers and n_atoms have shapes {places.shape}, "
             f"{numbers.shape}, {n_atoms.shape}; expected (ΣN, 3), (ΣN,), (M,)"
         )
     n_atoms = n_atoms.astype(np.int64)
@@ -55,8 +87,12 @@ def load_npz(path: Path) -> Molecules:
         raise DataError(f"{path}: n_atoms must be counts that sum to the {A:,} atoms there are")
     if np.any((numbers < 0) | (numbers > 255)):
         raise DataError(f"{path}: numbers must be atomic numbers, 0 to 255")
-    with np.errstate(over="ignore"):  # becomes infinite, which whoever judges them reports
-        return Molecules(positions.astype(np.float32), numbers.astype(np.uint8), n_atoms)
+    return _float32(places), numbers.astype(np.uint8), n_atoms
+
+
+def _float32(array: NDArray[np.floating]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, which whoever judges it reports
+        return array.astype(np.float32)
 
 
 def _require_memory(path: Path, file: BinaryIO, name: str) -> None:

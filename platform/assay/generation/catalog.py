@@ -1,4 +1,4 @@
-"""The two axes of the grid. A new architecture or process is one file and one line here."""
+"""The axes of the grid and the protocols of scoring: something new is a file and one line here."""
 
 from collections.abc import Mapping
 
@@ -15,3 +15,19 @@ PROCESSES: Mapping[str, str] = {
         "assay.generation.processes.stochastic_interpolant:StochasticInterpolant"
     ),
 }
+
+MOLECULE_PROTOCOLS: Mapping[str, str] = {
+    "edm": "assay.generation.metrics.edm:EDM",
+    "edm_strict": "assay.generation.metrics.edm_strict:EDMStrict",
+    "fcd": "assay.generation.metrics.fcd:FCD",
+    "moses": "assay.generation.metrics.moses:MOSES",
+    "geometry": "assay.generation.metrics.geometry:Geometry",
+    "posebusters": "assay.generation.metrics.posebusters:PoseBusters",
+}
+"""In the order in which they are printed."""
+
+CRYSTAL_PROTOCOLS: Mapping[str, str] = {
+    "cdvae": "assay.generation.metrics.cdvae:CDVAE",
+    "matcher": "assay.generation.metrics.crystal_novelty:Matcher",
+}
+"""In the order in which they are printed."""

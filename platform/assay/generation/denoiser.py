@@ -5,6 +5,7 @@ of molecules are in units of the task's `coordinate_unit_angstrom` and have zero
 of each; those of crystals are fractions of the cell's vectors, in [0, 1).
 """
 
+import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -39,6 +40,12 @@ class Atoms:
             torch.cat([self.mask_BN, other.mask_BN]),
             joined(self.cell_B6, other.cell_B6),
         )
+
+    def to(self, device: torch.device) -> Self:
+        """Return them on `device`."""
+        found = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        tensors = {k: v.to(device) for k, v in found.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
 
     def moved(self, positions_BN3: Tensor) -> Self:
         """Return the same atoms elsewhere, mean-free and with clean padding."""
@@ -106,7 +113,7 @@ class Denoiser(nn.Module, ABC):
     def __init__(self, settings: SizedSettings, interface: Interface) -> None:
         """Build the network for the types, heads and conditions of its cell."""
         super().__init__()
-        self.space = interface.space
+        self.space = copy.deepcopy(interface.space)  # moves with the network
 
     @abstractmethod
     def forward(

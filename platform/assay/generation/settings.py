@@ -17,6 +17,13 @@ NetworkT = TypeVar("NetworkT", bound=SizedSettings)
 ProcessT = TypeVar("ProcessT", bound=ProcessSettings)
 
 
+class CrystalSettings(Settings):
+    """What only crystals have."""
+
+    cell_weight: PositiveFloat = 1.0
+    """Weight of the cell's loss beside that of the positions."""
+
+
 class GenerationSettings(Settings, Generic[NetworkT, ProcessT]):
     """Network, process and what both share."""
 
@@ -28,7 +35,10 @@ class GenerationSettings(Settings, Generic[NetworkT, ProcessT]):
     """Weight of the atom types' cross-entropy beside the position loss."""
     coordinate_unit_angstrom: PositiveFloat = 1.72
     """About the standard deviation of QM9's coordinates."""
+    crystals: CrystalSettings = CrystalSettings()
+    """For data sets of crystals."""
     validation_molecules: PositiveInt = 512
+    """Or crystals."""
     evaluation_samples: PositiveInt = 1000
 
 

@@ -41,7 +41,6 @@ SCORED_AT_ONCE = 1 << 17
 class InteractionsTask(Task):
     """One encoder on one graph."""
 
-    protocol = f"ogb {metrics.VERSION}"
     reference_name = "paths of length 3"
 
     def __init__(self, cell: Cell) -> None:
@@ -51,6 +50,11 @@ class InteractionsTask(Task):
         self.graph = training_graph(self.packed)
         self.non_edges = NonEdges.of(self.graph)
         self.scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    @classmethod
+    def protocol_of(cls, data: str) -> str:
+        """Return OGB's version, whatever the graph."""
+        return f"ogb {metrics.VERSION}"
 
     @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkSettings:

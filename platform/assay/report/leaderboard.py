@@ -15,7 +15,7 @@ from assay.result import Cost, Reference, Result
 from assay.statistics.intervals import CONFIDENCE
 from assay.task import Estimate
 
-HEADLINES = ("edm/molecule_stability", "edm/atom_stability")
+HEADLINES = ("edm/molecule_stability", "edm/atom_stability", "cdvae/validity")
 """What orders a leaderboard at first: the first of these in which its models differ."""
 
 

@@ -10,12 +10,22 @@ FRACTIONS = frozenset(
         "edm/uniqueness",
         "edm/valid_unique",
         "edm/novelty",
+        "cdvae/structural_validity",
+        "cdvae/compositional_validity",
+        "cdvae/validity",
+        "cdvae/cov_recall",
+        "cdvae/cov_precision",
         "ogb/hits_at_20",
     }
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
-_TITLES = {"edm/valid_unique": "Valid × unique", "ogb/hits_at_20": "Hits@20"}
+_TITLES = {
+    "edm/valid_unique": "Valid × unique",
+    "cdvae/cov_recall": "COV-R",
+    "cdvae/cov_precision": "COV-P",
+    "ogb/hits_at_20": "Hits@20",
+}
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",
     "edm/molecule_stability": "mols.\nstable",
@@ -23,6 +33,13 @@ _SHORT_TITLES = {
     "edm/uniqueness": "unique",
     "edm/valid_unique": "valid ×\nunique",
     "edm/novelty": "novel",
+    "cdvae/structural_validity": "struct.\nvalid",
+    "cdvae/compositional_validity": "comp.\nvalid",
+    "cdvae/validity": "valid",
+    "cdvae/cov_recall": "COV-R",
+    "cdvae/cov_precision": "COV-P",
+    "cdvae/wasserstein_density": "W₁\ndensity",
+    "cdvae/wasserstein_elements": "W₁\nelements",
     "ogb/hits_at_20": "Hits@20",
 }
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),

@@ -3,6 +3,7 @@
 Shapes: R resamples, S sample size, K distinct clusters.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,39 @@ def bootstrap(
     counts = [min(rows, resamples - done) for done in range(0, resamples, rows)]
     found = [statistic(values[generator.integers(S, size=(r, S))]) for r in counts]
     return _percentiles(np.concatenate(found), confidence)
+
+
+def linearised(
+    value: float,
+    influence: NDArray[Any],
+    least: float = -math.inf,
+    most: float = math.inf,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Return the interval of a smooth statistic, such as a distance between distributions.
+
+    The influence of a record is by how much the statistic moves, times S, as its weight grows:
+    the derivative at the sample. The mean of the influences is resampled, instead of the
+    statistic itself: a resample repeats records, and so lies further from anything than a fresh
+    sample would, often by more than the whole interval. The order of records does not matter.
+    Source: Davison, Hinkley, "Bootstrap Methods and their Application" (1997), sections 2.7 and
+    3.2 (empirical influence values, nonparametric delta method).
+
+    Args:
+        value: of the statistic.
+        influence: (S,) of each record, S ≥ 1; a constant added to all does not matter.
+        least: the smallest value that the statistic can take.
+        most: the largest.
+        resamples: R.
+        seed: of the resampling.
+        confidence: of the interval.
+    """
+    sorted_S = np.sort(influence)
+    centred_S = sorted_S - sorted_S.mean()
+    low, high = bootstrap(centred_S, lambda x: x.mean(axis=-1), resamples, seed, confidence)
+    return max(least, min(value, value + low)), min(most, max(value, value + high))
 
 
 def clustered_fraction(

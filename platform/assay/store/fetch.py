@@ -22,7 +22,9 @@ _BLOCK = 1 << 20
 _SECONDS_OF_SILENCE = 60
 
 
-def fetch(url: str, sha256: str, destination: Path, watch: Callable[[str, float], None]) -> Path:
+def fetch(
+    url: str, sha256: str | None, destination: Path, watch: Callable[[str, float], None]
+) -> Path:
     """Download `url` to `destination` unless it is there; return `destination`.
 
     What arrives is kept in `<destination>.part`, from which the next call goes on (HTTP Range).
@@ -30,7 +32,8 @@ def fetch(url: str, sha256: str, destination: Path, watch: Callable[[str, float]
 
     Args:
         url: http or https.
-        sha256: 64 hex digits that the whole file must hash to.
+        sha256: 64 hex digits that the whole file must hash to; None where none is published, and
+            the caller judges the content.
         destination: The file to be.
         watch: Told ("download", fraction).
 
@@ -38,14 +41,14 @@ def fetch(url: str, sha256: str, destination: Path, watch: Callable[[str, float]
         DataError: the URL cannot be reached, or the file is not the one expected.
         MachineError: no space is left.
     """
-    if destination.exists() and file_sha256(destination) == sha256:
+    if destination.exists() and sha256 in (None, file_sha256(destination)):
         return destination
     part = destination.with_name(destination.name + ".part")
     with writing(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part, watch)
     found = file_sha256(part)
-    if found != sha256:
+    if sha256 not in (None, found):
         part.unlink()
         raise DataError(
             f"{without_secrets(url)}: SHA-256 is {found}, expected {sha256}; the file was deleted: "

@@ -4,7 +4,11 @@
     ids.npy (M,) int64                 split.npy (M,) uint8       manifest.json
 
 The manifest is written last and the folder renamed into place, so that a folder with a manifest
-is whole. Other families may pack other arrays; the molecules' view needs these five.
+is whole. The molecules' view needs these five arrays; that of crystals has, in place of positions,
+
+    frac_coords.npy (ΣN, 3) float32    lattices.npy (M, 3, 3) float32 Å
+
+and whatever else a data set knows of its records. Other families pack other arrays.
 """
 
 import hashlib
@@ -21,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
+from assay.chemistry.packing import rows_of
 from assay.config import Settings
 from assay.errors import DataError
 from assay.result import write_json
@@ -141,11 +147,21 @@ class PackedSet:
         own = np.arange(len(self.ids))
         return self.arrays.get("records", own)
 
+    @property
+    def n_atoms(self) -> NDArray[np.int64]:
+        """(M,) of each record."""
+        return np.diff(self.arrays["offsets"])
+
     @cached_property
     def molecules(self) -> Molecules:
         """All M molecules, read through the memory maps."""
-        n_atoms = np.diff(self.arrays["offsets"])
-        return Molecules(self.arrays["positions"], self.arrays["numbers"], n_atoms)
+        return Molecules(self.arrays["positions"], self.arrays["numbers"], self.n_atoms)
+
+    @cached_property
+    def crystals(self) -> Crystals:
+        """All M crystals, read through the memory maps."""
+        arrays = self.arrays
+        return Crystals(arrays["frac_coords"], arrays["numbers"], self.n_atoms, arrays["lattices"])
 
     def split_indices(self, split: Split) -> NDArray[np.int64]:
         """Return the records of a split, ascending, as indices into the packed set."""
@@ -153,24 +169,26 @@ class PackedSet:
 
     def select(self, records: NDArray[np.int64]) -> Molecules:
         """Return the molecules at `records`; only theirs are read."""
-        starts = self.arrays["offsets"][records]
-        counts = self.arrays["offsets"][records + 1] - starts
-        rows = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        return Molecules(self.arrays["positions"][rows], self.arrays["numbers"][rows], counts)
+        return self.molecules.select(records)
 
     def molecules_of(self, split: Split) -> Molecules:
         """Return the molecules of a split."""
         return self.select(self.split_indices(split))
 
+    def crystals_of(self, split: Split) -> Crystals:
+        """Return the crystals of a split."""
+        return self.crystals.select(self.split_indices(split))
+
     @property
     def train_lengths(self) -> NDArray[np.int64]:
-        """(train records,) atoms of each molecule."""
-        return self.molecules.n_atoms[self.split_indices("train")]
+        """(train records,) atoms of each."""
+        return self.n_atoms[self.split_indices("train")]
 
     @property
     def train_number_counts(self) -> NDArray[np.int64]:
         """(256,) atoms of each atomic number in the training split."""
-        return np.bincount(self.molecules_of("train").numbers, minlength=256)
+        rows = rows_of(self.n_atoms, self.split_indices("train"))
+        return np.bincount(self.arrays["numbers"][rows], minlength=256)
 
     @property
     def counts(self) -> tuple[int, int, int]:

@@ -66,6 +66,8 @@ class DataSet(Protocol):
     """Grows whenever the same source would be packed otherwise."""
     upstream: str | None
     """Where it is published; None for a set that rules in this repository make."""
+    kind: str
+    """What its records are: molecules, crystals or graph."""
 
     def build(self, source: str, watch: Watch) -> Built:
         """Read `source` (a path, a URL, or "rules") and return the checked arrays.
@@ -319,6 +321,15 @@ def _sharded_row(place: Place, name: str) -> Row:
         return Row(name, str(error), licence, None, None)
     title = f"{len(index.train):,} shards at {place.root}"
     return Row(name, title, licence, index.digest if is_kept(index) else None, index.counts)
+
+
+def kind_of(name: str) -> str:
+    """Return what the records of a catalogued set are, also of a sharded one.
+
+    Raises:
+        ConfigError: there is none of that name; the sentence names the nearest.
+    """
+    return data_set_of(name.partition("@")[0]).kind
 
 
 def data_set_of(name: str) -> DataSet:

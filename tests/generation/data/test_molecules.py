@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import DataError
-from assay.generation.data.molecules import VOCABULARY, MoleculeRecords, size_histogram, splits
+from assay.generation.data.molecules import VOCABULARY, MoleculeRecords, splits
+from assay.generation.data.padding import size_histogram
 from assay.store.packed import PackedSet
 
 

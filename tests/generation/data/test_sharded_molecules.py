@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from assay.errors import DataError
-from assay.generation.data.molecules import ShardedMolecules, size_histogram, splits
+from assay.generation.data.molecules import ShardedMolecules, splits
+from assay.generation.data.padding import size_histogram
 from assay.generation.metrics import known
 from assay.generation.metrics.known import known_smiles
 from assay.generation.task import GenerationTask

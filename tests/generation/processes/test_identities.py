@@ -3,8 +3,8 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
-from pydantic import ValidationError
 
 from assay.generation.denoiser import Atoms, Prediction, mean_free
 from assay.generation.processes.diffusion import Diffusion, DiffusionSettings
@@ -15,6 +15,8 @@ from assay.generation.processes.stochastic_interpolant import (
 )
 from assay.training.draws import Draws
 from tests.generation.molecules import PRIOR, TYPES, grid_molecules, random_atoms
+from tests.generation.processes.crossing import advance
+from tests.generation.processes.mixture import exact_molecules, to_vector
 
 PROCESSES = {
     "flow_matching": FlowMatching(FlowMatchingSettings(steps=50), PRIOR),
@@ -131,7 +133,7 @@ def test_flow_matching_steps_along_the_straight_line():
     here = 0.75 * start.positions_BN3 + 0.25 * clean.positions_BN3
     prediction = Prediction(clean.positions_BN3, torch.zeros(2, 5, TYPES))
 
-    there = process.advance(clean.moved(here), prediction, now, then, draws(2))
+    there = advance(process, clean.moved(here), prediction, now, then, draws(2))
 
     expected = 0.4 * start.positions_BN3 + 0.6 * clean.positions_BN3
     torch.testing.assert_close(there, expected)
@@ -155,8 +157,8 @@ def test_ddim_with_eta_1_is_ddpm():
     for k in (0, 20, 45):
         now, then = ddpm.times()[k], ddpm.times()[k + 1]
         torch.testing.assert_close(
-            ddim(1.0).advance(atoms, prediction, now, then, draws(2)),
-            ddpm.advance(atoms, prediction, now, then, draws(2)),
+            advance(ddim(1.0), atoms, prediction, now, then, draws(2)),
+            advance(ddpm, atoms, prediction, now, then, draws(2)),
             atol=1e-5,
             rtol=1e-4,
         )
@@ -170,8 +172,8 @@ def test_ddim_with_eta_0_keeps_the_noise():
     (a, s), (a_then, s_then) = process.signal_and_noise(now), process.signal_and_noise(then)
     prediction = Prediction(clean.positions_BN3, torch.zeros(2, 6, TYPES))
 
-    there = process.advance(
-        clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(2)
+    there = advance(
+        process, clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(2)
     )
 
     expected = a_then * clean.positions_BN3 + s_then * eps
@@ -187,8 +189,8 @@ def test_ddpm_keeps_the_marginal_variance():
     eps = mean_free(torch.randn(4000, 10, 3), clean.mask_BN)
     prediction = Prediction(clean.positions_BN3, torch.zeros(4000, 10, TYPES))
 
-    there = process.advance(
-        clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(4000)
+    there = advance(
+        process, clean.moved(a * clean.positions_BN3 + s * eps), prediction, now, then, draws(4000)
     )
 
     rest = (there - a_then * clean.positions_BN3).square().mean() / 0.9
@@ -232,11 +234,11 @@ def test_the_interpolants_velocity_is_the_derivative_of_its_path():
     t, dt = torch.tensor(0.4, dtype=torch.float64), 1e-6
 
     def at(time):
-        return (1 - time) * x0 + time * x1 + process.gamma(time) * z
+        return (1 - time) * x0 + time * x1 + process.latent.gamma(time) * z
 
     atoms = random_atoms((6, 6)).moved(at(t))
-    stepped = process.advance(
-        atoms, Prediction(x1, torch.zeros(2, 6, TYPES), z), t, t + dt, draws(2)
+    stepped = advance(
+        process, atoms, Prediction(x1, torch.zeros(2, 6, TYPES), z), t, t + dt, draws(2)
     )
 
     derivative = (at(t + dt) - at(t - dt)) / (2 * dt)
@@ -251,13 +253,13 @@ def test_the_sde_adds_the_score_and_the_noise_that_balances_it():
     atoms, now, then = random_atoms((9, 9), seed=2), torch.tensor(0.4), torch.tensor(0.43)
     prediction = Prediction(x1, torch.zeros(2, 9, TYPES), z)
 
-    difference = sde.advance(atoms, prediction, now, then, draws(2)) - ode.advance(
-        atoms, prediction, now, then, draws(2)
+    difference = advance(sde, atoms, prediction, now, then, draws(2)) - advance(
+        ode, atoms, prediction, now, then, draws(2)
     )
 
-    epsilon, step = 4.0 * sde.gamma(now) ** 2, then - now
+    epsilon, step = 4.0 * sde.latent.gamma(now) ** 2, then - now
     fresh = mean_free(draws(2).normal("fresh", 9, 3), atoms.mask_BN)
-    expected = -epsilon * step * z / sde.gamma(now) + (2 * epsilon * step).sqrt() * fresh
+    expected = -epsilon * step * z / sde.latent.gamma(now) + (2 * epsilon * step).sqrt() * fresh
     torch.testing.assert_close(difference, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -274,9 +276,9 @@ def test_the_sde_keeps_the_law_of_the_path():
     for k in range(120, 280):
         now, then = times[k], times[k + 1]
         rest = x - now * clean.positions_BN3
-        z = process.gamma(now) / process.signal_and_noise(now)[1] ** 2 * rest
+        z = process.latent.gamma(now) / process.signal_and_noise(now)[1] ** 2 * rest
         prediction = Prediction(clean.positions_BN3, torch.zeros(count, 8, TYPES), z)
-        x = process.advance(clean.moved(x), prediction, now, then, draws(count, k))
+        x = advance(process, clean.moved(x), prediction, now, then, draws(count, k))
 
     end = times[280]
     variance = (x - end * clean.positions_BN3).square().mean() / (1 - 1 / 8)
@@ -284,7 +286,7 @@ def test_the_sde_keeps_the_law_of_the_path():
 
 
 def test_gamma_is_positive_inside_and_vanishes_at_the_ends():
-    gamma = PROCESSES["stochastic_interpolant"].gamma(torch.tensor([0.0, 0.5, 1.0]))
+    gamma = PROCESSES["stochastic_interpolant"].latent.gamma(torch.tensor([0.0, 0.5, 1.0]))
 
     assert gamma[0] == gamma[2] == 0
     assert gamma[1] == pytest.approx(math.sqrt(0.05 / 4))
@@ -295,27 +297,111 @@ def test_antithetic_points_are_mirrored_about_the_line():
     point = StochasticInterpolant(settings, PRIOR).path(random_atoms((6, 6)), draws(2))
 
     plus, minus = point.atoms.positions_BN3.chunk(2)
-    z_plus, z_minus = point.noise_BN3.chunk(2)
+    z_plus, z_minus = point.noise_BS3.chunk(2)
     single = PROCESSES["stochastic_interpolant"].path(random_atoms((6, 6)), draws(2))
 
     assert torch.equal(z_plus, -z_minus)
     torch.testing.assert_close(plus, single.atoms.positions_BN3)
-    gamma = PROCESSES["stochastic_interpolant"].gamma(single.time_B)[:, None, None]
+    gamma = PROCESSES["stochastic_interpolant"].latent.gamma(single.time_B)[:, None, None]
     torch.testing.assert_close(plus - minus, 2 * gamma * z_plus, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("settings", "given", "reason"),
-    [
-        (DiffusionSettings, {"sampler": "ddpm", "eta": 0.5}, "eta belongs to sampler ddim"),
-        (DiffusionSettings, {"steps": 600}, "steps 600 exceed the 500 levels"),
-        (
-            StochasticInterpolantSettings,
-            {"sampler": "ode", "sde_strength": 2.0},
-            "sde_strength belongs to sampler sde",
-        ),
-    ],
-)
-def test_impossible_combinations_are_refused(settings, given, reason):
-    with pytest.raises(ValidationError, match=reason):
-        settings(**given)
+FLOWS = [
+    {"path": path, "coupling": coupling, "solver": solver, "spacing": spacing}
+    for path, coupling, solver, spacing in (
+        ("linear", "independent", "euler", "power"),
+        ("linear", "equivariant", "heun", "power"),
+        ("trigonometric", "rotation", "rk45", "log"),
+    )
+]
+
+
+@pytest.mark.parametrize("given", FLOWS, ids=lambda given: f"{given['path']}-{given['solver']}")
+def test_an_interpolant_without_latent_noise_is_flow_matching_bit_for_bit(given):
+    flow = FlowMatching(FlowMatchingSettings(steps=8, **given), PRIOR)
+    settings = StochasticInterpolantSettings(steps=8, gamma="none", sampler="ode", **given)
+    interpolant = StochasticInterpolant(settings, PRIOR)
+    clean = random_atoms((6, 9, 4))
+
+    ours, theirs = (each.path(clean, draws(3)) for each in (interpolant, flow))
+
+    assert interpolant.heads == flow.heads == ()
+    assert torch.equal(ours.time_B, theirs.time_B)
+    assert torch.equal(ours.atoms.positions_BN3, theirs.atoms.positions_BN3)
+    assert torch.equal(ours.atoms.types_BN, theirs.atoms.types_BN)
+    molecule = grid_molecules(3)
+    losses, samples = [], []
+    for process, point in ((interpolant, ours), (flow, theirs)):
+        network = Oracle(process, molecule)
+        prediction = Prediction(clean.positions_BN3 / 2, torch.zeros(3, 9, TYPES))
+        losses.append(process.losses(prediction, point))
+        samples.append(
+            process.sample(network, molecule.mask_BN, torch.arange(3), 0, lambda fraction: None)
+        )
+    assert all(torch.equal(losses[0][name], losses[1][name]) for name in losses[1])
+    assert torch.equal(samples[0].positions_BN3, samples[1].positions_BN3)
+    assert samples[0].evaluations == samples[1].evaluations
+
+
+def test_a_one_sided_interpolant_without_gamma_follows_the_path_of_flow_matching():
+    settings = StochasticInterpolantSettings(
+        gamma="none", interpolant="one_sided", coupling="independent"
+    )
+    flow = FlowMatching(FlowMatchingSettings(coupling="independent"), PRIOR)
+    clean = random_atoms((6, 9, 4))
+
+    ours = StochasticInterpolant(settings, PRIOR).path(clean, draws(3))
+
+    assert torch.equal(ours.atoms.positions_BN3, flow.path(clean, draws(3)).atoms.positions_BN3)
+
+
+def interpolant(**given) -> StochasticInterpolant:
+    return StochasticInterpolant(
+        StochasticInterpolantSettings(coupling="independent", **given), PRIOR
+    )
+
+
+MARGINALS = {
+    "linear": lambda t: (t, (1 - t) ** 2),
+    "trigonometric": lambda t: ((math.pi * t / 2).sin(), (math.pi * t / 2).cos() ** 2),
+    "cosine": lambda t: (
+        (math.pi / 2 * (1.008 - t) / 1.008).cos(),
+        (math.pi / 2 * (1.008 - t) / 1.008).sin() ** 2,
+    ),
+    "brownian": lambda t: (t, (1 - t) ** 2 + 0.3 * t * (1 - t)),
+    "sine squared": lambda t: (t, (1 - t) ** 2 + 0.3 * (math.pi * t).sin() ** 4),
+    "encoder-decoder": lambda t: (
+        torch.where(t > 0.5, (math.pi * t).cos() ** 2, 0.0),
+        torch.where(t < 0.5, (math.pi * t).cos() ** 4, 0.0) + (math.pi * t).sin() ** 4,
+    ),
+}
+OF_MARGINAL = {
+    "linear": FlowMatching(FlowMatchingSettings(coupling="independent"), PRIOR),
+    "trigonometric": FlowMatching(
+        FlowMatchingSettings(coupling="independent", path="trigonometric"), PRIOR
+    ),
+    "cosine": PROCESSES["diffusion"],
+    "brownian": interpolant(latent_strength=0.3),
+    "sine squared": interpolant(latent_strength=0.3, gamma="sine_squared", interpolant="one_sided"),
+    "encoder-decoder": interpolant(
+        latent_strength=1.0, gamma="sine_squared", path="encoder_decoder"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MARGINALS)
+def test_points_of_a_path_have_the_law_of_its_closed_form(name):
+    """(x_t - a x_1)/s is standard normal at every t and independent of the molecule."""
+    clean = exact_molecules(4000, 17)
+
+    point = OF_MARGINAL[name].path(clean, draws(4000))
+
+    a, variance = (each[:, None] for each in MARGINALS[name](point.time_B))
+    x1_B3 = to_vector(clean.positions_BN3)
+    rest_B3 = (to_vector(point.atoms.positions_BN3) - a * x1_B3) / variance.sqrt()
+    assert scipy.stats.kstest(rest_B3.flatten().numpy(), "norm").pvalue > 0.01
+    together = torch.cat([rest_B3, x1_B3], dim=1).T
+    assert torch.corrcoef(together)[:3, 3:].abs().max() < 4 / 4000**0.5
+    early_B = point.time_B < point.time_B.median()
+    assert rest_B3[early_B].var() == pytest.approx(1.0, abs=0.08)
+    assert rest_B3[~early_B].var() == pytest.approx(1.0, abs=0.08)

@@ -4,7 +4,7 @@ Shapes: B molecules, N atoms (padded to the largest of the batch), M molecules o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from assay.chemistry.molecules import Molecules
 from assay.errors import ConfigError, DataError
+from assay.generation.data.padding import moved, padded_rows
 from assay.store.packed import PackedSet, Split
 from assay.store.sets import Prepared
 from assay.store.shards import ShardedSet
@@ -53,13 +54,7 @@ class MoleculeBatch:
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on `device`."""
-        return replace(
-            self,
-            record_ids=self.record_ids.to(device, non_blocking=True),
-            positions_BN3=self.positions_BN3.to(device, non_blocking=True),
-            types_BN=self.types_BN.to(device, non_blocking=True),
-            mask_BN=self.mask_BN.to(device, non_blocking=True),
-        )
+        return moved(self, device)
 
 
 class MoleculeRecords:
@@ -169,13 +164,6 @@ def splits(data: Prepared) -> Splits:
     )
 
 
-def size_histogram(data: Prepared) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the numbers of atoms that occur in the training split, ascending, and their shares."""
-    counts = np.bincount(data.train_lengths)
-    sizes = np.flatnonzero(counts)
-    return sizes, counts[sizes] / counts.sum()
-
-
 def _padded(
     molecules: Molecules,
     starts_B: NDArray[np.int64],
@@ -183,13 +171,9 @@ def _padded(
     records_B: NDArray[np.int64],
 ) -> MoleculeBatch:
     """Return the batch of the molecules whose atoms begin at the rows `starts_B`."""
-    n_atoms_B1 = n_atoms_B[:, None]
-    column_N = np.arange(n_atoms_B1.max())
-    mask_BN = column_N < n_atoms_B1
-    # Padding reads the molecule's own first atom, which the mask then clears.
-    rows_BN = starts_B[:, None] + column_N * mask_BN
+    rows_BN, mask_BN = padded_rows(starts_B, n_atoms_B)
     positions_BN3 = molecules.positions[rows_BN] * mask_BN[..., None]
-    mean_B13 = positions_BN3.sum(1, keepdims=True) / n_atoms_B1[..., None].astype(np.float32)
+    mean_B13 = positions_BN3.sum(1, keepdims=True) / n_atoms_B[:, None, None].astype(np.float32)
     positions_BN3 = (positions_BN3 - mean_B13) * mask_BN[..., None]
     types_BN = _TYPE_OF_NUMBER[molecules.numbers[rows_BN]] * mask_BN
     return MoleculeBatch(

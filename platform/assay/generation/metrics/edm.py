@@ -9,11 +9,10 @@ docs/protocols.md compares the two and says why each interval is what it is.
 Shapes: M molecules, A = ΣN atoms of all of them, P pairs, B bonds.
 """
 
-from collections.abc import Container, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from filelock import FileLock
@@ -22,6 +21,8 @@ from rdkit import Chem, rdBase
 
 from assay.chemistry import bonds
 from assay.chemistry.molecules import Molecules
+from assay.generation.metrics.parallel import spread
+from assay.generation.metrics.protocol import Scoring, ScoringProtocol
 from assay.result import write_bytes
 from assay.statistics.intervals import Interval, clustered_fraction, wilson
 from assay.task import Estimate
@@ -38,6 +39,9 @@ _BOND_TYPES = (
     Chem.BondType.DOUBLE,
     Chem.BondType.TRIPLE,
 )
+
+Edge = tuple[int, int, Chem.BondType]
+"""A bond: two atoms by their place in the molecule, and its kind."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,27 @@ def smiles(molecules: Molecules, processes: int = 2) -> list[str | None]:
     """
     cuts = range(_MOLECULES_AT_ONCE, len(molecules), _MOLECULES_AT_ONCE)
     parts = [molecules.select(rows) for rows in np.split(np.arange(len(molecules)), cuts)]
-    workers = min(processes, len(molecules) // _MOLECULES_A_PROCESS)
-    if workers <= 1:
-        return _flatten(map(_smiles, parts))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return _flatten(pool.map(_smiles, parts))
+    return spread(_smiles, parts, min(processes, len(molecules) // _MOLECULES_A_PROCESS))
+
+
+def graphs(molecules: Molecules) -> Iterator[tuple[list[int], Iterable[Edge]] | None]:
+    """Yield each molecule's atomic numbers and looked-up bonds.
+
+    None stands for one without atoms, or with a coordinate that is not finite.
+    """
+    found = bond_orders(molecules)
+    offsets = molecules.offsets
+    cuts = np.searchsorted(found.first, offsets)
+    starts = np.repeat(offsets[:-1], np.diff(cuts))
+    first, second = (found.first - starts).tolist(), (found.second - starts).tolist()
+    types = [_BOND_TYPES[order] for order in found.order.tolist()]
+    numbers = molecules.numbers.tolist()
+    finite = np.all(np.isfinite(molecules.positions), axis=1)
+    for k, (atom, bond) in enumerate(zip(offsets[:-1], cuts[:-1], strict=True)):
+        atoms, its = slice(atom, offsets[k + 1]), slice(bond, cuts[k + 1])
+        usable = atom < offsets[k + 1] and finite[atoms].all()
+        edges = zip(first[its], second[its], types[its], strict=True)
+        yield (numbers[atoms], edges) if usable else None
 
 
 def training_smiles(
@@ -179,6 +199,22 @@ def evaluate(
     return estimates
 
 
+class EDM(ScoringProtocol[Molecules]):
+    """The protocol as the catalog knows it."""
+
+    name: ClassVar[str] = "edm"
+    version: ClassVar[str] = VERSION
+
+    def evaluate(self, scoring: Scoring[Molecules]) -> dict[str, Estimate]:
+        """Return the estimates of `evaluate`; novelty where there is a reference."""
+        from assay.generation.metrics.known import smiles_known_to  # it is made of this module
+
+        known = None
+        if scoring.reference is not None:
+            known = smiles_known_to(scoring.reference, scoring.processes)
+        return evaluate(scoring.samples, known, scoring.processes, scoring.seed, scoring.rejected)
+
+
 def _pairs(
     molecules: Molecules, pairs_at_once: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -199,27 +235,11 @@ def _pairs(
 
 
 def _smiles(molecules: Molecules) -> list[str | None]:
-    found = bond_orders(molecules)
-    offsets = molecules.offsets
-    cuts = np.searchsorted(found.first, offsets)
-    starts = np.repeat(offsets[:-1], np.diff(cuts))
-    first, second = (found.first - starts).tolist(), (found.second - starts).tolist()
-    types = [_BOND_TYPES[order] for order in found.order.tolist()]
-    numbers = molecules.numbers.tolist()
-    finite = np.all(np.isfinite(molecules.positions), axis=1)
-    texts: list[str | None] = []
     with rdBase.BlockLogs():
-        for k, (atom, bond) in enumerate(zip(offsets[:-1], cuts[:-1], strict=True)):
-            atoms, its = slice(atom, offsets[k + 1]), slice(bond, cuts[k + 1])
-            usable = atom < offsets[k + 1] and finite[atoms].all()
-            edges = zip(first[its], second[its], types[its], strict=True)
-            texts.append(_canonical(numbers[atoms], edges) if usable else None)
-    return texts
+        return [graph and _canonical(*graph) for graph in graphs(molecules)]
 
 
-def _canonical(
-    numbers: Sequence[int], edges: Iterator[tuple[int, int, Chem.BondType]]
-) -> str | None:
+def _canonical(numbers: Sequence[int], edges: Iterable[Edge]) -> str | None:
     molecule = Chem.RWMol()
     for number in numbers:
         molecule.AddAtom(Chem.Atom(number))
@@ -233,10 +253,6 @@ def _canonical(
     except ValueError:  # RDKit's refusals all derive from it
         return None
     return Chem.MolToSmiles(largest)
-
-
-def _flatten(parts: Iterator[list[str | None]]) -> list[str | None]:
-    return [text for part in parts for text in part]
 
 
 def _atom_stability(molecules: Molecules, found: Stability, rejected: int, seed: int) -> Estimate:

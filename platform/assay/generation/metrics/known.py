@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.generation.metrics import edm
+from assay.generation.metrics.protocol import Reference
+from assay.generation.metrics.reference import PreparedReference
 from assay.store.locations import cache_root
 from assay.store.packed import PackedSet
 from assay.store.sets import Prepared, Watch
@@ -36,6 +39,18 @@ class KnownSmiles(Container[str]):
         return place < len(self.keys) and bool(self.keys[place] == key)
 
 
+def smiles_known_to(reference: Reference[Molecules], processes: int) -> Container[str]:
+    """Return the SMILES of a reference's training split, computed once.
+
+    Raises:
+        DataError: as `known_smiles`.
+    """
+    if isinstance(reference, PreparedReference):
+        return known_smiles(reference.data, processes)
+    cache_file = _cache_file(reference.digest)
+    return edm.training_smiles(reference.of("train"), cache_file, processes)
+
+
 def known_smiles(data: Prepared, processes: int) -> Container[str]:
     """Return the SMILES of a data set's training split, computed once.
 
@@ -43,8 +58,7 @@ def known_smiles(data: Prepared, processes: int) -> Container[str]:
         DataError: the data set is sharded, and was made for another version of the protocol.
     """
     if isinstance(data, PackedSet):
-        cache_file = cache_root() / f"edm-{edm.VERSION}-smiles-{data.digest[:16]}.txt"
-        return edm.training_smiles(data.molecules_of("train"), cache_file, processes)
+        return edm.training_smiles(data.molecules_of("train"), _cache_file(data.digest), processes)
     try:
         return KnownSmiles(data.kept.arrays[f"train_{ABOUT_TRAIN}"])
     except KeyError as error:
@@ -69,6 +83,10 @@ def smiles_keys(molecules: Molecules) -> NDArray[np.uint64]:
     """Return the keys of the valid molecules, sorted, each once."""
     texts: Iterable[str] = filter(None, edm.smiles(molecules, processes=1))
     return np.unique(np.array([_key(text) for text in texts], dtype=np.uint64))
+
+
+def _cache_file(digest: str) -> Path:
+    return cache_root() / f"edm-{edm.VERSION}-smiles-{digest[:16]}.txt"
 
 
 def _key(text: str) -> np.uint64:

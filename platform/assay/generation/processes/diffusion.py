@@ -1,77 +1,143 @@
-"""Variance-preserving diffusion with a cosine schedule in T discrete steps, DDPM and DDIM samplers.
+"""Variance-preserving diffusion in T discrete steps: schedules, targets, DDPM, DDIM and the ODE.
 
-x_t = a x_1 + s ε, a² + s² = 1. Nichol and Dhariwal, "Improved denoising diffusion probabilistic
-models", ICML 2021; Song, Meng and Ermon, "Denoising diffusion implicit models", ICLR 2021. Types
-diffuse towards their marginal (D3PM: Austin et al., NeurIPS 2021; Vignac et al., "MiDi", 2023).
-Time runs from noise (0) to data (1): the usual step index is T (1 - t).
+x_t = a x_1 + s ε, a² + s² = 1, with noise that is independent of the molecule: every sampler here
+rests on that. Nichol and Dhariwal, "Improved denoising diffusion probabilistic models", ICML 2021;
+Song, Meng and Ermon, "Denoising diffusion implicit models", ICLR 2021. Types diffuse towards their
+marginal (D3PM: Austin et al., NeurIPS 2021; Vignac et al., "MiDi", 2023). Time runs from noise (0)
+to data (1): the usual step index is T (1 - t).
 """
 
-import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal, Self
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
+from assay.chemistry.lattices import torus_difference, wrapped
 from assay.generation.denoiser import Atoms, Prediction
+from assay.generation.processes import conversions, samplers
+from assay.generation.processes.conversions import Target
+from assay.generation.processes.geometry import (
+    EUCLIDEAN,
+    Geometry,
+    joined,
+    parted,
+    wrapped_normal_spread,
+    wrapped_normal_step,
+)
+from assay.generation.processes.paths import Cosine, Exploding, Path, Polynomial, VariancePreserving
 from assay.generation.processes.process import (
     GenerativeProcess,
+    Interval,
     PathPoint,
     ProcessSettings,
-    mean_free_noise,
+    belongs_to,
 )
 from assay.training.draws import Draws
 
+Schedule = Literal["cosine", "linear", "polynomial", "adaptive"]
+
 
 class DiffusionSettings(ProcessSettings):
-    """Number of noise levels T, sampler, and η of DDIM (0: deterministic, 1: as noisy as DDPM)."""
+    """Number of noise levels T, schedule, target and sampler."""
 
     levels: PositiveInt = 500
-    sampler: Literal["ddpm", "ddim"] = "ddpm"
+    schedule: Schedule = "cosine"
+    """How a falls from level to level; `linear` is a linear β, `adaptive` a cosine by which
+    positions settle before types."""
+    polynomial_power: PositiveFloat = 2.0
+    """k of the polynomial schedule a = 1 - u^k, u = 1 - t."""
+    adaptive_exponent: PositiveFloat = 2.5
+    """ν of the positions in the adaptive schedule; that of types is 1."""
+    target: Target = "velocity"
+    """What the network's raw output stands for and what the loss is measured on."""
+    sampler: Literal["ddpm", "ddim", "ode"] = "ddpm"
+    """Ancestral, implicit, or the probability flow by `solver`."""
     eta: float = Field(default=0.0, ge=0, le=1)
+    """η of DDIM: 0 is deterministic, 1 as noisy as DDPM."""
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
-        if self.sampler == "ddpm" and self.eta != 0:
-            raise ValueError("eta belongs to sampler ddim; ddpm has none")
+        if self.sampler != "ddim":
+            belongs_to(self, "sampler ddim", "eta")
+        if self.sampler != "ode":
+            belongs_to(self, "sampler ode", "solver")
+        if self.schedule != "polynomial":
+            belongs_to(self, "schedule polynomial", "polynomial_power")
+        if self.schedule != "adaptive":
+            belongs_to(self, "schedule adaptive", "adaptive_exponent")
+        if self.target == "data":  # its weight is 1 at every level
+            belongs_to(self, "targets noise and velocity", "max_weight")
         if self.steps > self.levels:
             raise ValueError(f"steps {self.steps} exceed the {self.levels} levels of noise")
         return self
 
 
+SCHEDULES: Mapping[Schedule, Callable[[DiffusionSettings], tuple[Path, Path]]] = {
+    "cosine": lambda settings: (Cosine(), Cosine()),
+    "linear": lambda settings: (VariancePreserving(), VariancePreserving()),
+    "polynomial": lambda settings: (
+        Polynomial(settings.polynomial_power),
+        Polynomial(settings.polynomial_power),
+    ),
+    "adaptive": lambda settings: (Cosine(settings.adaptive_exponent), Cosine()),
+}
+"""The paths of positions and of types."""
+
+
 class Diffusion(GenerativeProcess):
-    """Cosine schedule; a sampler may visit any subsequence of the T levels."""
+    """A sampler may visit any subsequence of the T levels."""
 
     Settings = DiffusionSettings
 
-    def __init__(self, settings: DiffusionSettings, type_prior_K: Tensor) -> None:
-        super().__init__(settings, type_prior_K)
-        self.levels, self.sampler, self.eta = settings.levels, settings.sampler, settings.eta
+    torus_path = Exploding()
+    """Of the coordinates of crystals; their cells follow the schedule."""
+
+    def __init__(
+        self, settings: DiffusionSettings, type_prior_K: Tensor, geometry: Geometry = EUCLIDEAN
+    ) -> None:
+        super().__init__(settings, type_prior_K, geometry)
+        self.settings, self.target = settings, settings.target
+        self.positions_path, self.types_path = SCHEDULES[settings.schedule](settings)
 
     def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cos φ and sin φ with φ = (π/2) (1 - t + o)/(1 + o), o = 0.008."""
-        angle = 0.5 * math.pi * (1 - time + 0.008) / 1.008
-        return angle.cos(), angle.sin()
+        """Return a and s of the positions' schedule."""
+        return self.positions_path.scales(time)
 
     def keep(self, time: Tensor) -> Tensor:
-        """Return a², the share of the signal's variance, rescaled to end at 1."""
-        end = math.cos(0.5 * math.pi * 0.008 / 1.008) ** 2
-        return self.signal_and_noise(time)[0] ** 2 / end
+        """Return a² of the types' schedule, the share of the signal's variance, ending at 1."""
+        end = self.types_path.scales(torch.ones((), dtype=torch.float64))[0].item()
+        return self.types_path.scales(time)[0] ** 2 / end**2
 
     def path(self, clean: Atoms, draws: Draws) -> PathPoint:
         """Return points at levels drawn uniformly from 1 … T."""
-        level_B = (draws.uniform("time") * self.levels).floor() + 1
-        time_B = 1 - level_B / self.levels
-        a_B11, s_B11 = (v[:, None, None] for v in self.signal_and_noise(time_B))
-        noise_BN3 = mean_free_noise("noise", clean.mask_BN, draws)
-        moved = clean.moved(a_B11 * clean.positions_BN3 + s_B11 * noise_BN3)
+        levels = self.settings.levels
+        level_B = (draws.uniform("time") * levels).floor() + 1
+        time_B = 1 - level_B / levels
+        geometry, mask_BN = self.geometry, clean.mask_BN
+        a_BS1, s_BS1 = self._scales(time_B[:, None, None], clean)
+        noise_BS3 = geometry.noise("noise", mask_BN, draws)
+        here_BS3 = a_BS1 * geometry.state(clean) + s_BS1 * noise_BS3
+        moved = geometry.at(here_BS3, clean)
         types_BN = self.corrupt_types(clean, time_B, draws)
-        return PathPoint(clean, Atoms(moved.positions_BN3, types_BN, clean.mask_BN), time_B)
+        clean = self._told(clean, moved, time_B)
+        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B)
 
     def times(self) -> Tensor:
-        """Return an even subsequence of the levels T … 0."""
-        levels = torch.linspace(self.levels, 0, self.steps + 1, dtype=torch.float64).round()
-        return (1 - levels / self.levels).float()
+        """Return an even subsequence of the levels T … 0; of the ODE, T … 1, and 0.
+
+        So its last leap, to what the network predicts, is as short as it can be: Karras et al.
+        (2022), algorithm 1.
+        """
+        most = self.settings.levels
+        if self.settings.sampler == "ode":
+            levels = torch.linspace(most, 1, self.steps, dtype=torch.float64)
+            levels = torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
+        else:
+            levels = torch.linspace(most, 0, self.steps + 1, dtype=torch.float64)
+        return (1 - levels.round() / most).float()
 
     def jump_types(
         self, atoms: Atoms, clean: Prediction, now: Tensor, then: Tensor, draws: Draws
@@ -96,22 +162,48 @@ class Diffusion(GenerativeProcess):
         )
         return draws.categorical("type", likelihood_BNK * mixture_BNK) * atoms.mask_BN
 
-    def advance(
-        self, atoms: Atoms, clean: Prediction, now: Tensor, then: Tensor, draws: Draws
-    ) -> Tensor:
-        """Return positions by ancestral sampling (DDPM) or the implicit update (DDIM)."""
-        noise_BN3 = mean_free_noise("fresh", atoms.mask_BN, draws)
-        a_now, s_now = self.signal_and_noise(now)
-        a_then, s_then = self.signal_and_noise(then)
-        ratio = a_now / a_then
-        fresh_variance = (s_then**2 / s_now**2) * (s_now**2 - ratio**2 * s_then**2)
-        if self.sampler == "ddpm":
-            mean_BN3 = (
-                ratio * s_then**2 * atoms.positions_BN3
-                + a_then * (s_now**2 - ratio**2 * s_then**2) * clean.positions_BN3
-            ) / s_now**2
-            return mean_BN3 + fresh_variance.sqrt() * noise_BN3
-        fresh = self.eta * fresh_variance.sqrt()
-        eps_BN3 = (atoms.positions_BN3 - a_now * clean.positions_BN3) / s_now
-        kept = (s_then**2 - fresh**2).clamp(min=0).sqrt()
-        return a_then * clean.positions_BN3 + kept * eps_BN3 + fresh * noise_BN3
+    def velocity(self, atoms: Atoms, clean: Prediction, time: Tensor) -> Tensor:
+        """Return a' x̂ + s' ε̂, the velocity of the probability flow."""
+        here_BS3, end_BS3 = self.seen(atoms, clean)
+        if atoms.cell_B6 is None:
+            return conversions.velocity(self.positions_path, time, here_BS3, end_BS3)
+        (here_BN3, here_B6), (end_BN3, end_B6) = parted(here_BS3), parted(end_BS3)
+        return joined(
+            conversions.velocity(self.torus_path, time, here_BN3, end_BN3),
+            conversions.velocity(self.positions_path, time, here_B6, end_B6),
+        )
+
+    def advance(self, interval: Interval) -> Tensor:
+        """Return the state by ancestral sampling, the implicit update or the probability flow."""
+        if self.settings.sampler == "ode":
+            return self.follow_flow(interval)
+        atoms = interval.atoms
+        fresh_BS3 = self.geometry.noise("fresh", atoms.mask_BN, interval.draws)
+        here_BS3, end_BS3 = self.seen(atoms, interval.clean)
+        scales = (self._scales(time, atoms) for time in (interval.now, interval.then))
+        if self.settings.sampler == "ddpm":
+            return samplers.ddpm(here_BS3, end_BS3, *scales, fresh=fresh_BS3)
+        return samplers.ddim(here_BS3, end_BS3, *scales, eta=self.settings.eta, fresh=fresh_BS3)
+
+    def torus_spread(self, time: Tensor) -> Tensor:
+        """Return that of the mean way back to the data."""
+        return wrapped_normal_spread(self.torus_path.scales(time)[1])
+
+    def _scales(self, time: Tensor, atoms: Atoms) -> tuple[Tensor, Tensor]:
+        """Return a and s of every row of a state."""
+        whole = zip(self.torus_path.scales(time), self.positions_path.scales(time), strict=True)
+        a, s = (self.geometry.by_row(*pair, atoms.mask_BN) for pair in whole)
+        return a, s
+
+    def _told(self, clean: Atoms, here: Atoms, time_B: Tensor) -> Atoms:
+        """Return what the network is to predict: of coordinates on a torus, the mean way back.
+
+        Its mean over all data is what the score asks for (denoising score matching on the torus:
+        Jing et al., "Torsional diffusion", NeurIPS 2022, section 3.2), and near the data the data.
+        """
+        if clean.cell_B6 is None:
+            return clean
+        sigma_B11 = self.torus_path.scales(time_B[:, None, None])[1]
+        away_BN3 = torus_difference(clean.positions_BN3 - here.positions_BN3)
+        way_BN3 = wrapped_normal_step(away_BN3, sigma_B11) * clean.mask_BN.unsqueeze(-1)
+        return replace(clean, positions_BN3=wrapped(here.positions_BN3 + way_BN3))

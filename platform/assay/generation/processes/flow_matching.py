@@ -1,71 +1,81 @@
-"""Flow matching along straight lines from coupled noise to data.
+"""Flow matching along a path from coupled noise to data.
 
-x_t = (1 - t) x_0 + t x_1 with velocity x_1 - x_0 = (x_1 - x_t)/(1 - t). Lipman et al., "Flow
-matching for generative modeling", ICLR 2023; times from Beta(2, 1) and the equivariant coupling as
-in Irwin et al., "SemlaFlow", AISTATS 2025.
+x_t = a(t) x_1 + b(t) x_0 with the velocity E[a' x_1 + b' x_0 | x_t]; on the straight line that is
+(x̂_1 - x_t)/(1 - t). Lipman et al., "Flow matching for generative modeling", ICLR 2023; times from
+Beta(2, 1) and the equivariant coupling as in Irwin et al., "SemlaFlow", AISTATS 2025.
 """
 
-import torch
-from pydantic import PositiveFloat
+from dataclasses import replace
+from typing import Literal
+
 from torch import Tensor
 
 from assay.generation.denoiser import Atoms, Prediction
-from assay.generation.processes.coupling import align_noise
+from assay.generation.processes import conversions
+from assay.generation.processes.coupling import Coupling, couple
+from assay.generation.processes.geometry import EUCLIDEAN, Geometry
+from assay.generation.processes.paths import PATHS
 from assay.generation.processes.process import (
     GenerativeProcess,
+    Interval,
     PathPoint,
-    ProcessSettings,
-    mean_free_noise,
 )
+from assay.generation.processes.times import ContinuousTimeSettings
 from assay.training.draws import Draws
 
 
-class FlowMatchingSettings(ProcessSettings):
-    """The sampler's steps are finer near the data as `spacing_power` grows; 1 is uniform."""
+class FlowMatchingSettings(ContinuousTimeSettings):
+    """Path, coupling, times and solver of the ODE."""
 
-    spacing_power: PositiveFloat = 1.5
+    path: Literal["linear", "variance_preserving", "trigonometric"] = "linear"
+    """Of the positions; types follow the straight line between their laws on any of them."""
+    coupling: Coupling = "equivariant"
+    """Of the noise to the molecule, by optimal transport over atoms, rotations or both."""
 
 
 class FlowMatching(GenerativeProcess):
-    """Linear path, optimal-transport coupling, Euler steps of the ODE."""
+    """A path between coupled noise and data, and the ODE that follows it."""
 
     Settings = FlowMatchingSettings
 
-    def __init__(self, settings: FlowMatchingSettings, type_prior_K: Tensor) -> None:
-        super().__init__(settings, type_prior_K)
-        self.spacing_power = settings.spacing_power
+    def __init__(
+        self,
+        settings: FlowMatchingSettings,
+        type_prior_K: Tensor,
+        geometry: Geometry = EUCLIDEAN,
+    ) -> None:
+        super().__init__(settings, type_prior_K, geometry)
+        self.settings, self.positions_path = settings, PATHS[settings.path]
 
     def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Return t and 1 - t."""
-        return time, 1 - time
+        """Return a and b of the path."""
+        return self.positions_path.scales(time)
 
     def keep(self, time: Tensor) -> Tensor:
         """Return t: types follow the straight line between their laws."""
         return time
 
     def path(self, clean: Atoms, draws: Draws) -> PathPoint:
-        """Return points at times from Beta(2, 1), whose quantile function is the square root."""
-        time_B = draws.uniform("time").sqrt()
-        noise_BN3 = mean_free_noise("noise", clean.mask_BN, draws)
-        noise_BN3 = align_noise(noise_BN3, clean.positions_BN3, clean.mask_BN)
-        t_B11 = time_B[:, None, None]
-        moved = clean.moved((1 - t_B11) * noise_BN3 + t_B11 * clean.positions_BN3)
+        """Return points at times from a Beta distribution."""
+        time_B = self.settings.training_times(draws.uniform("time"))
+        geometry, mask_BN = self.geometry, clean.mask_BN
+        base_BS3 = geometry.base("noise", mask_BN, draws)
+        base_BS3 = couple(self.settings.coupling, base_BS3, clean)
+        end_BS3 = geometry.near(geometry.state(clean), base_BS3, mask_BN)
+        clean = geometry.image(clean, end_BS3)
+        a_B11, b_B11 = self.signal_and_noise(time_B[:, None, None])
+        moved = geometry.at(b_B11 * base_BS3 + a_B11 * end_BS3, clean)
         types_BN = self.corrupt_types(clean, time_B, draws)
-        return PathPoint(clean, Atoms(moved.positions_BN3, types_BN, clean.mask_BN), time_B)
+        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B)
 
     def times(self) -> Tensor:
-        """Return 1 - (1 - k/steps)^spacing_power."""
-        return spaced_times(self.steps, self.spacing_power)
+        """Return the sampler's times, from 0 to 1."""
+        return self.settings.sampling_times()
 
-    def advance(
-        self, atoms: Atoms, clean: Prediction, now: Tensor, then: Tensor, draws: Draws
-    ) -> Tensor:
-        """Return x_t + Δt v."""
-        velocity_BN3 = (clean.positions_BN3 - atoms.positions_BN3) / (1 - now)
-        return atoms.positions_BN3 + (then - now) * velocity_BN3
+    def velocity(self, atoms: Atoms, clean: Prediction, time: Tensor) -> Tensor:
+        """Return E[a' x_1 + b' x_0 | x_t]."""
+        return conversions.velocity(self.positions_path, time, *self.seen(atoms, clean))
 
-
-def spaced_times(steps: int, power: float, first: float = 0.0) -> Tensor:
-    """Return (steps + 1,) times from `first` to 1, finer near 1 as `power` grows."""
-    u = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
-    return (first + (1 - first) * (1 - (1 - u) ** power)).float()
+    def advance(self, interval: Interval) -> Tensor:
+        """Return the state after a step of the ODE's solver."""
+        return self.follow_flow(interval)

@@ -2,28 +2,28 @@
 
 Positions follow x_t = a(t) x_1 + (noise of standard deviation s(t)), with data x_1 at t = 1. Atom
 types are kept with probability κ(t), otherwise drawn from the marginal of the training set. Every
-network predicts the clean molecule; velocity, noise and score follow from it. Positions are
-preconditioned so that the network's output has unit scale at every t (Karras et al., "Elucidating
-the design space of diffusion-based generative models", NeurIPS 2022, eq. 7 and table 1, with unit
-variance of the data):
+network predicts the clean molecule; velocity, noise and score follow from it (`conversions`, which
+also has the scales of the network's output and the weight of its loss).
 
-    x̂_1 = a/(a² + s²) x_t + s/√(a² + s²) F(x_t, t),   weight of |x̂_1 - x_1|²: (a² + s²)/s²
-
-Shapes: B molecules, N atoms (padded), K types.
+Shapes: B systems, N atoms (padded), S rows of a state (`geometry`), K types.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Self
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from assay.config import Settings
-from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction, mean_free
+from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction, joined, mean_free
+from assay.generation.processes import conversions, samplers
+from assay.generation.processes.conversions import Target
+from assay.generation.processes.geometry import EUCLIDEAN, UNIFORM_SPREAD, Geometry
+from assay.generation.processes.samplers import Solver
 from assay.training.draws import Draws
 
 
@@ -31,9 +31,32 @@ class ProcessSettings(Settings):
     """What every process can be told."""
 
     steps: PositiveInt = 100
-    """Network evaluations a sample."""
+    """Intervals of the sampler's grid of times. The network is evaluated once in each; by solver
+    heun twice in all but the last, by rk45 at least seven times."""
     max_weight: PositiveFloat = 100.0
     """Limit of the weight of the position loss, reached near the data."""
+    solver: Solver = "euler"
+    """Of the ordinary differential equation, where the process samples by one."""
+    tolerance: PositiveFloat = 1e-3
+    """Of rk45: largest root-mean-square error of a molecule in one of its steps, in coordinate
+    units, and relative to the coordinates."""
+
+    @model_validator(mode="after")
+    def _tolerance_has_effect(self) -> Self:
+        if self.solver != "rk45":
+            belongs_to(self, "solver rk45", "tolerance")
+        return self
+
+
+def belongs_to(settings: Settings, owner: str, *fields: str) -> None:
+    """Refuse what was given to fields that have an effect only with `owner`.
+
+    Raises:
+        ValueError: for pydantic; a field is not at its default.
+    """
+    for field in fields:
+        if getattr(settings, field) != type(settings).model_fields[field].default:
+            raise ValueError(f"{field} belongs to {owner}; here it has no effect")
 
 
 @dataclass(frozen=True)
@@ -43,33 +66,76 @@ class PathPoint:
     clean: Atoms
     atoms: Atoms
     time_B: Tensor
-    noise_BN3: Tensor | None = None
+    noise_BS3: Tensor | None = None
+    """In the form of a state, see `geometry`."""
 
     def joined(self, other: Self) -> Self:
         """Return the points of both, one after the other."""
-        noise = (self.noise_BN3, other.noise_BN3)
         return type(self)(
             self.clean.joined(other.clean),
             self.atoms.joined(other.atoms),
             torch.cat([self.time_B, other.time_B]),
-            None if noise[0] is None or noise[1] is None else torch.cat([noise[0], noise[1]]),
+            joined(self.noise_BS3, other.noise_BS3),
         )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval of the sampler's grid, about to be crossed by the positions.
+
+    Types stay as they are meanwhile, and jump at its end; `look` evaluates the network anywhere in
+    it, conditioned on what was predicted before the interval. So the velocity is one function of
+    positions and time throughout, as solvers of higher order require.
+    """
+
+    atoms: Atoms
+    """At the time `now`."""
+    clean: Prediction
+    """What the network says of them."""
+    now: Tensor
+    then: Tensor
+    draws: Draws
+    look: Callable[[Atoms, Tensor], Prediction]
+
+
+@dataclass(frozen=True)
+class Sample(Atoms):
+    """Systems at the end of the path."""
+
+    evaluations: int = 0
+    """Of the network, by which they were made."""
 
 
 class GenerativeProcess(ABC):
     """A path, the target it implies and the samplers that follow it back from noise to data."""
 
     Settings: ClassVar[type[ProcessSettings]]
-    heads: ClassVar[tuple[Head, ...]] = ()
+    heads: tuple[Head, ...] = ()
     """Heads beyond the clean molecule that the denoiser must have."""
+    target: Target = "velocity"
+    """What the raw output for positions stands for."""
 
-    def __init__(self, settings: ProcessSettings, type_prior_K: Tensor) -> None:
+    def __init__(
+        self, settings: ProcessSettings, type_prior_K: Tensor, geometry: Geometry = EUCLIDEAN
+    ) -> None:
+        self.geometry = geometry
         self.steps, self.max_weight = settings.steps, settings.max_weight
+        self.solver: Solver = settings.solver
+        self.tolerance = settings.tolerance
         self.type_prior_K = type_prior_K
+
+    @property
+    def evaluations(self) -> int:
+        """Of the network, a sample; by rk45 the least, as its tolerance may ask for more."""
+        return samplers.evaluations(self.solver, self.steps)
 
     @abstractmethod
     def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a(t) and s(t), of the shape of `time`."""
+        """Return a(t) and s(t) of molecules and of cells, of the shape of `time`."""
+
+    def torus_spread(self, time: Tensor) -> Tensor:
+        """Return the spread of a crystal's way from a point to the data, in fractions."""
+        return UNIFORM_SPREAD * self.signal_and_noise(time)[1]
 
     @abstractmethod
     def keep(self, time: Tensor) -> Tensor:
@@ -80,10 +146,12 @@ class GenerativeProcess(ABC):
         """Return a random point of the path of each clean molecule."""
 
     @abstractmethod
-    def advance(
-        self, atoms: Atoms, clean: Prediction, now: Tensor, then: Tensor, draws: Draws
-    ) -> Tensor:
-        """Return positions (B, N, 3) at the time `then`, given the prediction at `now`."""
+    def velocity(self, atoms: Atoms, clean: Prediction, time: Tensor) -> Tensor:
+        """Return dx/dt (B, S, 3) of the probability flow, given the prediction at `time`."""
+
+    @abstractmethod
+    def advance(self, interval: Interval) -> Tensor:
+        """Return the state (B, S, 3) at the end of an interval that is not the last."""
 
     @abstractmethod
     def times(self) -> Tensor:
@@ -92,36 +160,50 @@ class GenerativeProcess(ABC):
     def predict(
         self, network: Denoiser, atoms: Atoms, time_B: Tensor, previous: Prediction | None
     ) -> Prediction:
-        """Return the clean molecule that the network sees in a point of the path."""
-        raw = network(atoms, time_B, previous)
-        a_B11, s_B11 = (v[:, None, None] for v in self.signal_and_noise(time_B))
-        variance = a_B11**2 + s_B11**2
-        clean_BN3 = (a_B11 / variance) * atoms.positions_BN3 + (
-            s_B11 / variance.sqrt()
-        ) * raw.positions_BN3.float()
-        noise_BN3 = raw.noise_BN3
-        if noise_BN3 is not None:
-            noise_BN3 = mean_free(noise_BN3.float(), atoms.mask_BN)
+        """Return the clean system that the network sees in a point of the path."""
+        raw, geometry, mask_BN = network(atoms, time_B, previous), self.geometry, atoms.mask_BN
+        time_B11 = time_B[:, None, None]
+        of_here, of_raw = conversions.output_scales(self.target, *self.signal_and_noise(time_B11))
+        spread = self.torus_spread(time_B11) if atoms.cell_B6 is not None else of_raw
+        of_here = geometry.by_row(torch.ones_like(of_here), of_here, mask_BN)
+        of_raw = geometry.by_row(spread, of_raw, mask_BN)
+        clean_BS3 = of_here * geometry.state(atoms) + of_raw * geometry.clean(raw).float()
+        clean = geometry.at(clean_BS3, atoms)
+        noise_BN3, cell_noise_B6 = raw.noise_BN3, raw.cell_noise_B6
         return Prediction(
-            mean_free(clean_BN3, atoms.mask_BN), raw.type_logits_BNK.float(), noise_BN3
+            clean.positions_BN3,
+            raw.type_logits_BNK.float(),
+            None if noise_BN3 is None else mean_free(noise_BN3.float(), mask_BN),
+            clean.cell_B6,
+            None if cell_noise_B6 is None else cell_noise_B6.float(),
         )
 
     def losses(self, prediction: Prediction, point: PathPoint) -> Mapping[str, Tensor]:
-        """Return the parts of the loss, each (B,): positions, types and those of extra heads."""
-        a_B, s_B = self.signal_and_noise(point.time_B)
-        weight_B = ((a_B**2 + s_B**2) / s_B.clamp(min=1e-6) ** 2).clamp(max=self.max_weight)
-        clean, mask_BN = point.clean, point.clean.mask_BN
-        squared_BN = (prediction.positions_BN3 - clean.positions_BN3).square().mean(-1)
+        """Return the parts of the loss, each (B,): positions, types, cells, extra heads."""
+        geometry, clean, mask_BN = self.geometry, point.clean, point.clean.mask_BN
+        scales = self.signal_and_noise(point.time_B)
+        weight_B = conversions.loss_weight(self.target, *scales).clamp(max=self.max_weight)
+        said_BS3 = geometry.clean(prediction)
+        off_BS3 = said_BS3 - geometry.near(geometry.state(clean), said_BS3, mask_BN)
         entropy_BN = torch.nn.functional.cross_entropy(
             prediction.type_logits_BNK.transpose(1, 2), clean.types_BN, reduction="none"
         )
+        N = mask_BN.shape[1]
+        positions_weight_B = weight_B
+        if clean.cell_B6 is not None:
+            share_B = UNIFORM_SPREAD / self.torus_spread(point.time_B)
+            positions_weight_B = share_B.square().clamp(max=self.max_weight) / UNIFORM_SPREAD**2
         parts = {
-            "positions": weight_B * atom_mean(squared_BN, mask_BN),
+            "positions": positions_weight_B * atom_mean(off_BS3[:, :N].square().mean(-1), mask_BN),
             "types": atom_mean(entropy_BN, mask_BN),
         }
-        if point.noise_BN3 is not None and prediction.noise_BN3 is not None:
-            off_BN = (prediction.noise_BN3 - point.noise_BN3).square().mean(-1)
-            parts["noise"] = atom_mean(off_BN, mask_BN)
+        if clean.cell_B6 is not None:
+            parts["cell"] = weight_B * off_BS3[:, N:].square().mean((1, 2))
+        if point.noise_BS3 is not None:
+            off_BS3 = geometry.latent(prediction) - point.noise_BS3
+            parts["noise"] = atom_mean(off_BS3[:, :N].square().mean(-1), mask_BN)
+            if clean.cell_B6 is not None:
+                parts["cell_noise"] = off_BS3[:, N:].square().mean((1, 2))
         return parts
 
     def corrupt_types(self, clean: Atoms, time_B: Tensor, draws: Draws) -> Tensor:
@@ -150,8 +232,37 @@ class GenerativeProcess(ABC):
     def start(self, mask_BN: Tensor, draws: Draws) -> Atoms:
         """Return the atoms at the first time: the noise that the path begins with."""
         scale = self.signal_and_noise(self.times()[0])[1].to(mask_BN.device)
-        noise_BN3 = mean_free(draws.normal("start", mask_BN.shape[1], 3), mask_BN)
-        return Atoms(scale * noise_BN3, self.draw_types(mask_BN, draws), mask_BN)
+        types_BN = self.draw_types(mask_BN, draws)
+        nowhere = torch.zeros(*mask_BN.shape, 3, device=mask_BN.device)
+        base_BS3 = self.geometry.base("start", mask_BN, draws)
+        scale = self.geometry.by_row(torch.ones_like(scale), scale, mask_BN)
+        return self.geometry.at(scale * base_BS3, Atoms(nowhere, types_BN, mask_BN))
+
+    def follow_flow(self, interval: Interval) -> Tensor:
+        """Return the state (B, S, 3) at the end of an interval by the solver of the ODE."""
+        atoms, now, then = interval.atoms, interval.now, interval.then
+        here_BS3 = self.geometry.state(atoms)
+        start_BS3 = self.velocity(atoms, interval.clean, now)
+        rows_BS = self.geometry.rows(atoms.mask_BN)
+
+        def rate(state_BS3: Tensor, time: Tensor) -> Tensor:
+            there = self.geometry.at(state_BS3, atoms)
+            return self.velocity(there, interval.look(there, time), time)
+
+        def norm(errors_BS3: Tensor) -> Tensor:
+            # The worst system decides, so that none is less exact in other company.
+            return atom_mean(errors_BS3.square().mean(-1), rows_BS).max().sqrt()
+
+        if self.solver == "euler":
+            return samplers.euler(here_BS3, start_BS3, now, then)
+        if self.solver == "heun":
+            return samplers.heun(here_BS3, start_BS3, now, then, rate)
+        return samplers.rk45(here_BS3, start_BS3, now, then, rate, self.tolerance, norm)
+
+    def seen(self, atoms: Atoms, clean: Prediction) -> tuple[Tensor, Tensor]:
+        """Return the states (B, S, 3) of a point, and of the data that is predicted next to it."""
+        here_BS3 = self.geometry.state(atoms)
+        return here_BS3, self.geometry.near(self.geometry.clean(clean), here_BS3, atoms.mask_BN)
 
     def sample(
         self,
@@ -161,35 +272,55 @@ class GenerativeProcess(ABC):
         seed: int,
         watch: Callable[[float], None],
         condition_on_itself: bool = True,
-    ) -> Atoms:
+    ) -> Sample:
         """Return one sample for every row of the mask; `watch` hears the fraction done.
 
         `condition_on_itself` is for networks that were trained so. A sample depends on its record
-        id and the seed, not on the batch that it shares.
+        id and the seed, not on the batch that it shares (under rk45: but for its tolerance). At the
+        end of the last interval stands what the network predicts at its beginning.
+
+        Raises:
+            TrainingError: rk45 cannot follow the network's velocity.
         """
         atoms = self.start(mask_BN, Draws(seed, 0, record_ids))
         times = self.times().to(mask_BN.device)
-        previous: Prediction | None = None
+        look = _Looks(self, network, condition_on_itself)
         for step, (now, then) in enumerate(pairwise(times), start=1):
-            draws = Draws(seed, step, record_ids)
-            clean = self.predict(network, atoms, now.expand(len(mask_BN)), previous)
+            clean = look(atoms, now)
             if step == self.steps:
                 types_BN = clean.type_logits_BNK.argmax(-1) * mask_BN
-                atoms = Atoms(clean.positions_BN3, types_BN, mask_BN)
+                atoms = Atoms(clean.positions_BN3, types_BN, mask_BN, clean.cell_B6)
             else:
+                draws = Draws(seed, step, record_ids)
                 types_BN = self.jump_types(atoms, clean, now, then, draws)
-                moved = atoms.moved(self.advance(atoms, clean, now, then, draws))
-                atoms = Atoms(moved.positions_BN3, types_BN, mask_BN)
-            previous = clean if condition_on_itself else None
+                state_BS3 = self.advance(Interval(atoms, clean, now, then, draws, look))
+                atoms = replace(self.geometry.at(state_BS3, atoms), types_BN=types_BN)
+            look.enter_next_interval()
             watch(step / self.steps)
-        return atoms
+        return Sample(
+            atoms.positions_BN3, atoms.types_BN, mask_BN, atoms.cell_B6, evaluations=look.count
+        )
+
+
+class _Looks:
+    """A network as a sampler sees it: counted, and conditioned on itself from one interval on."""
+
+    def __init__(self, process: GenerativeProcess, network: Denoiser, on_itself: bool) -> None:
+        self.process, self.network, self.on_itself = process, network, on_itself
+        self.count = 0
+        self.before: Prediction | None = None
+        self.latest: Prediction | None = None
+
+    def __call__(self, atoms: Atoms, time: Tensor) -> Prediction:
+        self.count += 1
+        time_B = time.expand(len(atoms.mask_BN))
+        self.latest = self.process.predict(self.network, atoms, time_B, self.before)
+        return self.latest
+
+    def enter_next_interval(self) -> None:
+        self.before = self.latest if self.on_itself else None
 
 
 def atom_mean(values_BN: Tensor, mask_BN: Tensor) -> Tensor:
     """Return (B,) the mean over the atoms of each molecule."""
     return (values_BN * mask_BN).sum(1) / mask_BN.sum(1)
-
-
-def mean_free_noise(name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
-    """Return standard normal (B, N, 3) without its mean, padding 0."""
-    return mean_free(draws.normal(name, mask_BN.shape[1], 3), mask_BN)

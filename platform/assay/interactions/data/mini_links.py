@@ -62,6 +62,7 @@ class MiniLinks(DataSet):
     title = "enumerated building blocks, joined where a named reaction couples them"
     licence = "Apache-2.0"
     citation = "Made by the rules of assay.interactions.data.mini_links"
+    kind = "graph"
     version = 1
     upstream = None
 

@@ -1,0 +1,230 @@
+"""Molecules or crystals: what the generation family must know of each, and nothing else differs.
+
+Shapes: B systems, N atoms (padded), K types, M samples.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assay import catalog
+from assay.chemistry import lattices
+from assay.chemistry.crystals import Crystals
+from assay.chemistry.molecules import Molecules
+from assay.chemistry.npz import write_npz
+from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
+from assay.generation.data import crystals as crystal_data
+from assay.generation.data import molecules as molecule_data
+from assay.generation.data.crystals import CrystalBatch, holding_crystals
+from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, holding_molecules
+from assay.generation.data.padding import size_histogram
+from assay.generation.denoiser import Atoms
+from assay.generation.metrics.protocol import Scoring, ScoringProtocol, sub_sample
+from assay.generation.metrics.reference import PreparedReference
+from assay.generation.processes.geometry import EUCLIDEAN, PERIODIC, Geometry
+from assay.generation.space import CrystalSpace, FreeSpace, Space
+from assay.store.sets import Prepared
+from assay.task import Batch, Estimate, Splits
+from assay.training.draws import Draws
+
+Samples = TypeVar("Samples", Molecules, Crystals)
+_LEAST_SPREAD = 1e-3
+"""Of a number of the cell, where all cells of a set agree on it."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Systems that a sampler has made, on the CPU."""
+
+    order: NDArray[np.int64]
+    """(B,) place of each among all samples."""
+    atoms: Atoms
+
+    def rows(self, n_atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return (B, N) which rows are atoms."""
+        return np.arange(self.atoms.mask_BN.shape[1])[None, :] < n_atoms[self.order][:, None]
+
+
+class Domain(ABC, Generic[Samples]):
+    """One of the two, on a prepared data set."""
+
+    space: Space
+    geometry: Geometry
+    reference: PreparedReference[Samples]
+    vocabulary: tuple[int, ...]
+    """Atomic numbers of the types, in the order of their indices."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+
+    @property
+    def prior_K(self) -> Tensor:
+        """Return the types' shares among the atoms of the training split; none is quite 0."""
+        counts = self.prepared.train_number_counts[list(self.vocabulary)] + 1.0
+        return torch.as_tensor(counts / counts.sum(), dtype=torch.float32)
+
+    def draw_sizes(self, count: int, draws: Draws) -> NDArray[np.int64]:
+        """Return `count` numbers of atoms from the training split's histogram."""
+        sizes, probabilities = size_histogram(self.prepared)
+        rows = torch.as_tensor(probabilities, dtype=torch.float32).expand(count, -1)
+        return np.asarray(sizes)[draws.categorical("size", rows).numpy()]
+
+    def evaluate(self, samples: Samples, processes: int = 1) -> dict[str, Estimate]:
+        """Return the estimates of the protocol that cells are judged by."""
+        return self.protocol.evaluate(Scoring(samples, self.reference, processes=processes))
+
+    def data_row(self, count: int) -> dict[str, Estimate]:
+        """Return the same of real data, of `count` records where more would not compare."""
+        split = self.protocol.data_row
+        whole = self.reference.of(split)
+        most = len(whole) if split == "test" else count
+        return self.evaluate(whole.select(sub_sample(len(whole), most, seed=0)))
+
+    @property
+    @abstractmethod
+    def protocol(self) -> ScoringProtocol[Samples]:
+        """The protocol that cells are judged by."""
+
+    @abstractmethod
+    def splits(self) -> Splits:
+        """Return the three splits."""
+
+    @abstractmethod
+    def clean(self, batch: Batch, draws: Draws, equivariant: bool) -> Atoms:
+        """Return a batch as a network sees it, turned or moved at random if that matters to it."""
+
+    @abstractmethod
+    def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Samples:
+        """Return what was drawn, of (M,) `n_atoms`, in its order and in Å."""
+
+    def write(self, path: Path, samples: Samples) -> None:
+        """Write samples for others to score."""
+        write_npz(path, samples)
+
+
+class MoleculeDomain(Domain[Molecules]):
+    """Molecules, in free space."""
+
+    def __init__(self, prepared: Prepared, unit_angstrom: float) -> None:
+        super().__init__(holding_molecules(prepared))
+        self.unit, self.vocabulary = unit_angstrom, VOCABULARY
+        self.space, self.geometry = FreeSpace(len(VOCABULARY)), EUCLIDEAN
+        self.reference = PreparedReference(self.prepared, self.prepared.molecules_of)
+
+    @property
+    def protocol(self) -> ScoringProtocol[Molecules]:
+        """EDM's."""
+        return catalog.load(MOLECULE_PROTOCOLS["edm"])()
+
+    def splits(self) -> Splits:
+        """Return the molecules' splits."""
+        return molecule_data.splits(self.prepared)
+
+    def clean(self, batch: Batch, draws: Draws, equivariant: bool) -> Atoms:
+        """Return the molecules in the model's unit, rotated at random."""
+        assert isinstance(batch, MoleculeBatch)
+        positions_BN3 = batch.positions_BN3 / self.unit
+        if not equivariant:
+            positions_BN3 = positions_BN3 @ draws.rotation("rotation")
+        return Atoms(positions_BN3, batch.types_BN, batch.mask_BN)
+
+    def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Molecules:
+        """Return the molecules."""
+        rows = [each.rows(n_atoms) for each in drawn]
+        positions = [
+            each.atoms.positions_BN3.numpy()[row] * self.unit
+            for each, row in zip(drawn, rows, strict=True)
+        ]
+        order = np.concatenate([each.order for each in drawn])
+        packed = Molecules(
+            np.concatenate(positions).astype(np.float32),
+            _numbers(drawn, rows, self.vocabulary),
+            n_atoms[order].astype(np.int64),
+        )
+        return packed.select(np.argsort(order))
+
+
+class CrystalDomain(Domain[Crystals]):
+    """Crystals, each in its cell."""
+
+    prepared: Any
+
+    def __init__(self, prepared: Prepared, unit_angstrom: float) -> None:
+        packed = holding_crystals(prepared)
+        super().__init__(packed)
+        self.vocabulary, self.geometry = crystal_data.vocabulary(packed), PERIODIC
+        train = packed.crystals_of("train")
+        volumeless = CrystalSpace(len(self.vocabulary), [0.0] * 6, [1.0] * 6, unit_angstrom)
+        k_M6 = volumeless.standardised(
+            torch.from_numpy(train.lattices), torch.from_numpy(train.n_atoms)
+        ).double()
+        mean, spread = k_M6.mean(0), k_M6.std(0).clamp(min=_LEAST_SPREAD)
+        self.space = CrystalSpace(
+            len(self.vocabulary), mean.tolist(), spread.tolist(), unit_angstrom
+        )
+        self.reference = PreparedReference(packed, packed.crystals_of)
+
+    @property
+    def protocol(self) -> ScoringProtocol[Crystals]:
+        """CDVAE's."""
+        return catalog.load(CRYSTAL_PROTOCOLS["cdvae"])()
+
+    def splits(self) -> Splits:
+        """Return the crystals' splits."""
+        return crystal_data.splits(self.prepared)
+
+    def clean(self, batch: Batch, draws: Draws, equivariant: bool) -> Atoms:
+        """Return the crystals with standardised cells, moved at random as a whole."""
+        assert isinstance(batch, CrystalBatch)
+        space, positions_BN3 = self.space, batch.frac_coords_BN3
+        assert isinstance(space, CrystalSpace)
+        if not equivariant:
+            shift_B13 = draws.uniform("translation", 1, 3)
+            moved_BN3 = lattices.wrapped(positions_BN3 + shift_B13)
+            positions_BN3 = moved_BN3 * batch.mask_BN.unsqueeze(-1)
+        cell_B6 = space.to(batch.mask_BN.device).standardised(batch.lattices_B33, batch.n_atoms_B)
+        return Atoms(positions_BN3, batch.types_BN, batch.mask_BN, cell_B6)
+
+    def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Crystals:
+        """Return the crystals."""
+        space = self.space
+        assert isinstance(space, CrystalSpace)
+        rows = [each.rows(n_atoms) for each in drawn]
+        frac_coords = [
+            each.atoms.positions_BN3.numpy()[row] for each, row in zip(drawn, rows, strict=True)
+        ]
+        cells = [each.atoms.cell_B6 for each in drawn]
+        order = np.concatenate([each.order for each in drawn])
+        counts = n_atoms[order].astype(np.int64)
+        cell_M6 = torch.cat([cell for cell in cells if cell is not None])
+        lattices_M33 = space.cpu().cells(cell_M6, torch.from_numpy(counts))
+        packed = Crystals(
+            np.concatenate(frac_coords).astype(np.float32),
+            _numbers(drawn, rows, self.vocabulary),
+            counts,
+            lattices_M33.numpy().astype(np.float32),
+        )
+        return packed.select(np.argsort(order))
+
+
+DOMAINS: Mapping[str, type[MoleculeDomain] | type[CrystalDomain]] = {
+    "molecules": MoleculeDomain,
+    "crystals": CrystalDomain,
+}
+"""By what a data set holds."""
+
+
+def _numbers(
+    drawn: Sequence[Drawn], rows: Sequence[NDArray[np.bool_]], vocabulary: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    numbers = np.asarray(vocabulary, dtype=np.uint8)
+    return np.concatenate(
+        [numbers[each.atoms.types_BN.numpy()[row]] for each, row in zip(drawn, rows, strict=True)]
+    )
