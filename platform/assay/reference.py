@@ -47,5 +47,5 @@ def reference_for(cell: Cell, storage: Path) -> Reference:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    protocol = catalog.family(cell.family).protocol_of(cell.data.name)
+    protocol = catalog.family(cell.family).protocol_of(cell.model_dump(mode="json"))
     return {"data": cell.data.name, "data_digest": cell.data.digest, "protocol": protocol}

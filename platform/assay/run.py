@@ -88,7 +88,7 @@ def finished(storage: Path, key: str) -> Result | None:
     if not path.exists():
         return None
     result = read_result(path)
-    current = catalog.family(result.cell["family"]).protocol_of(result.cell["data"]["name"])
+    current = catalog.family(result.cell["family"]).protocol_of(result.cell)
     return result if result.provenance.protocol == current else None
 
 
@@ -374,7 +374,7 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
         cost=cost,
         provenance=provenance(
             cell_key=cell.key,
-            protocol=task.protocol_of(cell.data.name),
+            protocol=task.protocol_of(cell.model_dump(mode="json")),
             **asdict(training.maker),
             data_description=trained.data.description,
             resumed=training.resumed,

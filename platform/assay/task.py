@@ -111,8 +111,8 @@ class Task(Protocol):
     def __init__(self, cell: "Cell") -> None: ...
 
     @classmethod
-    def protocol_of(cls, data: str) -> str:
-        """Return name and version of the protocol by which cells on a data set are evaluated.
+    def protocol_of(cls, cell: Mapping[str, Any]) -> str:
+        """Return name and version of the protocol that evaluates a cell, given as plain JSON.
 
         A change makes results be evaluated again.
         """

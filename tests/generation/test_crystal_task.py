@@ -71,7 +71,7 @@ def test_samples_are_crystals_of_known_elements_and_are_scored(task, model, tmp_
     estimates = task.evaluate(model, task.data(), lambda phase, fraction: None)
     task.artifacts(model, task.data(), tmp_path)
 
-    assert task.protocol_of("mini_crystals") == "cdvae 1"
+    assert task.protocol_of(task.cell.model_dump(mode="json")) == "cdvae 1"
     assert {"cdvae/structural_validity", "cdvae/cov_recall"} <= estimates.keys()
     assert estimates["cdvae/validity"].n == 30
     written = load_crystals(tmp_path / "samples.npz")
@@ -111,3 +111,20 @@ def test_settings_of_crystals_are_refused_for_molecules(mini):
 
     with pytest.raises(ConfigError, match=r"settings\.crystals: mini holds molecules"):
         GenerationTask(cell)
+
+
+def test_a_structure_is_predicted_for_every_composition_of_the_test_split(mini_crystals):
+    task = task_of("gnn-flow_matching", "settings.crystals.given=composition")
+    torch.manual_seed(0)
+    model = task.model(task.data())
+    loss = task.loss(model, task.data().train.batch(np.arange(8)), STAGE, 0)
+
+    estimates = task.evaluate(model, task.data(), lambda phase, fraction: None)
+
+    assert set(loss.parts) == {"positions", "types", "cell"}
+    assert task.protocol_of(task.cell.model_dump(mode="json")) == "csp 1"
+    assert estimates["csp/match_rate"].n == 30
+    targets = task.domain.targets(30)
+    assert np.array_equal(task.samples.numbers, targets.numbers)
+    assert np.array_equal(task.samples.n_atoms, targets.n_atoms)
+    assert task.reference(None)["csp/match_rate"].value > 0.9

@@ -55,7 +55,7 @@ class ToyTask:
     protocol: ClassVar[str] = "toy 1"
 
     @classmethod
-    def protocol_of(cls, data):
+    def protocol_of(cls, cell):
         return cls.protocol
 
     def __init__(self, cell: Cell) -> None:

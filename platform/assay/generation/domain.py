@@ -24,7 +24,7 @@ from assay.generation.data import crystals as crystal_data
 from assay.generation.data import molecules as molecule_data
 from assay.generation.data.crystals import CrystalBatch, holding_crystals
 from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, holding_molecules
-from assay.generation.data.padding import size_histogram
+from assay.generation.data.padding import padded_rows, size_histogram
 from assay.generation.denoiser import Atoms
 from assay.generation.metrics.protocol import Scoring, ScoringProtocol, sub_sample
 from assay.generation.metrics.reference import PreparedReference
@@ -191,6 +191,19 @@ class CrystalDomain(Domain[Crystals]):
             positions_BN3 = moved_BN3 * batch.mask_BN.unsqueeze(-1)
         cell_B6 = space.to(batch.mask_BN.device).standardised(batch.lattices_B33, batch.n_atoms_B)
         return Atoms(positions_BN3, batch.types_BN, batch.mask_BN, cell_B6)
+
+    def targets(self, count: int) -> Crystals:
+        """Return at most `count` crystals of the test split whose elements have a type."""
+        test = self.reference.of("test")
+        strange = ~np.isin(test.numbers, self.vocabulary)
+        known = np.setdiff1d(np.arange(len(test)), test.owner[strange])
+        return test.select(known[sub_sample(len(known), count, seed=0)])
+
+    def types(self, crystals: Crystals, chosen: NDArray[np.int64]) -> Tensor:
+        """Return the types (B, N), padded with 0, of the crystals at `chosen` (B,)."""
+        rows_BN, mask_BN = padded_rows(crystals.offsets[chosen], crystals.n_atoms[chosen])
+        types = np.searchsorted(self.vocabulary, crystals.numbers)
+        return torch.from_numpy(types[rows_BN] * mask_BN)
 
     def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Crystals:
         """Return the crystals."""

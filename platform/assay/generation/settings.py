@@ -1,7 +1,7 @@
 """What a cell of the generation family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -20,6 +20,9 @@ ProcessT = TypeVar("ProcessT", bound=ProcessSettings)
 class CrystalSettings(Settings):
     """What only crystals have."""
 
+    given: Literal["nothing", "composition"] = "nothing"
+    """What is known of a sample beforehand: nothing (de novo generation), or its atoms' elements
+    (structure prediction, judged by matching the test split)."""
     cell_weight: PositiveFloat = 1.0
     """Weight of the cell's loss beside that of the positions."""
 

@@ -19,6 +19,7 @@ from assay.errors import ConfigError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.denoiser import Denoiser, Interface, Prediction
 from assay.generation.domain import DOMAINS, CrystalDomain, Drawn, MoleculeDomain
+from assay.generation.metrics import csp
 from assay.generation.processes.process import GenerativeProcess, PathPoint
 from assay.generation.settings import (
     CrystalSettings,
@@ -47,9 +48,11 @@ class GenerationTask(Task):
         self.samples: Any = None
 
     @classmethod
-    def protocol_of(cls, data: str) -> str:
-        """Return EDM's version for molecules, CDVAE's for crystals."""
-        crystals = sets.kind_of(data) == "crystals"
+    def protocol_of(cls, cell: Mapping[str, Any]) -> str:
+        """Return EDM's version for molecules; for crystals CDVAE's, or that of prediction."""
+        if cell["settings"].get("crystals", {}).get("given") == "composition":
+            return f"csp {csp.VERSION}"
+        crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
         target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
         protocol = catalog.load(target)
         return f"{protocol.name} {protocol.version}"
@@ -98,9 +101,12 @@ class GenerationTask(Task):
         return totals
 
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
-        """Return the protocol on fresh samples."""
+        """Return the protocol on fresh samples, or on predictions of the test split."""
         self.samples = self.sample(model, self.chosen.evaluation_samples, progress)
-        return self.domain.evaluate(self.samples)
+        targets = self._targets()
+        if targets is None:
+            return self.domain.evaluate(self.samples)
+        return csp.evaluate(self.samples, targets)
 
     def evaluation_passes(self) -> float:
         """Return the passes of sampling (rk45: at least), over those of a loss: one, or two."""
@@ -108,7 +114,10 @@ class GenerationTask(Task):
         return sampling / (1 + self.chosen.self_conditioning)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
-        """Return the protocol on real data that no cell was trained on."""
+        """Return the protocol on real data that no cell was trained on; of itself, if predicted."""
+        targets = self._targets()
+        if targets is not None:
+            return csp.evaluate(targets, targets)
         return self.domain.data_row(self.chosen.evaluation_samples)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
@@ -117,16 +126,24 @@ class GenerationTask(Task):
             self.domain.write(directory / "samples.npz", self.samples)
 
     def sample(self, model: nn.Module, count: int, progress: Progress) -> Molecules | Crystals:
-        """Return `count` systems in Å, with sizes drawn from the training set's histogram."""
+        """Return `count` systems in Å, with sizes drawn from the training set's histogram.
+
+        In structure prediction, one of each target instead, of at most `count`.
+        """
         device = next(model.parameters()).device
-        ids = torch.arange(count)
-        n_atoms = self.domain.draw_sizes(count, Draws(fold(self.cell.seed, "sizes"), 0, ids))
+        targets = self._targets()
+        ids = torch.arange(count if targets is None else len(targets))
+        draws = Draws(fold(self.cell.seed, "sizes"), 0, ids)
+        n_atoms = self.domain.draw_sizes(count, draws) if targets is None else targets.n_atoms
         order = np.argsort(n_atoms, kind="stable")
-        batches = np.array_split(order, -(-count // SAMPLING_BATCH))
+        batches = np.array_split(order, -(-len(ids) // SAMPLING_BATCH))
         drawn: list[Drawn] = []
         for number, chosen in enumerate(batches):
             N = int(n_atoms[chosen].max())
             mask_BN = torch.arange(N)[None, :] < torch.as_tensor(n_atoms[chosen])[:, None]
+            types_BN = None
+            if isinstance(self.domain, CrystalDomain) and targets is not None:
+                types_BN = self.domain.types(targets, chosen).to(device)
             with torch.no_grad():
                 atoms = self.process.sample(
                     cast(Denoiser, model),
@@ -135,9 +152,16 @@ class GenerationTask(Task):
                     fold(self.cell.seed, "sample"),
                     lambda done, begin=number: progress("sample", (begin + done) / len(batches)),
                     condition_on_itself=self.chosen.self_conditioning > 0,
+                    types_BN=types_BN,
                 )
             drawn.append(Drawn(chosen, atoms.to(torch.device("cpu"))))
         return self.domain.samples(drawn, n_atoms)
+
+    def _targets(self) -> Crystals | None:
+        """Return what is to be predicted, where compositions are given."""
+        if not isinstance(self.domain, CrystalDomain) or not self.process.types_given:
+            return None
+        return self.domain.targets(self.chosen.evaluation_samples)
 
     def _loss(self, model: Denoiser, batch: Batch, draws: Draws, on_itself: bool) -> Loss:
         equivariant = architecture(self.cell.variant["architecture"]).equivariant
@@ -188,4 +212,6 @@ class GenerationTask(Task):
                 f"settings.crystals: {self.cell.data.name} holds molecules; leave it out"
             )
         make = process(self.cell.variant["process"])
-        return make(settings, domain.prior_K, domain.geometry)
+        made = make(settings, domain.prior_K, domain.geometry)
+        made.types_given = self.chosen.crystals.given == "composition"
+        return made

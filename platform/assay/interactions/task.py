@@ -52,7 +52,7 @@ class InteractionsTask(Task):
         self.scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     @classmethod
-    def protocol_of(cls, data: str) -> str:
+    def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return OGB's version, whatever the graph."""
         return f"ogb {metrics.VERSION}"
 

@@ -15,6 +15,8 @@ FRACTIONS = frozenset(
         "cdvae/validity",
         "cdvae/cov_recall",
         "cdvae/cov_precision",
+        "csp/match_rate",
+        "csp/match_rate_cdvae",
         "ogb/hits_at_20",
     }
 )

@@ -112,6 +112,9 @@ class GenerativeProcess(ABC):
     Settings: ClassVar[type[ProcessSettings]]
     heads: tuple[Head, ...] = ()
     """Heads beyond the clean molecule that the denoiser must have."""
+    types_given: bool = False
+    """Types are known and stay as they are: structure prediction. Their loss stays too, and soon
+    vanishes: to repeat what is seen is easily learned."""
     target: Target = "velocity"
     """What the raw output for positions stands for."""
 
@@ -208,6 +211,8 @@ class GenerativeProcess(ABC):
 
     def corrupt_types(self, clean: Atoms, time_B: Tensor, draws: Draws) -> Tensor:
         """Return types (B, N) of which a fraction κ(t) is kept, the rest drawn from the prior."""
+        if self.types_given:
+            return clean.types_BN
         kept_BN = draws.uniform("keep", clean.types_BN.shape[1]) < self.keep(time_B)[:, None]
         return torch.where(kept_BN, clean.types_BN, self.draw_types(clean.mask_BN, draws))
 
@@ -229,10 +234,11 @@ class GenerativeProcess(ABC):
         drawn_BN = draws.categorical("type", clean.type_logits_BNK.softmax(-1))
         return torch.where(jumps_BN & atoms.mask_BN, drawn_BN, atoms.types_BN)
 
-    def start(self, mask_BN: Tensor, draws: Draws) -> Atoms:
+    def start(self, mask_BN: Tensor, draws: Draws, types_BN: Tensor | None = None) -> Atoms:
         """Return the atoms at the first time: the noise that the path begins with."""
         scale = self.signal_and_noise(self.times()[0])[1].to(mask_BN.device)
-        types_BN = self.draw_types(mask_BN, draws)
+        if types_BN is None:
+            types_BN = self.draw_types(mask_BN, draws)
         nowhere = torch.zeros(*mask_BN.shape, 3, device=mask_BN.device)
         base_BS3 = self.geometry.base("start", mask_BN, draws)
         scale = self.geometry.by_row(torch.ones_like(scale), scale, mask_BN)
@@ -272,27 +278,32 @@ class GenerativeProcess(ABC):
         seed: int,
         watch: Callable[[float], None],
         condition_on_itself: bool = True,
+        types_BN: Tensor | None = None,
     ) -> Sample:
         """Return one sample for every row of the mask; `watch` hears the fraction done.
 
-        `condition_on_itself` is for networks that were trained so. A sample depends on its record
-        id and the seed, not on the batch that it shares (under rk45: but for its tolerance). At the
-        end of the last interval stands what the network predicts at its beginning.
+        `condition_on_itself` is for networks that were trained so; `types_BN` is what is known
+        where `types_given`. A sample depends on its record id and the seed, not on the batch that
+        it shares (under rk45: but for its tolerance). At the end of the last interval stands what
+        the network predicts at its beginning.
 
         Raises:
             TrainingError: rk45 cannot follow the network's velocity.
         """
-        atoms = self.start(mask_BN, Draws(seed, 0, record_ids))
+        atoms = self.start(mask_BN, Draws(seed, 0, record_ids), types_BN)
         times = self.times().to(mask_BN.device)
         look = _Looks(self, network, condition_on_itself)
         for step, (now, then) in enumerate(pairwise(times), start=1):
             clean = look(atoms, now)
             if step == self.steps:
                 types_BN = clean.type_logits_BNK.argmax(-1) * mask_BN
+                types_BN = atoms.types_BN if self.types_given else types_BN
                 atoms = Atoms(clean.positions_BN3, types_BN, mask_BN, clean.cell_B6)
             else:
                 draws = Draws(seed, step, record_ids)
-                types_BN = self.jump_types(atoms, clean, now, then, draws)
+                types_BN = atoms.types_BN
+                if not self.types_given:
+                    types_BN = self.jump_types(atoms, clean, now, then, draws)
                 state_BS3 = self.advance(Interval(atoms, clean, now, then, draws, look))
                 atoms = replace(self.geometry.at(state_BS3, atoms), types_BN=types_BN)
             look.enter_next_interval()
