@@ -125,6 +125,8 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["report", "nowhere"], "nowhere"),
         (["evaluate", "molecules", "nowhere.xyz"], "nowhere.xyz"),
         (["evaluate", "molecules", "a.xyz", "--protocol", "edmm"], "did you mean 'edm'?"),
+        (["evaluate", "crystals", "nowhere.cif"], "nowhere.cif"),
+        (["evaluate", "crystals", "a.cif", "--reference", "mini"], "holds no crystals"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):
@@ -143,5 +145,6 @@ def test_a_suite_without_a_choice_lists_the_choices(mini):
 
 def test_the_version_and_the_help():
     assert invoke("--version").strip()
-    for words in ([], ["data"], ["train"], ["plan"], ["evaluate", "molecules"], ["report"]):
+    scoring = (["evaluate", "molecules"], ["evaluate", "crystals"])
+    for words in ([], ["data"], ["train"], ["plan"], *scoring, ["report"]):
         assert "Usage" in invoke(*words, "--help")
