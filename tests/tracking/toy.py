@@ -24,6 +24,10 @@ class ToyTask:
     protocol = "toy 1"
 
     @classmethod
+    def protocol_of(cls, cell: Mapping[str, Any]) -> str:
+        return cls.protocol
+
+    @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> ToySettings:
         return ToySettings.model_validate(given)
 

@@ -11,10 +11,10 @@ from assay.generation.data import molecules
 from assay.generation.data.crystals import (
     CrystalRecords,
     holding_crystals,
-    size_histogram,
     splits,
     vocabulary,
 )
+from assay.generation.data.padding import size_histogram
 from assay.store.packed import PackedSet
 from tests.store.sets_for_tests import small_arrays
 

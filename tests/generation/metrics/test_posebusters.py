@@ -26,6 +26,23 @@ def test_the_checks_are_those_of_the_configuration():
     assert list(named(held.embedded("CCO"))) == ["passed", *CHECKS]
 
 
+def test_checks_are_those_that_the_package_makes_by_itself():
+    """Of what passes, of what is disturbed, and of what it cannot even sanitise."""
+    from posebusters import PoseBusters
+
+    generator = np.random.default_rng(1)
+    molecules = g.pack(held.embedded("CCO", "C1CC1"), g.BENZENE, g.CARBON_MONOXIDE)
+    molecules = g.pack(molecules, g.disturbed(molecules, 0.15, generator))
+    each = [one for one in conformers.conformers(molecules) if one is not None]
+    table = PoseBusters(config="mol").bust(each)
+    found = named(molecules)
+    for check in CHECKS:
+        assert found[check].value == pytest.approx((table[check] == True).mean())  # noqa: E712
+    whole = (table[list(CHECKS)] == True).all(axis=1)  # noqa: E712
+    assert found["passed"].value == pytest.approx(whole.mean())
+    assert 0 < found["passed"].value < 1
+
+
 def test_a_relaxed_molecule_passes_all():
     assert {
         name: e.value for name, e in named(held.embedded("CCO", "CC(C)O")).items()
