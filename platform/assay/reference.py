@@ -16,7 +16,7 @@ def cached_reference(folder: Path, cell: Cell) -> Reference | None:
 
 
 def compute_reference(cell: Cell) -> Reference:
-    """Score what a cell is held against, on the test split of its data set.
+    """Score what a cell is held against, on a split that it was not trained on.
 
     Raises:
         DataError: the data is not that of the cell.
@@ -25,7 +25,7 @@ def compute_reference(cell: Cell) -> Reference:
     task = catalog.family(cell.family)(cell)
     return Reference(
         name=task.reference_name,
-        label=f"{cell.data.name}, test split",
+        label=f"{cell.data.name}, {task.reference_split(cell.model_dump(mode='json'))} split",
         estimates=task.reference(task.data()),
         provenance=_identity(cell),
     )
@@ -47,5 +47,14 @@ def reference_for(cell: Cell, storage: Path) -> Reference:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    protocol = catalog.family(cell.family).protocol_of(cell.model_dump(mode="json"))
-    return {"data": cell.data.name, "data_digest": cell.data.digest, "protocol": protocol}
+    plain = cell.model_dump(mode="json")
+    family = catalog.family(cell.family)
+    identity = {
+        "data": cell.data.name,
+        "data_digest": cell.data.digest,
+        "protocol": family.protocol_of(plain),
+    }
+    split = family.reference_split(plain)
+    if split != "test":  # then as many records are scored as there are samples
+        identity |= {"split": split, "samples": plain["settings"]["evaluation_samples"]}
+    return identity

@@ -111,6 +111,15 @@ class Task(Protocol):
     def __init__(self, cell: "Cell") -> None: ...
 
     @classmethod
+    def reference_split(cls, cell: Mapping[str, Any]) -> str:
+        """Return the split that `reference` scores: the test split, all of it; or another.
+
+        A protocol that compares with the test split needs another, of which as many records are
+        scored as a cell has samples (`settings.evaluation_samples`).
+        """
+        return "test"
+
+    @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return name and version of the protocol that evaluates a cell, given as plain JSON.
 

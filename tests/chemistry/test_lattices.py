@@ -344,3 +344,10 @@ def test_without_spglib_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "spglib", None)
     with pytest.raises(MachineError, match=r"spglib is not installed; run `pip install 'assay-be"):
         random_crystals(np.random.default_rng(0))
+
+
+def test_what_is_not_a_number_does_not_wrap_to_the_origin():
+    found = wrapped(torch.tensor([float("nan"), float("inf"), -1e-9, 1.25]))
+
+    assert found[:2].isnan().all()
+    assert found[2:].tolist() == [0.0, 0.25]

@@ -70,7 +70,9 @@ def test_the_loss_sees_where_the_whole_crystal_lies_only_where_declared(cell):
         inside = (atoms.positions_BN3 + shift) % 1 * atoms.mask_BN.unsqueeze(-1)
         return replace(atoms, positions_BN3=inside)
 
-    there = replace(point, clean=moved(point.clean), atoms=moved(point.atoms))
+    clean, atoms = moved(point.clean), moved(point.atoms)
+    end_BS3 = PERIODIC.state(atoms) + point.end_BS3 - PERIODIC.state(point.atoms)
+    there = replace(point, clean=clean, atoms=atoms, end_BS3=end_BS3)
 
     with torch.no_grad():
         here_parts, there_parts = cell.parts(point), cell.parts(there)

@@ -93,13 +93,18 @@ def test_real_crystals_score_well_by_the_same_code(mini_crystals):
     [
         ("gnn-flow_matching", "settings.process.path=trigonometric", "straight line"),
         ("gnn-flow_matching", "settings.process.coupling=rotation", "no orientation"),
+        (
+            "gnn-stochastic_interpolant",
+            "settings.process={interpolant: one_sided, coupling: independent}",
+            "needs a Gaussian base",
+        ),
     ],
 )
 def test_what_a_torus_cannot_do_is_refused_in_one_sentence(
     mini_crystals, label, override, sentence
 ):
     with pytest.raises(ConfigError, match=sentence):
-        task_of(label, "grid.process=[flow_matching]", override)
+        task_of(label, f"grid.process=[{label.partition('-')[2]}]", override)
 
 
 def test_settings_of_crystals_are_refused_for_molecules(mini):
@@ -122,7 +127,7 @@ def test_a_structure_is_predicted_for_every_composition_of_the_test_split(mini_c
     estimates = task.evaluate(model, task.data(), lambda phase, fraction: None)
 
     assert set(loss.parts) == {"positions", "types", "cell"}
-    assert task.protocol_of(task.cell.model_dump(mode="json")) == "csp 1"
+    assert task.protocol_of(task.cell.model_dump(mode="json")) == "csp 1 (cdvae 1)"
     assert estimates["csp/match_rate"].n == 30
     targets = task.domain.targets(30)
     assert np.array_equal(task.samples.numbers, targets.numbers)

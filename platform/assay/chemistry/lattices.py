@@ -111,7 +111,7 @@ def vector_to_lattice(vectors_B6: Tensor) -> Tensor:
 def wrapped(frac_coords: Tensor) -> Tensor:
     """Return fractional coordinates (any shape) in [0, 1)."""
     inside = frac_coords - frac_coords.floor()
-    return torch.where(inside < 1.0, inside, 0.0)  # -1e-9 + 1 is 1 in float32
+    return torch.where(inside >= 1.0, 0.0, inside)  # -1e-9 + 1 is 1 in float32; nan stays nan
 
 
 def torus_difference(difference: Tensor) -> Tensor:

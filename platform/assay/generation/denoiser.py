@@ -64,6 +64,9 @@ class Prediction:
     """Of crystals."""
     cell_noise_B6: Tensor | None = None
     """Of the latent noise of the cell, where the process asks for this head."""
+    way_BN3: Tensor | None = None
+    """Of crystals: the mean way from the atoms that were seen to the clean ones, not wrapped and
+    without the drift of the whole. On a torus the two ends alone do not tell it."""
 
     def detach(self) -> Self:
         """Return the prediction without its graph, to condition on."""

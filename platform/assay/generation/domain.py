@@ -19,6 +19,7 @@ from assay.chemistry import lattices
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import write_npz
+from assay.errors import DataError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.data import crystals as crystal_data
 from assay.generation.data import molecules as molecule_data
@@ -165,7 +166,7 @@ class CrystalDomain(Domain[Crystals]):
         k_M6 = volumeless.standardised(
             torch.from_numpy(train.lattices), torch.from_numpy(train.n_atoms)
         ).double()
-        mean, spread = k_M6.mean(0), k_M6.std(0).clamp(min=_LEAST_SPREAD)
+        mean, spread = k_M6.mean(0), k_M6.std(0, correction=0).clamp(min=_LEAST_SPREAD)
         self.space = CrystalSpace(
             len(self.vocabulary), mean.tolist(), spread.tolist(), unit_angstrom
         )
@@ -193,10 +194,19 @@ class CrystalDomain(Domain[Crystals]):
         return Atoms(positions_BN3, batch.types_BN, batch.mask_BN, cell_B6)
 
     def targets(self, count: int) -> Crystals:
-        """Return at most `count` crystals of the test split whose elements have a type."""
+        """Return at most `count` crystals of the test split whose elements have a type.
+
+        Raises:
+            DataError: there is none.
+        """
         test = self.reference.of("test")
         strange = ~np.isin(test.numbers, self.vocabulary)
         known = np.setdiff1d(np.arange(len(test)), test.owner[strange])
+        if not len(known):
+            raise DataError(
+                f"{self.prepared.name}: no crystal of its test split consists of elements of the "
+                "training split only; there is nothing to predict"
+            )
         return test.select(known[sub_sample(len(known), count, seed=0)])
 
     def types(self, crystals: Crystals, chosen: NDArray[np.int64]) -> Tensor:

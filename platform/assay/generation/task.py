@@ -18,8 +18,8 @@ from assay.chemistry.molecules import Molecules
 from assay.errors import ConfigError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.denoiser import Denoiser, Interface, Prediction
-from assay.generation.domain import DOMAINS, CrystalDomain, Drawn, MoleculeDomain
-from assay.generation.metrics import csp
+from assay.generation.domain import DOMAINS, CrystalDomain, Drawn
+from assay.generation.metrics import cdvae, csp
 from assay.generation.processes.process import GenerativeProcess, PathPoint
 from assay.generation.settings import (
     CrystalSettings,
@@ -42,7 +42,13 @@ class GenerationTask(Task):
         self.cell = cell
         self.chosen = cast(GenerationSettings, cell.settings)
         prepared = sets.open_set(cell.data.name)
-        domain = DOMAINS.get(sets.kind_of(cell.data.name), MoleculeDomain)
+        kind = sets.kind_of(cell.data.name)
+        if kind not in DOMAINS:
+            raise ConfigError(
+                f"{cell.data.name}: holds no molecules in space and no crystals, but a {kind}; the "
+                "generation family needs a set such as mini, qm9, mini_crystals or mp20"
+            )
+        domain = DOMAINS[kind]
         self.domain = domain(prepared, self.chosen.coordinate_unit_angstrom)
         self.process = self._process()
         self.samples: Any = None
@@ -51,11 +57,18 @@ class GenerationTask(Task):
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return EDM's version for molecules; for crystals CDVAE's, or that of prediction."""
         if cell["settings"].get("crystals", {}).get("given") == "composition":
-            return f"csp {csp.VERSION}"
+            return f"csp {csp.VERSION} (cdvae {cdvae.VERSION})"
         crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
         target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
         protocol = catalog.load(target)
         return f"{protocol.name} {protocol.version}"
+
+    @classmethod
+    def reference_split(cls, cell: Mapping[str, Any]) -> str:
+        """Return the split of the protocol's data row; of predictions, that of the targets."""
+        crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
+        predicted = cell["settings"].get("crystals", {}).get("given") == "composition"
+        return cdvae.CDVAE.data_row if crystals and not predicted else "test"
 
     @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> GenerationSettings:
@@ -206,6 +219,11 @@ class GenerationTask(Task):
                 raise ConfigError(
                     "process.coupling rotation: a crystal's cell has no orientation; use "
                     "permutation, equivariant or independent"
+                )
+            if getattr(settings, "interpolant", "two_sided") == "one_sided":
+                raise ConfigError(
+                    "process.interpolant one_sided: needs a Gaussian base, and that of a crystal's "
+                    "coordinates is uniform; leave it out"
                 )
         elif self.chosen.crystals != CrystalSettings():
             raise ConfigError(

@@ -7,6 +7,7 @@ import torch
 
 from assay.chemistry.lattices import torus_difference, wrapped
 from assay.generation.denoiser import Atoms, Prediction
+from assay.generation.processes.coupling import couple
 from assay.generation.processes.diffusion import Diffusion, DiffusionSettings
 from assay.generation.processes.flow_matching import FlowMatching, FlowMatchingSettings
 from assay.generation.processes.geometry import (
@@ -103,17 +104,85 @@ def test_the_spread_of_the_way_back_is_that_of_many_draws():
 @pytest.mark.parametrize("name", ["flow_matching", "interpolant", "diffusion"])
 def test_the_declared_spread_is_that_of_the_way_to_the_data(name):
     process = PROCESSES[name]()
-    crystals = random_crystals((20,) * 400, seed=3)
     if name != "diffusion":
         process = PROCESSES[name](coupling="independent")
+    crystals = random_crystals((20,) * 400, seed=3)
     point = process.path(crystals, draws(400))
 
-    way_BN3 = torus_difference(point.clean.positions_BN3 - point.atoms.positions_BN3)
+    way_BN3 = parted(point.end_BS3 - PERIODIC.state(point.atoms))[0]
 
     # Removing the drift of the whole takes a twentieth of the variance of 20 atoms.
     share = (way_BN3.square().mean((1, 2)) * 20 / 19).sqrt() / process.torus_spread(point.time_B)
     known = process.torus_spread(point.time_B) > 1e-3
     assert share[known].square().mean().sqrt() == pytest.approx(1.0, abs=0.03)
+    assert way_BN3.sum(1).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["flow_matching", "interpolant"])
+def test_a_path_is_straight_from_the_base_to_the_end_that_is_told(name):
+    """The way left is (1 - t) times one and the same way, however long that is."""
+    plain = {} if name == "flow_matching" else {"gamma": "none", "sampler": "ode"}
+    process = PROCESSES[name](coupling="independent", **plain)
+    point = process.path(random_crystals((8,) * 50, seed=6), draws(50))
+    early = point.time_B < 0.9  # later the quotient is rounding
+
+    way_BS3 = point.end_BS3 - PERIODIC.state(point.atoms)
+    whole_BN3 = parted(way_BS3 / (1 - point.time_B)[:, None, None])[0]
+
+    base_BN3 = point.atoms.positions_BN3 - point.time_B[:, None, None] * whole_BN3
+    off_BN3 = torus_difference(point.clean.positions_BN3 - base_BN3 - whole_BN3)
+    assert off_BN3[early].abs().max() < 1e-4
+    assert whole_BN3[early].abs().max() > 0.5  # the drift of the whole is not in it
+
+
+@pytest.mark.parametrize("name", ["flow_matching", "interpolant", "diffusion"])
+def test_the_loss_is_the_square_of_what_is_wrong_with_the_way_however_far(name):
+    """On a torus two ends more than half a cell apart look near; their ways are not."""
+    process = PROCESSES[name]()
+    crystals = random_crystals((8,) * 20, seed=7)
+    point = process.path(crystals, draws(20))
+    right_BN3 = parted(point.end_BS3 - PERIODIC.state(point.atoms))[0]
+    wrong_BN3 = torch.linspace(-0.9, 0.9, 24).reshape(8, 3)
+    noise_BN3, cell_noise_B6 = (None, None) if point.noise_BS3 is None else parted(point.noise_BS3)
+
+    def loss(off_BN3: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(20, 8, TYPES)
+        said = Prediction(
+            point.clean.positions_BN3, logits, noise_BN3, point.clean.cell_B6, cell_noise_B6,
+            right_BN3 + off_BN3,
+        )  # fmt: skip
+        return process.losses(said, point)["positions"]
+
+    assert loss(torch.zeros(8, 3)).abs().max() < 1e-6
+    torch.testing.assert_close(loss(2 * wrong_BN3), 4 * loss(wrong_BN3), rtol=1e-3, atol=1e-6)
+
+
+def test_what_a_network_says_of_the_whole_moves_nothing():
+    process = PROCESSES["flow_matching"]()
+    atoms = random_crystals((8, 8, 3), seed=8)
+    raw_BN3 = torch.randn(3, 8, 3, generator=torch.Generator().manual_seed(0))
+    time_B = torch.tensor([0.1, 0.5, 0.9])
+
+    def said(drift: float) -> Prediction:
+        raw = Prediction(raw_BN3 + drift, torch.zeros(3, 8, TYPES), None, torch.zeros(3, 6))
+        return process.predict(lambda *given: raw, atoms, time_B, None)
+
+    torch.testing.assert_close(said(0.0).way_BN3, said(0.7).way_BN3, atol=1e-5, rtol=0)
+    assert said(0.0).way_BN3.sum(1).abs().max() < 1e-4
+
+
+def test_where_types_are_known_only_like_atoms_exchange_their_noise():
+    crystals = random_crystals((9, 9, 9), seed=9)
+    base_BS3 = PERIODIC.base("noise", crystals.mask_BN, draws(3))
+
+    coupled_BS3 = couple("equivariant", base_BS3, crystals, types_given=True)
+
+    for b in range(3):
+        for kind in range(TYPES):
+            of_kind = crystals.types_BN[b] == kind
+            before, after = base_BS3[b, :9][of_kind], coupled_BS3[b, :9][of_kind]
+            assert torch.equal(before.sort(0).values, after.sort(0).values)
+    assert not torch.equal(base_BS3, coupled_BS3)
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -129,6 +198,7 @@ def test_a_sampler_that_knows_the_crystal_arrives_there(name):
             here_BS3 = PERIODIC.state(atoms)
             end_BS3 = PERIODIC.near(PERIODIC.state(truth), here_BS3, truth.mask_BN)
             clean = PERIODIC.at(end_BS3, atoms)
+            way_BN3 = parted(end_BS3 - here_BS3)[0]
             logits = 50.0 * torch.nn.functional.one_hot(truth.types_BN, TYPES).float()
             noise_BN3, cell_noise_B6 = None, None
             if process.heads:
@@ -140,7 +210,9 @@ def test_a_sampler_that_knows_the_crystal_arrives_there(name):
                     (atoms.cell_B6 - a[:, 0] * truth.cell_B6) * gamma[:, 0] / spread[:, 0] ** 2
                 )
                 noise_BN3, cell_noise_B6 = way_BN3, cell_B6 + 0 * way_B6
-            return Prediction(clean.positions_BN3, logits, noise_BN3, clean.cell_B6, cell_noise_B6)
+            return Prediction(
+                clean.positions_BN3, logits, noise_BN3, clean.cell_B6, cell_noise_B6, way_BN3
+            )
 
     process.predict = Knowing()
 
@@ -174,9 +246,10 @@ def test_the_reverse_of_noise_on_a_torus_draws_from_the_law_of_the_data():
             x_B = (share * way_B2X.flatten(1)).sum(-1)
             yz_B2 = wrapped_normal_step(torus_difference(-d_B3[:, 1:]), sigma)
             way_B3 = torch.cat([x_B[:, None], yz_B2], dim=-1) / 2
-            moved = atoms.positions_BN3 + torch.stack([-way_B3, way_B3], dim=1)
+            way_BN3 = torch.stack([-way_B3, way_B3], dim=1)
+            moved = wrapped(atoms.positions_BN3 + way_BN3)
             logits = torch.zeros(count, 2, TYPES)
-            return Prediction(wrapped(moved), logits, None, torch.zeros(count, 6))
+            return Prediction(moved, logits, None, torch.zeros(count, 6), None, way_BN3)
 
     process.predict = Exact()
 

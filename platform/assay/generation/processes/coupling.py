@@ -25,10 +25,16 @@ Coupling = Literal["independent", "rotation", "permutation", "equivariant"]
 """`equivariant` permutes, then rotates."""
 
 
-def couple(coupling: Coupling, base_BS3: Tensor, clean: Atoms) -> Tensor:
+_NEVER = 1e6
+"""A cost that no exchange is worth."""
+
+
+def couple(coupling: Coupling, base_BS3: Tensor, clean: Atoms, types_given: bool = False) -> Tensor:
     """Return a state of noise (B, S, 3) in the order and orientation that the coupling asks for.
 
-    A crystal's standardised cell has no orientation, so that only its atoms are permuted.
+    A crystal's standardised cell has no orientation, so that only its atoms are permuted. Where
+    types are known from the beginning, only atoms of one type are: between others the noise would
+    no longer be independent of the types, from which sampling begins.
     """
     N = clean.mask_BN.shape[1]
     noise_BN3, rest_BX3 = base_BS3[:, :N], base_BS3[:, N:]
@@ -36,7 +42,11 @@ def couple(coupling: Coupling, base_BS3: Tensor, clean: Atoms) -> Tensor:
         ways_BNN3 = clean.positions_BN3.unsqueeze(2) - noise_BN3.unsqueeze(1)
         if clean.cell_B6 is not None:
             ways_BNN3 = torus_difference(ways_BNN3)
-        noise_BN3 = permuted(noise_BN3, ways_BNN3.square().sum(-1), clean.mask_BN)
+        cost_BNN = ways_BNN3.square().sum(-1)
+        if types_given:
+            unlike_BNN = clean.types_BN.unsqueeze(2) != clean.types_BN.unsqueeze(1)
+            cost_BNN = cost_BNN + _NEVER * unlike_BNN
+        noise_BN3 = permuted(noise_BN3, cost_BNN, clean.mask_BN)
     if coupling in ("rotation", "equivariant") and clean.cell_B6 is None:
         # Under autocast the products would be rounded to bf16, and the noise with them.
         with torch.autocast(noise_BN3.device.type, enabled=False):

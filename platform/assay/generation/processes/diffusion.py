@@ -15,8 +15,8 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from assay.chemistry.lattices import torus_difference, wrapped
-from assay.generation.denoiser import Atoms, Prediction
+from assay.chemistry.lattices import torus_difference
+from assay.generation.denoiser import Atoms, Prediction, mean_free
 from assay.generation.processes import conversions, samplers
 from assay.generation.processes.conversions import Target
 from assay.generation.processes.geometry import (
@@ -118,12 +118,12 @@ class Diffusion(GenerativeProcess):
         time_B = 1 - level_B / levels
         geometry, mask_BN = self.geometry, clean.mask_BN
         a_BS1, s_BS1 = self._scales(time_B[:, None, None], clean)
-        noise_BS3 = geometry.noise("noise", mask_BN, draws)
+        noise_BS3 = geometry.free_noise("noise", mask_BN, draws)
         here_BS3 = a_BS1 * geometry.state(clean) + s_BS1 * noise_BS3
         moved = geometry.at(here_BS3, clean)
         types_BN = self.corrupt_types(clean, time_B, draws)
-        clean = self._told(clean, moved, time_B)
-        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B)
+        end_BS3 = self._told(clean, moved, time_B)
+        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B, end_BS3=end_BS3)
 
     def times(self) -> Tensor:
         """Return an even subsequence of the levels T … 0; of the ODE, T … 1, and 0.
@@ -195,15 +195,16 @@ class Diffusion(GenerativeProcess):
         a, s = (self.geometry.by_row(*pair, atoms.mask_BN) for pair in whole)
         return a, s
 
-    def _told(self, clean: Atoms, here: Atoms, time_B: Tensor) -> Atoms:
-        """Return what the network is to predict: of coordinates on a torus, the mean way back.
+    def _told(self, clean: Atoms, here: Atoms, time_B: Tensor) -> Tensor | None:
+        """Return what is to be predicted of crystals: of coordinates, the mean way back.
 
         Its mean over all data is what the score asks for (denoising score matching on the torus:
         Jing et al., "Torsional diffusion", NeurIPS 2022, section 3.2), and near the data the data.
+        The score does not move the whole, so that part of the way is left out.
         """
         if clean.cell_B6 is None:
-            return clean
+            return None
         sigma_B11 = self.torus_path.scales(time_B[:, None, None])[1]
         away_BN3 = torus_difference(clean.positions_BN3 - here.positions_BN3)
-        way_BN3 = wrapped_normal_step(away_BN3, sigma_B11) * clean.mask_BN.unsqueeze(-1)
-        return replace(clean, positions_BN3=wrapped(here.positions_BN3 + way_BN3))
+        way_BN3 = mean_free(wrapped_normal_step(away_BN3, sigma_B11), clean.mask_BN)
+        return joined(here.positions_BN3 + way_BN3, clean.cell_B6)

@@ -60,13 +60,15 @@ class FlowMatching(GenerativeProcess):
         time_B = self.settings.training_times(draws.uniform("time"))
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
-        base_BS3 = couple(self.settings.coupling, base_BS3, clean)
+        base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)
         end_BS3 = geometry.near(geometry.state(clean), base_BS3, mask_BN)
         clean = geometry.image(clean, end_BS3)
         a_B11, b_B11 = self.signal_and_noise(time_B[:, None, None])
-        moved = geometry.at(b_B11 * base_BS3 + a_B11 * end_BS3, clean)
+        here_BS3 = b_B11 * base_BS3 + a_B11 * end_BS3
+        moved = geometry.at(here_BS3, clean)
         types_BN = self.corrupt_types(clean, time_B, draws)
-        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B)
+        end_BS3 = geometry.end_of(end_BS3 - here_BS3, moved)
+        return PathPoint(clean, replace(moved, types_BN=types_BN), time_B, end_BS3=end_BS3)
 
     def times(self) -> Tensor:
         """Return the sampler's times, from 0 to 1."""

@@ -36,8 +36,12 @@ class Geometry(ABC):
         """Return the atoms in another state, in canonical form and with clean padding."""
 
     @abstractmethod
-    def clean(self, prediction: Prediction) -> Tensor:
-        """Return the state (B, S, 3) of the predicted clean system."""
+    def raw(self, output: Prediction, mask_BN: Tensor) -> Tensor:
+        """Return a network's raw output (B, S, 3), without what no system can show."""
+
+    @abstractmethod
+    def end(self, prediction: Prediction, atoms: Atoms) -> Tensor:
+        """Return the clean state (B, S, 3) that was predicted from `atoms`, next to theirs."""
 
     @abstractmethod
     def latent(self, prediction: Prediction) -> Tensor:
@@ -46,6 +50,10 @@ class Geometry(ABC):
     @abstractmethod
     def noise(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
         """Return standard normal noise (B, S, 3) that leaves the whole where it is."""
+
+    @abstractmethod
+    def free_noise(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
+        """Return the same of crystals without that restriction."""
 
     @abstractmethod
     def base(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
@@ -58,6 +66,10 @@ class Geometry(ABC):
     @abstractmethod
     def image(self, clean: Atoms, end_BS3: Tensor) -> Atoms:
         """Return the clean system in the state that `near` has found for it."""
+
+    @abstractmethod
+    def end_of(self, way_BS3: Tensor, atoms: Atoms) -> Tensor | None:
+        """Return the state (B, S, 3) that lies a way from `atoms`; None where positions say it."""
 
     @abstractmethod
     def rows(self, mask_BN: Tensor) -> Tensor:
@@ -79,7 +91,11 @@ class Euclidean(Geometry):
         """Return the same atoms elsewhere, mean-free."""
         return atoms.moved(state_BS3)
 
-    def clean(self, prediction: Prediction) -> Tensor:
+    def raw(self, output: Prediction, mask_BN: Tensor) -> Tensor:
+        """Return what is said of positions."""
+        return output.positions_BN3.float()
+
+    def end(self, prediction: Prediction, atoms: Atoms) -> Tensor:
         """Return the positions."""
         return prediction.positions_BN3
 
@@ -92,6 +108,10 @@ class Euclidean(Geometry):
         """Return mean-free normal noise."""
         return mean_free(draws.normal(name, mask_BN.shape[1], 3), mask_BN)
 
+    def free_noise(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
+        """Return mean-free normal noise."""
+        return self.noise(name, mask_BN, draws)
+
     def base(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
         """Return noise: the base is a Gaussian."""
         return self.noise(name, mask_BN, draws)
@@ -103,6 +123,10 @@ class Euclidean(Geometry):
     def image(self, clean: Atoms, end_BS3: Tensor) -> Atoms:
         """Return it as it is."""
         return clean
+
+    def end_of(self, way_BS3: Tensor, atoms: Atoms) -> Tensor | None:
+        """Return None: the clean system itself."""
+        return None
 
     def rows(self, mask_BN: Tensor) -> Tensor:
         """Return the mask of atoms."""
@@ -127,10 +151,16 @@ class Periodic(Geometry):
         inside_BN3 = lattices.wrapped(positions_BN3) * atoms.mask_BN.unsqueeze(-1)
         return replace(atoms, positions_BN3=inside_BN3, cell_B6=cell_B6)
 
-    def clean(self, prediction: Prediction) -> Tensor:
-        """Return coordinates and cell."""
+    def raw(self, output: Prediction, mask_BN: Tensor) -> Tensor:
+        """Return what is said of coordinates, mean-free, and of the cell."""
+        assert output.cell_B6 is not None, "a crystal's prediction has a cell"
+        return joined(mean_free(output.positions_BN3.float(), mask_BN), output.cell_B6.float())
+
+    def end(self, prediction: Prediction, atoms: Atoms) -> Tensor:
+        """Return the coordinates at the end of the predicted way, and the cell."""
+        assert prediction.way_BN3 is not None, "a crystal's prediction has a way"
         assert prediction.cell_B6 is not None, "a crystal's prediction has a cell"
-        return joined(prediction.positions_BN3, prediction.cell_B6)
+        return joined(atoms.positions_BN3 + prediction.way_BN3, prediction.cell_B6)
 
     def latent(self, prediction: Prediction) -> Tensor:
         """Return the noise heads of both."""
@@ -142,6 +172,11 @@ class Periodic(Geometry):
     def noise(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
         """Return normal noise, of the coordinates mean-free."""
         coordinates_BN3 = mean_free(draws.normal(name, mask_BN.shape[1], 3), mask_BN)
+        return joined(coordinates_BN3, draws.normal(f"{name} of the cell", 6))
+
+    def free_noise(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
+        """Return normal noise of coordinates, each independent of the others, and of the cell."""
+        coordinates_BN3 = draws.normal(name, mask_BN.shape[1], 3) * mask_BN.unsqueeze(-1)
         return joined(coordinates_BN3, draws.normal(f"{name} of the cell", 6))
 
     def base(self, name: str, mask_BN: Tensor, draws: Draws) -> Tensor:
@@ -163,6 +198,10 @@ class Periodic(Geometry):
     def image(self, clean: Atoms, end_BS3: Tensor) -> Atoms:
         """Return the crystal, moved as a whole and wrapped."""
         return self.at(end_BS3, clean)
+
+    def end_of(self, way_BS3: Tensor, atoms: Atoms) -> Tensor | None:
+        """Return it, not wrapped."""
+        return self.state(atoms) + way_BS3
 
     def rows(self, mask_BN: Tensor) -> Tensor:
         """Return the mask of atoms, and two rows for the cell."""

@@ -68,6 +68,8 @@ class PathPoint:
     time_B: Tensor
     noise_BS3: Tensor | None = None
     """In the form of a state, see `geometry`."""
+    end_BS3: Tensor | None = None
+    """Of crystals: the state to be predicted, at the end of the way from `atoms`, not wrapped."""
 
     def joined(self, other: Self) -> Self:
         """Return the points of both, one after the other."""
@@ -76,6 +78,7 @@ class PathPoint:
             self.atoms.joined(other.atoms),
             torch.cat([self.time_B, other.time_B]),
             joined(self.noise_BS3, other.noise_BS3),
+            joined(self.end_BS3, other.end_BS3),
         )
 
 
@@ -170,8 +173,12 @@ class GenerativeProcess(ABC):
         spread = self.torus_spread(time_B11) if atoms.cell_B6 is not None else of_raw
         of_here = geometry.by_row(torch.ones_like(of_here), of_here, mask_BN)
         of_raw = geometry.by_row(spread, of_raw, mask_BN)
-        clean_BS3 = of_here * geometry.state(atoms) + of_raw * geometry.clean(raw).float()
+        here_BS3 = geometry.state(atoms)
+        clean_BS3 = of_here * here_BS3 + of_raw * geometry.raw(raw, mask_BN)
         clean = geometry.at(clean_BS3, atoms)
+        way_BN3 = None
+        if atoms.cell_B6 is not None:
+            way_BN3 = (clean_BS3 - here_BS3)[:, : mask_BN.shape[1]]
         noise_BN3, cell_noise_B6 = raw.noise_BN3, raw.cell_noise_B6
         return Prediction(
             clean.positions_BN3,
@@ -179,6 +186,7 @@ class GenerativeProcess(ABC):
             None if noise_BN3 is None else mean_free(noise_BN3.float(), mask_BN),
             clean.cell_B6,
             None if cell_noise_B6 is None else cell_noise_B6.float(),
+            way_BN3,
         )
 
     def losses(self, prediction: Prediction, point: PathPoint) -> Mapping[str, Tensor]:
@@ -186,8 +194,8 @@ class GenerativeProcess(ABC):
         geometry, clean, mask_BN = self.geometry, point.clean, point.clean.mask_BN
         scales = self.signal_and_noise(point.time_B)
         weight_B = conversions.loss_weight(self.target, *scales).clamp(max=self.max_weight)
-        said_BS3 = geometry.clean(prediction)
-        off_BS3 = said_BS3 - geometry.near(geometry.state(clean), said_BS3, mask_BN)
+        end_BS3 = geometry.state(clean) if point.end_BS3 is None else point.end_BS3
+        off_BS3 = geometry.end(prediction, point.atoms) - end_BS3
         entropy_BN = torch.nn.functional.cross_entropy(
             prediction.type_logits_BNK.transpose(1, 2), clean.types_BN, reduction="none"
         )
@@ -267,8 +275,7 @@ class GenerativeProcess(ABC):
 
     def seen(self, atoms: Atoms, clean: Prediction) -> tuple[Tensor, Tensor]:
         """Return the states (B, S, 3) of a point, and of the data that is predicted next to it."""
-        here_BS3 = self.geometry.state(atoms)
-        return here_BS3, self.geometry.near(self.geometry.clean(clean), here_BS3, atoms.mask_BN)
+        return self.geometry.state(atoms), self.geometry.end(clean, atoms)
 
     def sample(
         self,

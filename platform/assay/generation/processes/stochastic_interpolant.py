@@ -144,7 +144,7 @@ class StochasticInterpolant(GenerativeProcess):
         time_B = time_B.clamp(self.first, 1 - self.first)
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
-        base_BS3 = couple(self.settings.coupling, base_BS3, clean)
+        base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)
         end_BS3 = geometry.near(geometry.state(clean), base_BS3, mask_BN)
         clean = geometry.image(clean, end_BS3)
         t_B11 = time_B[:, None, None]
@@ -153,13 +153,17 @@ class StochasticInterpolant(GenerativeProcess):
         types_BN = self.corrupt_types(clean, time_B, draws)
         if self.latent is None:
             moved = geometry.at(middle_BS3, clean)
-            return PathPoint(clean, replace(moved, types_BN=types_BN), time_B)
+            last_BS3 = geometry.end_of(end_BS3 - middle_BS3, moved)
+            return PathPoint(clean, replace(moved, types_BN=types_BN), time_B, end_BS3=last_BS3)
         gamma_B11 = self.latent.gamma(t_B11)
         latent_BS3 = geometry.noise("latent", mask_BN, draws)
 
         def at(latent_BS3: Tensor) -> PathPoint:
-            moved = geometry.at(middle_BS3 + gamma_B11 * latent_BS3, clean)
-            return PathPoint(clean, replace(moved, types_BN=types_BN), time_B, latent_BS3)
+            here_BS3 = middle_BS3 + gamma_B11 * latent_BS3
+            moved = geometry.at(here_BS3, clean)
+            last_BS3 = geometry.end_of(end_BS3 - here_BS3, moved)
+            moved = replace(moved, types_BN=types_BN)
+            return PathPoint(clean, moved, time_B, latent_BS3, last_BS3)
 
         pair = self.settings.antithetic
         return at(latent_BS3).joined(at(-latent_BS3)) if pair else at(latent_BS3)
