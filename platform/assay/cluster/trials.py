@@ -173,6 +173,13 @@ class _Watcher(tune.Callback):
         if result["phase"] == "failed":
             self._on_failure(key, result["reason"], result["kind"])
 
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        # Tune keeps statistics of every number that a trial reported, for as long as it lives.
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._evaluations.collect()
 
