@@ -19,7 +19,7 @@ def small_arrays() -> dict[str, np.ndarray]:
     }
 
 
-class Toy:
+class Toy(DataSet):
     """Reads the first id from a text file; appends a line to `<file>.builds` at each build."""
 
     name = "toy"
@@ -28,6 +28,7 @@ class Toy:
     citation = "none"
     version = 1
     upstream = "https://example.invalid/toy"
+    kind = "molecules"
 
     def build(self, source, watch) -> Built:
         path = Path(source) / "first_id" if Path(source).is_dir() else Path(source)

@@ -31,3 +31,12 @@ CRYSTAL_PROTOCOLS: Mapping[str, str] = {
     "matcher": "assay.generation.metrics.crystal_novelty:Matcher",
 }
 """In the order in which they are printed."""
+
+PROPERTIES: Mapping[str, str] = {
+    "composition": "assay.generation.properties.composition:Composition",
+    "logp": "assay.generation.properties.drug_likeness:LogP",
+    "qed": "assay.generation.properties.drug_likeness:DrugLikeness",
+    "gap": "assay.generation.properties.gap:Gap",
+    "density": "assay.generation.properties.density:Density",
+}
+"""What samples can be asked for."""

@@ -8,6 +8,7 @@ of each; those of crystals are fractions of the cell's vectors, in [0, 1).
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -79,15 +80,25 @@ class Conditions:
     """What a sample is asked to be: C numbers of each system, of which some may be left open."""
 
     values_BC: Tensor
-    """Of unit variance over the training set, or 0 and 1."""
+    """Of unit variance over the training set, or counts."""
     known_BC: Tensor
     """bool: False where nothing is asked for; the value is then of no effect."""
 
-    def joined(self, other: Self) -> Self:
-        """Return the conditions of both, one after the other."""
-        return type(self)(
-            torch.cat([self.values_BC, other.values_BC]), torch.cat([self.known_BC, other.known_BC])
-        )
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self.values_BC)
+
+    def at(self, chosen: Tensor) -> Self:
+        """Return those of the systems at `chosen`."""
+        return type(self)(self.values_BC[chosen], self.known_BC[chosen])
+
+    def to(self, device: torch.device) -> Self:
+        """Return them on `device`."""
+        return type(self)(self.values_BC.to(device), self.known_BC.to(device))
+
+    def repeated(self, times: int) -> Self:
+        """Return them for the same systems, `times` times one after the other."""
+        return type(self)(self.values_BC.repeat(times, 1), self.known_BC.repeat(times, 1))
 
     def dropped(self, kept_B: Tensor) -> Self:
         """Return them with everything left open where `kept_B` (B,) is False."""
@@ -135,6 +146,10 @@ class Denoiser(nn.Module, ABC):
                 Hinton, "Analog bits", ICLR 2023), or None.
             conditions: What is asked for; None leaves everything open.
         """
+
+
+Network = Callable[[Atoms, Tensor, Prediction | None], Prediction]
+"""A denoiser as a process sees it: what is asked for is settled already."""
 
 
 def joined(one: Tensor | None, other: Tensor | None) -> Tensor | None:

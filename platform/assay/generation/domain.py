@@ -19,7 +19,7 @@ from assay.chemistry import lattices
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import write_npz
-from assay.errors import DataError
+from assay.errors import ConfigError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.data import crystals as crystal_data
 from assay.generation.data import molecules as molecule_data
@@ -31,6 +31,7 @@ from assay.generation.metrics.protocol import Scoring, ScoringProtocol, sub_samp
 from assay.generation.metrics.reference import PreparedReference
 from assay.generation.processes.geometry import EUCLIDEAN, PERIODIC, Geometry
 from assay.generation.space import CrystalSpace, FreeSpace, Space
+from assay.store.packed import PackedSet
 from assay.store.sets import Prepared
 from assay.task import Batch, Estimate, Splits
 from assay.training.draws import Draws
@@ -77,6 +78,23 @@ class Domain(ABC, Generic[Samples]):
         rows = torch.as_tensor(probabilities, dtype=torch.float32).expand(count, -1)
         return np.asarray(sizes)[draws.categorical("size", rows).numpy()]
 
+    def test_records(self) -> NDArray[np.int64]:
+        """Return the records of the test split whose elements all have a type, ascending.
+
+        Raises:
+            ConfigError: the data set lies in shards.
+        """
+        packed = whole(self.prepared)
+        strange = np.flatnonzero(~np.isin(packed.arrays["numbers"], self.vocabulary))
+        owners = np.searchsorted(packed.arrays["offsets"], strange, side="right") - 1
+        return np.setdiff1d(packed.split_indices("test"), owners)
+
+    def types(self, systems: Samples) -> Tensor:
+        """Return the types (B, N), padded with 0, of systems whose elements all have one."""
+        rows_BN, mask_BN = padded_rows(systems.offsets[:-1], systems.n_atoms)
+        types = np.searchsorted(self.vocabulary, systems.numbers)
+        return torch.from_numpy(types[rows_BN] * mask_BN)
+
     def evaluate(self, samples: Samples, processes: int = 1) -> dict[str, Estimate]:
         """Return the estimates of the protocol that cells are judged by."""
         return self.protocol.evaluate(Scoring(samples, self.reference, processes=processes))
@@ -92,6 +110,15 @@ class Domain(ABC, Generic[Samples]):
     @abstractmethod
     def protocol(self) -> ScoringProtocol[Samples]:
         """The protocol that cells are judged by."""
+
+    @property
+    @abstractmethod
+    def records(self) -> Samples:
+        """All records of the data set, in its order.
+
+        Raises:
+            ConfigError: its training split lies in shards.
+        """
 
     @abstractmethod
     def splits(self) -> Splits:
@@ -123,6 +150,11 @@ class MoleculeDomain(Domain[Molecules]):
     def protocol(self) -> ScoringProtocol[Molecules]:
         """EDM's."""
         return catalog.load(MOLECULE_PROTOCOLS["edm"])()
+
+    @property
+    def records(self) -> Molecules:
+        """The packed molecules."""
+        return whole(self.prepared).molecules
 
     def splits(self) -> Splits:
         """Return the molecules' splits."""
@@ -177,6 +209,11 @@ class CrystalDomain(Domain[Crystals]):
         """CDVAE's."""
         return catalog.load(CRYSTAL_PROTOCOLS["cdvae"])()
 
+    @property
+    def records(self) -> Crystals:
+        """The packed crystals."""
+        return whole(self.prepared).crystals
+
     def splits(self) -> Splits:
         """Return the crystals' splits."""
         return crystal_data.splits(self.prepared)
@@ -192,28 +229,6 @@ class CrystalDomain(Domain[Crystals]):
             positions_BN3 = moved_BN3 * batch.mask_BN.unsqueeze(-1)
         cell_B6 = space.to(batch.mask_BN.device).standardised(batch.lattices_B33, batch.n_atoms_B)
         return Atoms(positions_BN3, batch.types_BN, batch.mask_BN, cell_B6)
-
-    def targets(self, count: int) -> Crystals:
-        """Return at most `count` crystals of the test split whose elements have a type.
-
-        Raises:
-            DataError: there is none.
-        """
-        test = self.reference.of("test")
-        strange = ~np.isin(test.numbers, self.vocabulary)
-        known = np.setdiff1d(np.arange(len(test)), test.owner[strange])
-        if not len(known):
-            raise DataError(
-                f"{self.prepared.name}: no crystal of its test split consists of elements of the "
-                "training split only; there is nothing to predict"
-            )
-        return test.select(known[sub_sample(len(known), count, seed=0)])
-
-    def types(self, crystals: Crystals, chosen: NDArray[np.int64]) -> Tensor:
-        """Return the types (B, N), padded with 0, of the crystals at `chosen` (B,)."""
-        rows_BN, mask_BN = padded_rows(crystals.offsets[chosen], crystals.n_atoms[chosen])
-        types = np.searchsorted(self.vocabulary, crystals.numbers)
-        return torch.from_numpy(types[rows_BN] * mask_BN)
 
     def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Crystals:
         """Return the crystals."""
@@ -242,6 +257,19 @@ DOMAINS: Mapping[str, type[MoleculeDomain] | type[CrystalDomain]] = {
     "crystals": CrystalDomain,
 }
 """By what a data set holds."""
+
+
+def whole(prepared: Prepared) -> PackedSet:
+    """Return a prepared set as one that lies here.
+
+    Raises:
+        ConfigError: its training split lies in shards.
+    """
+    if not isinstance(prepared, PackedSet):
+        raise ConfigError(
+            f"{prepared.name}: conditions need every record at hand; name the set without @"
+        )
+    return prepared
 
 
 def _numbers(

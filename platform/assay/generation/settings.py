@@ -1,17 +1,17 @@
 """What a cell of the generation family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from assay.catalog import load
 from assay.cell import Fraction
 from assay.config import Settings, SizedSettings, choose, validate
 from assay.errors import ConfigError
-from assay.generation.catalog import ARCHITECTURES, PROCESSES
+from assay.generation.catalog import ARCHITECTURES, PROCESSES, PROPERTIES
 from assay.generation.denoiser import Denoiser
-from assay.generation.processes.process import GenerativeProcess, ProcessSettings
+from assay.generation.processes.process import GenerativeProcess, ProcessSettings, belongs_to
 
 NetworkT = TypeVar("NetworkT", bound=SizedSettings)
 ProcessT = TypeVar("ProcessT", bound=ProcessSettings)
@@ -27,6 +27,31 @@ class CrystalSettings(Settings):
     """Weight of the cell's loss beside that of the positions."""
 
 
+class ConditionSettings(Settings):
+    """What samples can be asked for, and how it is learnt and insisted on."""
+
+    properties: tuple[str, ...] = ()
+    """Names: composition; of molecules logp, qed, gap; of crystals density."""
+    dropout: Fraction = 0.1
+    """Share of training examples for which everything is left open, as guidance needs."""
+    guidance: NonNegativeFloat = 1.0
+    """Of samples: 1 follows the conditions as they were learnt, more exaggerates what they change
+    (Ho and Salimans, "Classifier-free diffusion guidance", 2022, with weight w = guidance - 1), for
+    twice the evaluations of the network."""
+
+    @model_validator(mode="after")
+    def _known_and_of_effect(self) -> Self:
+        for name in self.properties:
+            choose("property", name, PROPERTIES)
+        if len(set(self.properties)) < len(self.properties):
+            raise ValueError(f"names a property twice: {', '.join(self.properties)}")
+        if not self.properties:
+            belongs_to(self, "conditions.properties", "dropout", "guidance")
+        if self.guidance != 1 and not self.dropout:
+            raise ValueError("guidance needs dropout above 0, by which the open case is learnt")
+        return self
+
+
 class GenerationSettings(Settings, Generic[NetworkT, ProcessT]):
     """Network, process and what both share."""
 
@@ -40,6 +65,7 @@ class GenerationSettings(Settings, Generic[NetworkT, ProcessT]):
     """About the standard deviation of QM9's coordinates."""
     crystals: CrystalSettings = CrystalSettings()
     """For data sets of crystals."""
+    conditions: ConditionSettings = ConditionSettings()
     validation_molecules: PositiveInt = 512
     """Or crystals."""
     evaluation_samples: PositiveInt = 1000

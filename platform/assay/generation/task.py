@@ -9,18 +9,22 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from assay import catalog
 from assay.cell import Cell
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
-from assay.errors import ConfigError
+from assay.errors import ConfigError, DataError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
-from assay.generation.denoiser import Denoiser, Interface, Prediction
-from assay.generation.domain import DOMAINS, CrystalDomain, Drawn
+from assay.generation.conditioning import Asking, Conditioning, versions
+from assay.generation.denoiser import Conditions, Denoiser, Interface, Network, Prediction
+from assay.generation.domain import DOMAINS, CrystalDomain
 from assay.generation.metrics import cdvae, csp
+from assay.generation.metrics.protocol import sub_sample
 from assay.generation.processes.process import GenerativeProcess, PathPoint
+from assay.generation.sampling import SAMPLING_BATCH, Wanted, draw
 from assay.generation.settings import (
     CrystalSettings,
     GenerationSettings,
@@ -31,8 +35,6 @@ from assay.generation.settings import (
 from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
-
-SAMPLING_BATCH = 128
 
 
 class GenerationTask(Task):
@@ -51,17 +53,25 @@ class GenerationTask(Task):
         domain = DOMAINS[kind]
         self.domain = domain(prepared, self.chosen.coordinate_unit_angstrom)
         self.process = self._process()
+        conditions = self.chosen.conditions
+        self.conditioning = Conditioning(conditions, self.domain) if conditions.properties else None
         self.samples: Any = None
 
     @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
-        """Return EDM's version for molecules; for crystals CDVAE's, or that of prediction."""
+        """Return EDM's version for molecules; for crystals CDVAE's, or that of prediction.
+
+        And those of the properties that are asked for.
+        """
+        asked = versions(cell["settings"].get("conditions", {}).get("properties", ()))
         if cell["settings"].get("crystals", {}).get("given") == "composition":
-            return f"csp {csp.VERSION} (cdvae {cdvae.VERSION})"
-        crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
-        target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
-        protocol = catalog.load(target)
-        return f"{protocol.name} {protocol.version}"
+            found = f"csp {csp.VERSION} (cdvae {cdvae.VERSION})"
+        else:
+            crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
+            target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
+            protocol = catalog.load(target)
+            found = f"{protocol.name} {protocol.version}"
+        return f"{found}, {asked}" if asked else found
 
     @classmethod
     def reference_split(cls, cell: Mapping[str, Any]) -> str:
@@ -84,9 +94,10 @@ class GenerationTask(Task):
         return self.domain.splits()
 
     def model(self, data: Splits) -> Denoiser:
-        """Return the denoiser with the heads that the process needs."""
+        """Return the denoiser with the heads that the process needs, and its conditions."""
         network = architecture(self.cell.variant["architecture"])
-        interface = Interface(self.domain.space, tuple(self.process.heads))
+        count = self.conditioning.count if self.conditioning else 0
+        interface = Interface(self.domain.space, tuple(self.process.heads), count)
         return network(self.chosen.network, interface)
 
     def workload(self, batch: Batch, step: int) -> Hashable:
@@ -97,7 +108,9 @@ class GenerationTask(Task):
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
         """Return the process's loss at one random point of each system's path."""
         draws = Draws(fold(self.cell.seed, "train"), step, batch.record_ids)
-        return self._loss(cast(Denoiser, model), batch, draws, self._conditions_on_itself(step))
+        conditions = self.conditioning.in_training(draws) if self.conditioning else None
+        on_itself = self._conditions_on_itself(step)
+        return self._loss(cast(Denoiser, model), batch, draws, conditions, on_itself)
 
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return the loss on the same records, times and noise at every call."""
@@ -107,84 +120,136 @@ class GenerationTask(Task):
         for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
             batch = data.validation.batch(indices).to(device)
             draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
+            asked = self.conditioning.of(batch.record_ids) if self.conditioning else None
             with torch.no_grad():
-                loss = self._loss(cast(Denoiser, model), batch, draws, False)
+                loss = self._loss(cast(Denoiser, model), batch, draws, asked, on_itself=False)
             for name, value in {"loss": loss.total, **loss.parts}.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * len(indices) / count
         return totals
 
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
-        """Return the protocol on fresh samples, or on predictions of the test split."""
-        self.samples = self.sample(model, self.chosen.evaluation_samples, progress)
-        targets = self._targets()
-        if targets is None:
-            return self.domain.evaluate(self.samples)
-        return csp.evaluate(self.samples, targets)
+        """Return the protocol on fresh samples, or on predictions of the test split.
+
+        Where properties are asked for, as many samples are drawn again of which nothing is asked.
+        """
+        count, records_M = self.chosen.evaluation_samples, self.targets()
+        self.samples = self.sample(model, count, _part(progress, 0, self._drawings))
+        found = self._score(self.samples, records_M)
+        if self.conditioning is None or records_M is None:
+            return found
+        open_ = self.sample(model, count, _part(progress, 1, self._drawings), asked=False)
+        seed = fold(self.cell.seed, "judge")
+        return {**found, **self.conditioning.controls(self.samples, open_, records_M, seed)}
 
     def evaluation_passes(self) -> float:
         """Return the passes of sampling (rk45: at least), over those of a loss: one, or two."""
         sampling = self.chosen.evaluation_samples * self.process.evaluations
-        return sampling / (1 + self.chosen.self_conditioning)
+        guided = self._drawings > 1 and self.chosen.conditions.guidance != 1
+        return sampling * (self._drawings + guided) / (1 + self.chosen.self_conditioning)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
-        """Return the protocol on real data that no cell was trained on; of itself, if predicted."""
-        targets = self._targets()
-        if targets is not None:
-            return csp.evaluate(targets, targets)
-        return self.domain.data_row(self.chosen.evaluation_samples)
+        """Return the protocol on real data that no cell was trained on; of itself, if predicted.
+
+        And how far properties as they are measured lie from those that are known.
+        """
+        records_M = self.targets()
+        if records_M is None:
+            return self.domain.data_row(self.chosen.evaluation_samples)
+        real = self.domain.records.select(records_M)
+        found = self.domain.data_row(self.chosen.evaluation_samples)
+        if self.process.types_given:
+            found = self._score(real, records_M)
+        if self.conditioning is None:
+            return found
+        seed = fold(self.cell.seed, "judge")
+        return {**found, **self.conditioning.judge(real, records_M, seed)}
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated samples as `samples.npz`, to be scored by others."""
         if self.samples is not None:
             self.domain.write(directory / "samples.npz", self.samples)
 
-    def sample(self, model: nn.Module, count: int, progress: Progress) -> Molecules | Crystals:
+    def sample(
+        self, model: nn.Module, count: int, progress: Progress, asked: bool = True
+    ) -> Molecules | Crystals:
         """Return `count` systems in Å, with sizes drawn from the training set's histogram.
 
-        In structure prediction, one of each target instead, of at most `count`.
+        Where something is given, one for each of the `targets` instead, of its size; `asked` False
+        leaves the properties open.
         """
-        device = next(model.parameters()).device
-        targets = self._targets()
-        ids = torch.arange(count if targets is None else len(targets))
-        draws = Draws(fold(self.cell.seed, "sizes"), 0, ids)
-        n_atoms = self.domain.draw_sizes(count, draws) if targets is None else targets.n_atoms
-        order = np.argsort(n_atoms, kind="stable")
-        batches = np.array_split(order, -(-len(ids) // SAMPLING_BATCH))
-        drawn: list[Drawn] = []
-        for number, chosen in enumerate(batches):
-            N = int(n_atoms[chosen].max())
-            mask_BN = torch.arange(N)[None, :] < torch.as_tensor(n_atoms[chosen])[:, None]
-            types_BN = None
-            if isinstance(self.domain, CrystalDomain) and targets is not None:
-                types_BN = self.domain.types(targets, chosen).to(device)
-            with torch.no_grad():
-                atoms = self.process.sample(
-                    cast(Denoiser, model),
-                    mask_BN.to(device),
-                    ids[chosen].to(device),
-                    fold(self.cell.seed, "sample"),
-                    lambda done, begin=number: progress("sample", (begin + done) / len(batches)),
-                    condition_on_itself=self.chosen.self_conditioning > 0,
-                    types_BN=types_BN,
-                )
-            drawn.append(Drawn(chosen, atoms.to(torch.device("cpu"))))
-        return self.domain.samples(drawn, n_atoms)
+        records_M = self.targets()
+        if records_M is None:
+            draws = Draws(fold(self.cell.seed, "sizes"), 0, torch.arange(count))
+            wanted = Wanted(self.domain.draw_sizes(count, draws))
+        else:
+            real, conditions = self.domain.records.select(records_M), None
+            if self.conditioning is not None and asked:
+                conditions = self.conditioning.of(torch.from_numpy(records_M))
+                conditions = conditions.to(next(model.parameters()).device)
+            elements = real if self.process.types_given else None
+            guidance = self.chosen.conditions.guidance
+            wanted = Wanted(real.n_atoms, elements, conditions, guidance)
+        return draw(
+            wanted,
+            cast(Denoiser, model),
+            self.domain,
+            self.process,
+            fold(self.cell.seed, "sample"),
+            self.chosen.self_conditioning > 0,
+            progress,
+        )
 
-    def _targets(self) -> Crystals | None:
-        """Return what is to be predicted, where compositions are given."""
-        if not isinstance(self.domain, CrystalDomain) or not self.process.types_given:
+    def targets(self) -> NDArray[np.int64] | None:
+        """Return the records of the test split whose elements or properties samples are given.
+
+        At most `evaluation_samples`, ascending; None where samples are given nothing.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.conditioning is None and not self.process.types_given:
             return None
-        return self.domain.targets(self.chosen.evaluation_samples)
+        records = self.domain.test_records()
+        if self.conditioning is not None:
+            records = records[self.conditioning.known(records)]
+        if not len(records):
+            raise DataError(
+                f"{self.cell.data.name}: of no record of its test split is known what samples are "
+                "to be given"
+            )
+        return records[sub_sample(len(records), self.chosen.evaluation_samples, seed=0)]
 
-    def _loss(self, model: Denoiser, batch: Batch, draws: Draws, on_itself: bool) -> Loss:
+    @property
+    def _drawings(self) -> int:
+        """Sets of samples that an evaluation draws."""
+        return 1 if self.conditioning is None else 2
+
+    def _score(
+        self, samples: Molecules | Crystals, records_M: NDArray[np.int64] | None
+    ) -> dict[str, Estimate]:
+        if records_M is None or not self.process.types_given:
+            return self.domain.evaluate(cast(Any, samples))
+        targets = self.domain.records.select(records_M)
+        return csp.evaluate(cast(Crystals, samples), cast(Crystals, targets))
+
+    def _loss(
+        self,
+        model: Denoiser,
+        batch: Batch,
+        draws: Draws,
+        conditions: Conditions | None,
+        on_itself: bool,
+    ) -> Loss:
         equivariant = architecture(self.cell.variant["architecture"]).equivariant
         with torch.autocast(batch.record_ids.device.type, enabled=False):  # data stays exact
             point = self.process.path(self.domain.clean(batch, draws, equivariant), draws)
-        previous: Prediction | None = None
+        if conditions is not None:
+            conditions = conditions.repeated(len(point.time_B) // len(batch))
+        network, previous = Asking(model, conditions), None
         if on_itself:
             with torch.no_grad():
-                previous = self._predict(model, point, None).detach()
-        parts_B = self.process.losses(self._predict(model, point, previous), point)
+                previous = self._predict(network, point, None).detach()
+        parts_B = self.process.losses(self._predict(network, point, previous), point)
         parts = {name: value_B.mean() for name, value_B in parts_B.items()}
         cell_weight = self.chosen.crystals.cell_weight
         weights = {
@@ -197,9 +262,9 @@ class GenerationTask(Task):
         return Loss(total, parts)
 
     def _predict(
-        self, model: Denoiser, point: PathPoint, previous: Prediction | None
+        self, network: Network, point: PathPoint, previous: Prediction | None
     ) -> Prediction:
-        return self.process.predict(model, point.atoms, point.time_B, previous)
+        return self.process.predict(network, point.atoms, point.time_B, previous)
 
     def _conditions_on_itself(self, step: int) -> bool:
         nobody = torch.zeros(1, dtype=torch.int64)
@@ -233,3 +298,8 @@ class GenerationTask(Task):
         made = make(settings, domain.prior_K, domain.geometry)
         made.types_given = self.chosen.crystals.given == "composition"
         return made
+
+
+def _part(progress: Progress, part: int, parts: int) -> Progress:
+    """Return the progress of one of several equal parts of the whole."""
+    return lambda phase, done: progress(phase, (part + done) / parts)

@@ -68,6 +68,8 @@ class DataSet(Protocol):
     """Where it is published; None for a set that rules in this repository make."""
     kind: str
     """What its records are: molecules, crystals or graph."""
+    folder: str | None = None
+    """Below $ASSAY_DATA; None where it is called as the set is."""
 
     def build(self, source: str, watch: Watch) -> Built:
         """Read `source` (a path, a URL, or "rules") and return the checked arrays.
@@ -296,7 +298,7 @@ def is_absent(data_set: DataSet) -> bool:
     root = data_root()
     if root is None or data_set.upstream is None:
         return False
-    return not (root / data_set.name).is_dir()
+    return not (root / (data_set.folder or data_set.name)).is_dir()
 
 
 def _row(data_set: DataSet) -> Row:
@@ -349,7 +351,7 @@ def _origin(data_set: DataSet, source: str | None) -> str | None:
         return RULES
     if source is not None:
         return source if is_url(source) else str(Path(source).expanduser().absolute())
-    folder = source_root(data_set.name)
+    folder = source_root(data_set.folder or data_set.name)
     return str(folder) if folder else None
 
 

@@ -62,25 +62,35 @@ class QM9Set(MoleculeSet):
         Raises:
             DataError: the source is missing, unreadable, corrupt or absurd.
         """
-        if is_url(source):
-            path = fetch(source, ARCHIVE_SHA256, _downloads() / ARCHIVE, watch)
-        else:
-            path = Path(source)
-        collection = read(path, watch)
-        if collection.split is None:
-            excluded = uncharacterised_ids(path if path.is_dir() else path.parent, watch)
-            collection = label(collection, excluded)
-        if is_url(source) and len(collection.gdb_ids) != CHARACTERISED:
-            raise DataError(
-                f"{without_secrets(source)}: {len(collection.gdb_ids):,} characterised molecules, "
-                f"expected {CHARACTERISED:,}; get it anew"
-            )
-        watch("check", 0.0)
-        check_molecules(collection.molecules, collection.gdb_ids, str(collection.path))
-        return Built(_arrays(collection), describe(collection))
+        collection = labelled(source, watch)
+        return Built(arrays_of(collection), describe(collection))
 
 
 QM9 = QM9Set()
+
+
+def labelled(source: str, watch: Watch) -> Collection:
+    """Return the characterised molecules of a source with their split, checked.
+
+    Raises:
+        DataError: as `QM9Set.build`.
+    """
+    if is_url(source):
+        path = fetch(source, ARCHIVE_SHA256, _downloads() / ARCHIVE, watch)
+    else:
+        path = Path(source)
+    collection = read(path, watch)
+    if collection.split is None:
+        excluded = uncharacterised_ids(path if path.is_dir() else path.parent, watch)
+        collection = label(collection, excluded)
+    if is_url(source) and len(collection.gdb_ids) != CHARACTERISED:
+        raise DataError(
+            f"{without_secrets(source)}: {len(collection.gdb_ids):,} characterised molecules, "
+            f"expected {CHARACTERISED:,}; get it anew"
+        )
+    watch("check", 0.0)
+    check_molecules(collection.molecules, collection.gdb_ids, str(collection.path))
+    return collection
 
 
 def read(path: Path, watch: Watch) -> Collection:
@@ -166,7 +176,9 @@ def label(collection: Collection, uncharacterised: NDArray[np.integer]) -> Colle
         raise DataError(f"{collection.path}: every molecule is on the list of uncharacterised ones")
     ids = collection.gdb_ids[kept]
     molecules = collection.molecules.select(kept)
-    return Collection(collection.path, ids, molecules, edm_split(ids, uncharacterised))
+    gaps_ev = None if collection.gaps_ev is None else collection.gaps_ev[kept]
+    split = edm_split(ids, uncharacterised)
+    return Collection(collection.path, ids, molecules, split, gaps_ev)
 
 
 def describe(collection: Collection) -> str:
@@ -184,7 +196,8 @@ def describe(collection: Collection) -> str:
     )
 
 
-def _arrays(collection: Collection) -> dict[str, NDArray]:
+def arrays_of(collection: Collection) -> dict[str, NDArray]:
+    """Return what is packed of them."""
     return {
         "positions": collection.molecules.positions,
         "numbers": collection.molecules.numbers,

@@ -3,6 +3,9 @@
 Shapes: M molecules, ΣN their atoms one after the other.
 """
 
+import csv
+import gzip
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -27,6 +30,16 @@ NUMBERS = {symbol: ATOMIC_NUMBERS[symbol] for symbol in ("H", "C", "N", "O", "F"
 _XYZ_NAME = re.compile(r"dsgdb9nsd_\d{6}\.xyz")
 _SDF_NAME = re.compile(r"gdb[_ ](\d+)$")
 _PROPERTIES = 15
+_GAP = 7
+"""Of the fifteen: A B C mu alpha homo lumo gap …, energies in hartree."""
+_EV_PER_HARTREE = 27.211386245988
+"""CODATA 2018."""
+
+MOST_GAP_EV = 30.0
+"""Of QM9, methane has the largest: 13.7 eV."""
+
+TABLE = "qm9_molecules.csv.gz"
+"""Beside packed arrays: gdb_id and gap_eV, empty where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Record:
     """(N,) atomic numbers."""
     positions: NDArray[np.float64]
     """(N, 3) Å."""
+    gap_ev: float = math.nan
+    """Between the frontier orbitals; nan where the file does not say."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,8 @@ class Collection:
     molecules: Molecules
     split: NDArray[np.uint8] | None = None
     """(M,) the EDM split, where the source labels it; codes as in `assay.store.packed`."""
+    gaps_ev: NDArray[np.float32] | None = None
+    """(M,) eV, nan where not known; None where the source has none at all."""
 
 
 def read_archive(path: Path, watch: Watch) -> Collection:
@@ -112,7 +129,31 @@ def read_arrays(path: Path) -> Collection:
     if split.size and split.max() >= len(SPLITS):
         raise DataError(f"{file}: edm_split holds {split.max()}, expected 0, 1 or 2")
     order = np.argsort(gdb_ids, kind="stable")
-    return Collection(file, gdb_ids[order], molecules.select(order), split[order])
+    table = path / TABLE
+    gaps_ev = read_gaps(table, gdb_ids[order]) if table.exists() else None
+    return Collection(file, gdb_ids[order], molecules.select(order), split[order], gaps_ev)
+
+
+def read_gaps(path: Path, gdb_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return (M,) gaps in eV of the molecules `gdb_ids` from a table, nan where it has none.
+
+    Raises:
+        DataError: the table is unreadable, lacks a column, or holds what is no gap.
+    """
+    found: dict[int, float] = {}
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["gap_eV"]:
+                    found[int(row["gdb_id"])] = float(row["gap_eV"])
+    except KeyError as error:
+        raise DataError(f"{path}: has no column {error}; get it anew") from error
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read as a table of gaps ({error})") from error
+    for gdb_id, gap in found.items():
+        if not 0 < gap < MOST_GAP_EV:
+            raise DataError(f"{path}: gdb_id {gdb_id}: {gap} is no gap in eV; correct the unit")
+    return np.array([found.get(k, math.nan) for k in gdb_ids.tolist()], dtype=np.float32)
 
 
 def parse_xyz(text: str, where: str) -> Record:
@@ -143,7 +184,12 @@ def parse_xyz(text: str, where: str) -> Record:
         positions = np.array([fields[1:4] for fields in atoms], dtype=np.float64)
     except ValueError as error:
         raise DataError(f"{where}: a coordinate is not a number ({error})") from error
-    return Record(int(properties[1]), _numbers([fields[0] for fields in atoms], where), positions)
+    try:
+        gap_ev = float(properties[2 + _GAP]) * _EV_PER_HARTREE
+    except ValueError as error:
+        raise DataError(f"{where}: a property is not a number ({error})") from error
+    numbers = _numbers([fields[0] for fields in atoms], where)
+    return Record(int(properties[1]), numbers, positions, gap_ev)
 
 
 def _count(line: str, where: str) -> int:
@@ -218,4 +264,5 @@ def _collect(path: Path, records: Iterable[Record], watch: Watch) -> Collection:
         np.concatenate([record.numbers for record in ordered]),
         np.array([len(record.numbers) for record in ordered], dtype=np.int64),
     )
-    return Collection(path, np.array(sorted(found), dtype=np.int64), molecules)
+    gaps_ev = np.array([record.gap_ev for record in ordered], dtype=np.float32)
+    return Collection(path, np.array(sorted(found), dtype=np.int64), molecules, gaps_ev=gaps_ev)

@@ -19,7 +19,7 @@ from pydantic import PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from assay.config import Settings
-from assay.generation.denoiser import Atoms, Denoiser, Head, Prediction, joined, mean_free
+from assay.generation.denoiser import Atoms, Head, Network, Prediction, joined, mean_free
 from assay.generation.processes import conversions, samplers
 from assay.generation.processes.conversions import Target
 from assay.generation.processes.geometry import EUCLIDEAN, UNIFORM_SPREAD, Geometry
@@ -164,7 +164,7 @@ class GenerativeProcess(ABC):
         """Return (steps + 1,) increasing times of the sampler; the last one is 1."""
 
     def predict(
-        self, network: Denoiser, atoms: Atoms, time_B: Tensor, previous: Prediction | None
+        self, network: Network, atoms: Atoms, time_B: Tensor, previous: Prediction | None
     ) -> Prediction:
         """Return the clean system that the network sees in a point of the path."""
         raw, geometry, mask_BN = network(atoms, time_B, previous), self.geometry, atoms.mask_BN
@@ -279,7 +279,7 @@ class GenerativeProcess(ABC):
 
     def sample(
         self,
-        network: Denoiser,
+        network: Network,
         mask_BN: Tensor,
         record_ids: Tensor,
         seed: int,
@@ -323,7 +323,7 @@ class GenerativeProcess(ABC):
 class _Looks:
     """A network as a sampler sees it: counted, and conditioned on itself from one interval on."""
 
-    def __init__(self, process: GenerativeProcess, network: Denoiser, on_itself: bool) -> None:
+    def __init__(self, process: GenerativeProcess, network: Network, on_itself: bool) -> None:
         self.process, self.network, self.on_itself = process, network, on_itself
         self.count = 0
         self.before: Prediction | None = None

@@ -1,0 +1,51 @@
+"""What a property is: numbers that a network is told of a system, and that a sample is judged by.
+
+Shapes: R records of a data set, M samples, C numbers a system.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.generation.domain import Domain, Samples
+from assay.generation.metrics.reference import kept
+
+log = logging.getLogger(__name__)
+
+
+class Property(ABC, Generic[Samples]):
+    """One property, on one prepared data set."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    version: ClassVar[str]
+    """Changes whenever a number could: results of another version are evaluated again."""
+    kinds: ClassVar[tuple[str, ...]]
+    """Of data sets that it belongs to: molecules, crystals."""
+    least_spread: ClassVar[float] = 1e-6
+    """What values are divided by at least, before a network sees them."""
+
+    def __init__(self, domain: Domain[Samples]) -> None:
+        """Read what is needed of a data set.
+
+        Raises:
+            ConfigError: the data set does not tell this property.
+        """
+        self.domain = domain
+
+    def asked(self) -> NDArray[np.float64]:
+        """Return (R, C) of every record, nan where it is not known; computed once and kept."""
+        records, reference = self.domain.records, self.domain.reference
+
+        def compute() -> dict[str, NDArray]:
+            log.info("%s: computing %s of %d records", reference.name, self.name, len(records))
+            return {"values": self.of(records)}
+
+        return kept(reference, f"{self.name}-{self.version}", compute)["values"]
+
+    @abstractmethod
+    def of(self, samples: Samples) -> NDArray[np.float64]:
+        """Return (M, C) of samples, nan for those that have none."""
