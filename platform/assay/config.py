@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -16,7 +16,14 @@ from assay.errors import ConfigError
 S = TypeVar("S", bound="Settings")
 MOST_YAML_BYTES = 1 << 20
 MOST_YAML_NODES = 20_000
-Size = Literal["xs", "s", "m", "l", "xl"]
+Size = Literal[
+    "xs", "s", "m", "l", "xl",
+    "xs-parameters", "s-parameters", "m-parameters", "l-parameters", "xl-parameters",
+]  # fmt: skip
+"""One dial of a network. At equal size the networks of molecules and crystals cost the same FLOPs a
+training step; at equal `…-parameters`, which other families do not have, they have as many
+parameters.
+"""
 
 
 class Settings(BaseModel):
@@ -38,6 +45,8 @@ class SizedSettings(Settings):
     def _fill_from_preset(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
             size = data.get("size", cls.model_fields["size"].default)
+            if size in get_args(Size) and size not in cls.presets:
+                raise ValueError(f"size {size!r}: there is {', '.join(cls.presets)}")
             return {**cls.presets.get(size, {}), **data}
         return data
 

@@ -37,7 +37,9 @@ def stack(prepared_mini):
 
 @pytest.fixture(scope="module")
 def log(stack: Stack) -> str:
-    job = stack.submit(f"python jobs/benchmark_grid.py {TINY}", JOB_SECONDS)
+    # Long enough that one node cannot have run all cells before the other's first worker is up.
+    longer = "--set budget.steps=200"
+    job = stack.submit(f"python jobs/benchmark_grid.py {TINY} {longer}", JOB_SECONDS)
     assert job.returncode == 0, job.stdout + job.stderr
     return job.stdout + job.stderr
 

@@ -15,6 +15,10 @@ from assay.generation.denoiser import Atoms, Conditions, Interface, Prediction
 _REACH = 6.0
 """Distance (in coordinate units) beyond which the radial functions no longer tell pairs apart."""
 
+_LEAST = 40.0
+"""Radial functions end at exp(-40): below exp(-87) numbers are subnormal in float32, and a product
+of a matrix of them is many times slower on a CPU."""
+
 
 class RadialBasis(nn.Module):
     """Gaussians in exp(-d): fine at bond lengths, coarse far away.
@@ -28,11 +32,13 @@ class RadialBasis(nn.Module):
         super().__init__()
         low = math.exp(-_REACH)
         self.register_buffer("centres_R", torch.linspace(low, 1.0, count), persistent=False)
-        self.width = (2.0 / count * (1.0 - low)) ** -2
+        self.steepness = 1.0 / (2.0 / count * (1.0 - low))
 
     def forward(self, distances: Tensor) -> Tensor:
         """Return (…, R) for distances (…)."""
-        return torch.exp(-self.width * (torch.exp(-distances).unsqueeze(-1) - self.centres_R) ** 2)
+        near = (torch.exp(-distances) * self.steepness).unsqueeze(-1)
+        off = near - self.centres_R * self.steepness
+        return torch.exp(off.square().clamp(max=_LEAST).neg_())
 
 
 class Context(nn.Module):
@@ -138,7 +144,10 @@ def pair_mask(mask_BN: Tensor) -> Tensor:
 
 def attention_bias(bias_BHNN: Tensor, mask_BN: Tensor) -> Tensor:
     """Return the additive bias with keys that are padding shut out."""
-    return bias_BHNN.masked_fill(~mask_BN[:, None, None, :], torch.finfo(bias_BHNN.dtype).min)
+    # Added to every row of scores: in their order.
+    return bias_BHNN.contiguous().masked_fill(
+        ~mask_BN[:, None, None, :], torch.finfo(bias_BHNN.dtype).min
+    )
 
 
 def require_multiple(whole_name: str, whole: int, part_name: str, part: int) -> None:

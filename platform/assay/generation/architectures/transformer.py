@@ -24,7 +24,6 @@ from assay.generation.architectures.features import (
     Context,
     RadialBasis,
     as_seen,
-    attention_bias,
     beside,
     lengths,
     require_multiple,
@@ -37,11 +36,16 @@ class TransformerSettings(SizedSettings):
     """Width D, number of blocks, attention heads H, radial functions R."""
 
     presets: ClassVar[Mapping[Size, Mapping[str, Any]]] = {
-        "xs": {"width": 128, "depth": 4, "heads": 8, "radial": 16},
-        "s": {"width": 192, "depth": 8, "heads": 8, "radial": 24},
-        "m": {"width": 256, "depth": 12, "heads": 8, "radial": 32},
-        "l": {"width": 384, "depth": 12, "heads": 12, "radial": 32},
-        "xl": {"width": 512, "depth": 16, "heads": 16, "radial": 48},
+        "xs": {"width": 128, "depth": 3, "heads": 4, "radial": 16},
+        "s": {"width": 128, "depth": 8, "heads": 4, "radial": 24},
+        "m": {"width": 256, "depth": 10, "heads": 8, "radial": 32},
+        "l": {"width": 384, "depth": 9, "heads": 12, "radial": 32},
+        "xl": {"width": 512, "depth": 15, "heads": 16, "radial": 48},
+        "xs-parameters": {"width": 48, "depth": 5, "heads": 4, "radial": 16},
+        "s-parameters": {"width": 64, "depth": 7, "heads": 4, "radial": 24},
+        "m-parameters": {"width": 160, "depth": 6, "heads": 5, "radial": 32},
+        "l-parameters": {"width": 192, "depth": 8, "heads": 6, "radial": 32},
+        "xl-parameters": {"width": 256, "depth": 14, "heads": 8, "radial": 48},
     }
     width: PositiveInt
     depth: PositiveInt
@@ -86,17 +90,17 @@ class Transformer(Denoiser):
     ) -> Prediction:
         """Return displacements, type logits, the cell, the noise if asked for."""
         h_BND = self.embedding(atoms, previous) + self.positions(_place(self.space, atoms))
-        now_BNNX = self._pairs(atoms)
-        before_BNNX = torch.zeros_like(now_BNNX)
-        if previous is not None:
+        seen_BNNX, weight_HX = self._pairs(atoms), self.bias.weight
+        if previous is None:
+            weight_HX = weight_HX[:, : seen_BNNX.shape[-1]]
+        else:
             seen = as_seen(atoms, previous)
             h_BND = h_BND + self.previous(_place(self.space, seen))
-            before_BNNX = self._pairs(seen)
-        bias_BNNX = self.bias(torch.cat([now_BNNX, before_BNNX], dim=-1))
-        biases = bias_BNNX.permute(0, 3, 1, 2).split(self.n_heads, dim=1)
+            seen_BNNX = torch.cat([seen_BNNX, self._pairs(seen)], dim=-1)
+        biases = self._biases(weight_HX, seen_BNNX, atoms.mask_BN)
         context_BD = self.context(atoms, time_B, previous, conditions)
         for block, bias_BHNN in zip(self.blocks, biases, strict=True):
-            h_BND = block(h_BND, context_BD, attention_bias(bias_BHNN, atoms.mask_BN))
+            h_BND = block(h_BND, context_BD, bias_BHNN)
         h_BND = self.norm(h_BND)
         vectors = self.vectors(h_BND) * atoms.mask_BN.unsqueeze(-1)
         noise_BN3 = vectors[..., 3:] if self.n_vectors > 1 else None
@@ -104,6 +108,13 @@ class Transformer(Denoiser):
         if self.cell is not None:
             cell_B6, cell_noise_B6 = self.cell(h_BND, context_BD, atoms.mask_BN)
         return Prediction(vectors[..., :3], self.types(h_BND), noise_BN3, cell_B6, cell_noise_B6)
+
+    def _biases(self, weight_HX: Tensor, seen_BNNX: Tensor, mask_BN: Tensor) -> list[Tensor]:
+        """Return the bias (B, H, N, N) of every block, of one product for all."""
+        B, N = mask_BN.shape
+        bias_HBNN = (weight_HX @ seen_BNNX.flatten(0, 2).t()).view(-1, B, N, N)
+        bias_HBNN = bias_HBNN.masked_fill(~mask_BN[:, None, :], torch.finfo(bias_HBNN.dtype).min)
+        return [bias.transpose(0, 1) for bias in bias_HBNN.split(self.n_heads)]
 
     def _pairs(self, atoms: Atoms) -> Tensor:
         radial_BNNR = self.radial(lengths(self.space.vectors(atoms)))
@@ -146,14 +157,33 @@ class Block(nn.Module):
         """Return (B, N, D)."""
         modulation = self.modulation(nn.functional.silu(time_BD)).unsqueeze(1)
         shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = modulation.chunk(6, dim=-1)
-        x_BND = self.norms[0](h_BND) * (1 + scale_a) + shift_a
+        x_BND = self.norms[0](h_BND) * (1 + scale_a)
+        x_BND += shift_a
         h_BND = h_BND + gate_a * self._attend(x_BND, bias_BHNN)
-        x_BND = self.norms[1](h_BND) * (1 + scale_f) + shift_f
+        x_BND = self.norms[1](h_BND) * (1 + scale_f)
+        x_BND += shift_f
         return h_BND + gate_f * self.feed_forward(x_BND)
 
     def _attend(self, x_BND: Tensor, bias_BHNN: Tensor) -> Tensor:
-        q, k, v = self.qkv(x_BND).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        """Return what each atom gathers (B, N, D).
+
+        Written out rather than through the fused kernel, which on the CPU is slower for so few
+        atoms. The norms of queries and keys are numbers that their products can be scaled by
+        afterwards, so that no normalised copy of either is made.
+        """
+        qkv = self.qkv(x_BND).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.contiguous().unbind(0)
+        weight_d = self.query_norm.weight * self.key_norm.weight * q.shape[-1] ** -0.5
         # In fp32 under autocast as well: the norm decides the attention logits.
-        q, k = self.query_norm(q.float()).to(v), self.key_norm(k.float()).to(v)
-        out_BHNd = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias_BHNN)
+        scale_BHNN = _inverse_rms(q).unsqueeze(-1) * _inverse_rms(k).unsqueeze(-2)
+        scores_BHNN = (q * weight_d).to(k) @ k.mT * scale_BHNN
+        scores_BHNN += bias_BHNN
+        out_BHNd = scores_BHNN.softmax(-1).to(v) @ v
         return self.out(out_BHNd.transpose(1, 2).flatten(2))
+
+
+def _inverse_rms(x: Tensor) -> Tensor:
+    """Return (…) the inverse root mean square of vectors (…, d)."""
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    squares = torch.linalg.vector_norm(x, dim=-1).square() / x.shape[-1]
+    return (squares + torch.finfo(torch.float32).eps).rsqrt()

@@ -30,8 +30,8 @@ from assay.store.packed import PackedSet
 
 COUNTS, RADIUS = 2048, 2
 LENGTH, RIDGE = 25.0, 1e-3
-"""Of the kernel exp(-|x - y| / length), and what is added to its diagonal. Neither is critical: half
-or twice the length changes the error by at most 4 %, ten times the ridge by 1 %."""
+"""Of the kernel exp(-|x - y| / length), and what is added to its diagonal. Neither is critical:
+half or twice the length changes the error by at most 4 %, ten times the ridge by 1 %."""
 
 
 class Gap(Property[Molecules]):
