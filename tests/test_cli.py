@@ -127,6 +127,9 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["evaluate", "molecules", "a.xyz", "--protocol", "edmm"], "did you mean 'edm'?"),
         (["evaluate", "crystals", "nowhere.cif"], "nowhere.cif"),
         (["evaluate", "crystals", "a.cif", "--reference", "mini"], "holds no crystals"),
+        (["evaluate", "csp", "nowhere.cif", "nowhere.cif"], "nowhere.cif"),
+        (["sample", "nowhere", "--out", "a.npz"], "nowhere/cell.json"),
+        (["sample", "nowhere", "--out", "a.xyz"], "samples are written as .npz"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):

@@ -3,9 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay import __version__
+from assay.cli_samples import evaluate_app, sample
 from assay.errors import AssayError, TrainingError
 
 if TYPE_CHECKING:
@@ -30,11 +30,9 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a cell failed, 2 bad input or a machine that lacks something.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, fetch, check.")
-evaluate_app = typer.Typer(
-    no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
-)
 app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")
+app.command()(sample)
 console = Console()
 
 Overrides = Annotated[
@@ -212,75 +210,6 @@ def plan(
         f"{_duration(makespan(plans, at_once))} (h:min:s), "
         f"{sum(p.disk_bytes for p in plans) / 1e6:,.0f} MB on disk"
     )
-
-
-Protocols = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--protocol", help="Only this protocol; may be repeated. By default all that can be used."
-    ),
-]
-JSONOut = Annotated[
-    Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
-]
-
-
-@evaluate_app.command("molecules")
-def evaluate_molecules(
-    samples: Annotated[Path, typer.Argument(help="SAMPLES.(xyz|extxyz|sdf|npz), in Å.")],
-    reference: Annotated[
-        str | None,
-        typer.Option(help="qm9 or mini: adds what needs a reference, and the data's own row."),
-    ] = None,
-    protocol: Protocols = None,
-    json_out: JSONOut = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes for RDKit.")] = 2,
-) -> None:
-    """Score molecules: validity, novelty, FCD, likeness, geometry, plausibility.
-
-    Example: `assay evaluate molecules samples.xyz --reference qm9 --json scores.json`
-    """
-    from assay.generation.metrics.evaluate import evaluate_molecules as score
-
-    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
-
-
-@evaluate_app.command("crystals")
-def evaluate_crystals(
-    samples: Annotated[Path, typer.Argument(help="SAMPLES.(cif|csv|extxyz|npz), in Å.")],
-    reference: Annotated[
-        str | None,
-        typer.Option(help="mp20 or mini_crystals: adds coverage, novelty and the data's own row."),
-    ] = None,
-    protocol: Protocols = None,
-    json_out: JSONOut = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes for fingerprints.")] = 2,
-) -> None:
-    """Score crystals: validity, coverage, distances of properties, novelty.
-
-    A .csv has a column `cif` of CIF strings, as MP-20 is published.
-
-    Example: `assay evaluate crystals samples.csv --reference mp20 --json scores.json`
-    """
-    from assay.generation.metrics.evaluate import evaluate_crystals as score
-
-    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
-
-
-def _score(
-    score: Callable[[Callable[[str, float], None] | None], dict[str, Any]], json_out: Path | None
-) -> None:
-    from assay.generation.metrics.evaluate import table
-    from assay.result import write_json
-
-    if json_out == Path("-"):
-        typer.echo(json.dumps(score(None), indent=1))
-        return
-    with console.status("reading") as status:
-        document = score(lambda phase, done: status.update(f"{phase} {done:.0%}"))
-    if json_out is not None:
-        write_json(json_out, document)
-    console.print(table(document))
 
 
 @app.command()

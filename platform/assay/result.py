@@ -199,8 +199,18 @@ def read_settings(model: type[S], path: Path) -> S:
         DataError: the file is unreadable or breaks the schema; names the file and the key.
     """
     try:
-        return validate(model, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error})") from error
+        return validate(model, read_plain(path), str(path))
     except ConfigError as error:
         raise DataError(str(error)) from error
+
+
+def read_plain(path: Path) -> Any:
+    """Read JSON as it is.
+
+    Raises:
+        DataError: the file is missing, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error})") from error

@@ -132,6 +132,11 @@ class Task(Protocol):
         """Validate the family's own part of a cell, with every default filled in."""
         ...
 
+    @classmethod
+    def of_evaluation(cls, variant: Mapping[str, str]) -> frozenset[str]:
+        """Return the dotted keys of a cell that its training does not depend on."""
+        return frozenset()
+
     def stages(self) -> Sequence[Stage]:
         """Return the stages of training, in order; their shares sum to 1."""
         ...

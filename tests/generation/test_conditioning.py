@@ -150,7 +150,7 @@ def test_samples_are_judged_against_what_was_asked_and_against_two_controls(mini
 
     found = task.evaluate(model, task.data(), lambda phase, done: seen.append(done))
 
-    targets = task.domain.records.select(task.targets())
+    targets = task.domain.records.select(task.targets(30))
     assert np.array_equal(task.samples.n_atoms, targets.n_atoms)
     assert found["edm/validity"].n == 30
     for suffix in ("", "_unconditional", "_shuffled"):
@@ -166,7 +166,7 @@ def test_samples_are_judged_against_what_was_asked_and_against_two_controls(mini
 
 def test_the_error_is_the_mean_distance_of_what_is_measured(mini):
     task = molecules("[composition]")
-    records_M = task.targets()
+    records_M = task.targets(30)
     real = task.domain.records.select(records_M)
     counts_MK = task.conditioning.properties[0].of(real)
 
@@ -205,7 +205,9 @@ def test_a_predicted_structure_may_be_asked_for_its_density(mini_crystals):
 
     found = task.evaluate(model, task.data(), lambda phase, done: None)
 
-    assert np.array_equal(task.samples.numbers, task.domain.records.select(task.targets()).numbers)
+    assert np.array_equal(
+        task.samples.numbers, task.domain.records.select(task.targets(30)).numbers
+    )
     assert {"csp/match_rate", "conditions/density_mae"} <= found.keys()
 
 

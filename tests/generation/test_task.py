@@ -85,6 +85,19 @@ def test_samples_are_molecules_in_angstrom_of_the_training_sizes(task, model, tm
     assert seen[-1] == pytest.approx(1.0)
 
 
+def test_an_evaluation_says_how_symmetric_the_network_is(task, model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+
+    found = task.evaluate(model, task.data(), lambda phase, done: None)
+
+    error = found["symmetry/positions_error"]
+    assert error.n == 64
+    assert error.low <= error.value <= error.high
+    assert (error.value < 1e-4) == model.equivariant
+
+
 def test_a_sample_depends_on_its_number_not_on_how_many_there_are(task, model):
     few = task.sample(model, 5, lambda phase, done: None)
     many = task.sample(model, 12, lambda phase, done: None)

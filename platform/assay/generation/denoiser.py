@@ -42,6 +42,11 @@ class Atoms:
             joined(self.cell_B6, other.cell_B6),
         )
 
+    def first(self, count: int) -> Self:
+        """Return the first `count` systems."""
+        found = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return replace(self, **{k: v[:count] for k, v in found.items() if isinstance(v, Tensor)})
+
     def to(self, device: torch.device) -> Self:
         """Return them on `device`."""
         found = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}

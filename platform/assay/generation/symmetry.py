@@ -9,11 +9,18 @@ Shapes: B systems, N atoms (padded), K types.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, mean_free
+from assay.statistics.intervals import bootstrap
+from assay.task import Estimate
 from assay.training.draws import Draws
+
+VERSION = "1"
+SYSTEMS = 64
+"""Of the validation split, by which a trained cell is measured."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,24 @@ def symmetry_error(
         apart_BN = (there.type_logits_BNK.softmax(-1) - types_BNK).abs().sum(-1) / 2
         variation_B += (apart_BN * atoms.mask_BN).sum(1) / atoms.mask_BN.sum(1)
     return SymmetryError(positions_B / moves, variation_B / moves)
+
+
+def estimates(error: SymmetryError, seed: int) -> dict[str, Estimate]:
+    """Return `symmetry/positions_error` and `symmetry/types_error`, means over systems."""
+    found = {}
+    for name, values_B in (("positions", error.positions_B), ("types", error.types_B)):
+        values = np.sort(values_B.double().cpu().numpy())
+        value = float(values.mean())
+        low, high = bootstrap(values, lambda drawn: drawn.mean(axis=-1), seed=seed)
+        found[f"symmetry/{name}_error"] = Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=len(values),
+            version=VERSION,
+            better="lower",
+        )
+    return found
 
 
 def _moved(atoms: Atoms, draws: Draws, name: str, periodic: bool) -> tuple[Atoms, Tensor]:

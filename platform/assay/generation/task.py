@@ -17,6 +17,7 @@ from assay.cell import Cell
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.errors import ConfigError, DataError
+from assay.generation import symmetry
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.conditioning import Asking, Conditioning, versions
 from assay.generation.denoiser import Conditions, Denoiser, Interface, Network, Prediction
@@ -85,6 +86,13 @@ class GenerationTask(Task):
         """Validate the family's part of a cell."""
         return generation_settings(variant, given)
 
+    @classmethod
+    def of_evaluation(cls, variant: Mapping[str, str]) -> frozenset[str]:
+        """Return what only samples depend on."""
+        fields = process(variant["process"]).Settings.of_sampling
+        keys = {f"settings.process.{field}" for field in fields}
+        return frozenset(keys | {"settings.conditions.guidance", "settings.evaluation_samples"})
+
     def stages(self) -> Sequence[Stage]:
         """Return the one stage."""
         return (Stage("train"),)
@@ -132,9 +140,10 @@ class GenerationTask(Task):
 
         Where properties are asked for, as many samples are drawn again of which nothing is asked.
         """
-        count, records_M = self.chosen.evaluation_samples, self.targets()
+        count = self.chosen.evaluation_samples
+        records_M = self.targets(count)
         self.samples = self.sample(model, count, _part(progress, 0, self._drawings))
-        found = self._score(self.samples, records_M)
+        found = {**self._score(self.samples, records_M), **self._symmetry(model, data)}
         if self.conditioning is None or records_M is None:
             return found
         open_ = self.sample(model, count, _part(progress, 1, self._drawings), asked=False)
@@ -152,11 +161,12 @@ class GenerationTask(Task):
 
         And how far properties as they are measured lie from those that are known.
         """
-        records_M = self.targets()
+        count = self.chosen.evaluation_samples
+        records_M = self.targets(count)
         if records_M is None:
-            return self.domain.data_row(self.chosen.evaluation_samples)
+            return self.domain.data_row(count)
         real = self.domain.records.select(records_M)
-        found = self.domain.data_row(self.chosen.evaluation_samples)
+        found = self.domain.data_row(count)
         if self.process.types_given:
             found = self._score(real, records_M)
         if self.conditioning is None:
@@ -177,7 +187,7 @@ class GenerationTask(Task):
         Where something is given, one for each of the `targets` instead, of its size; `asked` False
         leaves the properties open.
         """
-        records_M = self.targets()
+        records_M = self.targets(count)
         if records_M is None:
             draws = Draws(fold(self.cell.seed, "sizes"), 0, torch.arange(count))
             wanted = Wanted(self.domain.draw_sizes(count, draws))
@@ -199,10 +209,10 @@ class GenerationTask(Task):
             progress,
         )
 
-    def targets(self) -> NDArray[np.int64] | None:
+    def targets(self, count: int) -> NDArray[np.int64] | None:
         """Return the records of the test split whose elements or properties samples are given.
 
-        At most `evaluation_samples`, ascending; None where samples are given nothing.
+        At most `count`, ascending; None where samples are given nothing.
 
         Raises:
             DataError: there is none.
@@ -217,7 +227,7 @@ class GenerationTask(Task):
                 f"{self.cell.data.name}: of no record of its test split is known what samples are "
                 "to be given"
             )
-        return records[sub_sample(len(records), self.chosen.evaluation_samples, seed=0)]
+        return records[sub_sample(len(records), count, seed=0)]
 
     @property
     def _drawings(self) -> int:
@@ -231,6 +241,19 @@ class GenerationTask(Task):
             return self.domain.evaluate(cast(Any, samples))
         targets = self.domain.records.select(records_M)
         return csp.evaluate(cast(Crystals, samples), cast(Crystals, targets))
+
+    def _symmetry(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
+        """Return how far the network is from symmetric, at random points of validation records."""
+        count = min(symmetry.SYSTEMS, len(data.validation))
+        batch = data.validation.batch(np.arange(count)).to(next(model.parameters()).device)
+        draws = Draws(fold(self.cell.seed, "symmetry"), 0, batch.record_ids)
+        point = self.process.path(self.domain.clean(batch, draws, equivariant=True), draws)
+        atoms, time_B = point.atoms, point.time_B
+        if len(time_B) > count:  # of antithetic pairs, the first
+            atoms, time_B = atoms.first(count), time_B[:count]
+        asked = self.conditioning.of(batch.record_ids) if self.conditioning else None
+        error = symmetry.symmetry_error(cast(Denoiser, model), atoms, time_B, draws, asked)
+        return symmetry.estimates(error, draws.seed)
 
     def _loss(
         self,

@@ -144,10 +144,14 @@ def pair_mask(mask_BN: Tensor) -> Tensor:
 
 def attention_bias(bias_BHNN: Tensor, mask_BN: Tensor) -> Tensor:
     """Return the additive bias with keys that are padding shut out."""
-    # Added to every row of scores: in their order.
-    return bias_BHNN.contiguous().masked_fill(
-        ~mask_BN[:, None, None, :], torch.finfo(bias_BHNN.dtype).min
-    )
+    # In the order of the scores, to which it is added.
+    return bias_BHNN.contiguous() + shut_out(mask_BN, bias_BHNN.dtype)[:, None, None, :]
+
+
+def shut_out(mask_BN: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return (B, N) 0 for atoms, and for padding what added to a score leaves it no weight."""
+    shut_BN = torch.zeros(mask_BN.shape, dtype=dtype, device=mask_BN.device)
+    return shut_BN.masked_fill(~mask_BN, torch.finfo(dtype).min)
 
 
 def require_multiple(whole_name: str, whole: int, part_name: str, part: int) -> None:

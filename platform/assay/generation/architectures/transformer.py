@@ -27,6 +27,7 @@ from assay.generation.architectures.features import (
     beside,
     lengths,
     require_multiple,
+    shut_out,
 )
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, Interface, Prediction
 from assay.generation.space import CrystalSpace, Space
@@ -113,7 +114,7 @@ class Transformer(Denoiser):
         """Return the bias (B, H, N, N) of every block, of one product for all."""
         B, N = mask_BN.shape
         bias_HBNN = (weight_HX @ seen_BNNX.flatten(0, 2).t()).view(-1, B, N, N)
-        bias_HBNN = bias_HBNN.masked_fill(~mask_BN[:, None, :], torch.finfo(bias_HBNN.dtype).min)
+        bias_HBNN += shut_out(mask_BN, bias_HBNN.dtype).unsqueeze(1)
         return [bias.transpose(0, 1) for bias in bias_HBNN.split(self.n_heads)]
 
     def _pairs(self, atoms: Atoms) -> Tensor:
@@ -185,5 +186,4 @@ class Block(nn.Module):
 def _inverse_rms(x: Tensor) -> Tensor:
     """Return (…) the inverse root mean square of vectors (…, d)."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    squares = torch.linalg.vector_norm(x, dim=-1).square() / x.shape[-1]
-    return (squares + torch.finfo(torch.float32).eps).rsqrt()
+    return (x.square().mean(-1) + torch.finfo(torch.float32).eps).rsqrt()

@@ -49,35 +49,50 @@ class Matches:
         return np.where(np.isfinite(least_T), least_T, np.nan)
 
 
-def match(predictions: Crystals, targets: Crystals, processes: int = 1) -> Matches:
+def match(
+    predictions: Crystals,
+    targets: Crystals,
+    processes: int = 1,
+    missing: NDArray[np.int64] | None = None,
+) -> Matches:
     """Compare predictions with their targets.
 
     Args:
         predictions: T·K crystals; those of target t are `t * K` to `(t + 1) * K - 1`.
         targets: T crystals.
         processes: as in `crystal_matching.distances`.
+        missing: places among the T·K of predictions that could not be read, and are left out of
+            `predictions`: they match nothing.
 
     Raises:
         DataError: there is no target, or not the same number of predictions for each.
         MachineError: pymatgen or smact is missing.
     """
     T = len(targets)
-    if T == 0 or len(predictions) == 0 or len(predictions) % T:
+    total = len(predictions) + (0 if missing is None else len(missing))
+    if T == 0 or total == 0 or total % T:
         raise DataError(
-            f"{len(predictions):,} predictions cannot be those of {T:,} targets: give as many for "
+            f"{total:,} predictions cannot be those of {T:,} targets: give as many for "
             "each, one target's after the other's, in the order of the targets"
         )
-    K = len(predictions) // T
-    valid_TK = validity(predictions).both.reshape(T, K)
-    distances_TK = np.full((T, K), np.nan)
-    of_valid = np.flatnonzero(valid_TK)
-    paired = targets.select(of_valid // K)
-    distances_TK.flat[of_valid] = distances(predictions.select(of_valid), paired, processes)
+    K = total // T
+    places = np.arange(total)
+    if missing is not None:
+        places = np.setdiff1d(places, missing)
+    valid_TK, distances_TK = np.zeros((T, K), dtype=np.bool_), np.full((T, K), np.nan)
+    valid = np.flatnonzero(validity(predictions).both) if len(predictions) else places[:0]
+    valid_TK.flat[places[valid]] = True
+    paired = targets.select(places[valid] // K)
+    distances_TK.flat[places[valid]] = distances(predictions.select(valid), paired, processes)
     return Matches(distances_TK, valid_TK, validity(targets).both)
 
 
 def evaluate(
-    predictions: Crystals, targets: Crystals, processes: int = 1, seed: int = 0
+    predictions: Crystals,
+    targets: Crystals,
+    processes: int = 1,
+    seed: int = 0,
+    missing: NDArray[np.int64] | None = None,
 ) -> dict[str, Estimate]:
     """Score predictions of one structure a target, or the best of several.
 
@@ -92,8 +107,9 @@ def evaluate(
         targets: as in `match`.
         processes: as in `crystal_matching.distances`.
         seed: of the resampling.
+        missing: as in `match`.
     """
-    found = match(predictions, targets, processes)
+    found = match(predictions, targets, processes, missing)
     estimates = {}
     for suffix, target_valid in (("", True), ("_cdvae", False)):
         nearest_T = found.nearest(target_valid)

@@ -21,10 +21,12 @@ from assay.chemistry.crystal_formats import read_crystals
 from assay.chemistry.files import Rejected
 from assay.chemistry.formats import read_molecules
 from assay.config import choose
+from assay.errors import DataError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
+from assay.generation.metrics import csp
 from assay.generation.metrics.protocol import Scoring, ScoringProtocol, require, sub_sample
 from assay.generation.metrics.reference import PreparedReference, open_crystals, open_molecules
-from assay.result import write_json
+from assay.result import read_plain, write_json
 from assay.store.locations import cache_root, writing
 from assay.task import Estimate
 
@@ -100,6 +102,44 @@ def evaluate_crystals(
     return evaluate_samples(path, crystals, rejected, held, protocols, processes, watch)
 
 
+def evaluate_predictions(path: Path, targets: Path, processes: int) -> dict[str, Any]:
+    """Score a file of predicted structures against a file of their targets.
+
+    Args:
+        path: of the predictions: the same number for each target, one target's after the other's;
+            one that cannot be used matches nothing.
+        targets: of the targets, all of which must be usable.
+        processes: for matching.
+
+    Returns:
+        As `evaluate_samples`, without a reference.
+
+    Raises:
+        DataError: a file cannot be used, or the numbers of structures do not agree.
+        MachineError: pymatgen or smact is missing.
+    """
+    wanted, unusable = read_crystals(targets)
+    if unusable:
+        first = unusable[0]
+        raise DataError(
+            f"{targets}: record {first.record}: {first.reason}; a target must be usable"
+        )
+    crystals, rejected = read_crystals(path)
+    missing = np.array([entry.record - 1 for entry in rejected], dtype=np.int64)
+    try:
+        found = csp.evaluate(crystals, wanted, processes, missing=missing)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    provenance = {
+        "protocols": {"csp": csp.VERSION},
+        "left_out": {},
+        "targets": targets.name,
+        "targets_sha256": hashlib.sha256(targets.read_bytes()).hexdigest(),
+        **_provenance(path, len(crystals) + len(rejected)),
+    }
+    return {"metrics": _plain(found), "rejected": _listed(rejected), "provenance": provenance}
+
+
 def chosen_protocols(
     known: Mapping[str, str], names: Sequence[str] | None
 ) -> list[ScoringProtocol[Any]]:
@@ -159,17 +199,11 @@ def evaluate_samples(
     provenance: dict[str, Any] = {
         "protocols": {protocol.name: protocol.version for protocol in usable},
         "left_out": lacking,
-        "samples": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "records": len(samples) + len(rejected),
-        "assay_version": assay.__version__,
-        "packages": _versions(),
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_provenance(path, len(samples) + len(rejected)),
     }
     if reference is not None:
         provenance["reference"] = _data_rows(scoring, reference, usable, watch)
-    listed = [{"record": entry.record, "reason": entry.reason} for entry in rejected]
-    return {"metrics": metrics, "rejected": listed, "provenance": provenance}
+    return {"metrics": metrics, "rejected": _listed(rejected), "provenance": provenance}
 
 
 def table(document: Mapping[str, Any]) -> Table:
@@ -192,6 +226,21 @@ def table(document: Mapping[str, Any]) -> Table:
         found.add_section()
     found.caption = Text("\n".join(_remarks(document)))
     return found
+
+
+def _provenance(path: Path, records: int) -> dict[str, Any]:
+    return {
+        "samples": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "records": records,
+        "assay_version": assay.__version__,
+        "packages": _versions(),
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _listed(rejected: Sequence[Rejected]) -> list[dict[str, Any]]:
+    return [{"record": entry.record, "reason": entry.reason} for entry in rejected]
 
 
 def _data_rows(
@@ -231,9 +280,10 @@ def _data_row(
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     path = cache_root() / "data_rows" / f"{protocol.name}-{stamp}.json"
     if path.exists():
-        return json.loads(path.read_bytes())
+        return _kept_row(path)
     whole = reference.of(split)
-    rows = np.arange(len(whole)) if count is None else sub_sample(len(whole), count, seed=0)
+    most = min(len(whole) if count is None else count, protocol.at_most or len(whole))
+    rows = sub_sample(len(whole), most, seed=0)
     scoring = Scoring(whole.select(rows), reference, processes=processes)
     row = {
         "records": f"{len(rows):,} of {len(whole):,} of the {split} split",
@@ -242,6 +292,13 @@ def _data_row(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, row)
+    return row
+
+
+def _kept_row(path: Path) -> dict[str, Any]:
+    row = read_plain(path)
+    if not isinstance(row, dict) or row.keys() != {"records", "metrics"}:
+        raise DataError(f"{path}: is no row of data; delete it")
     return row
 
 

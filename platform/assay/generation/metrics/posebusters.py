@@ -40,6 +40,7 @@ class PoseBusters(ScoringProtocol[Molecules]):
 
     name: ClassVar[str] = "posebusters"
     version: ClassVar[str] = "1"
+    at_most: ClassVar[int | None] = CHECKED
 
     def lacks(self) -> str | None:
         """Return how to install posebusters where it is not."""

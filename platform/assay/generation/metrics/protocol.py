@@ -67,6 +67,9 @@ class ScoringProtocol(Protocol[Samples]):
     distance from itself; then as many records are scored as there are samples.
     """
 
+    at_most: ClassVar[int | None] = None
+    """Of how many samples it looks, drawn with the seed, where all would take too long."""
+
     def lacks(self) -> str | None:
         """Return what must be installed before it can be used, as one sentence, or None."""
         return None

@@ -9,7 +9,7 @@ to data (1): the usual step index is T (1 - t).
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -43,6 +43,7 @@ Schedule = Literal["cosine", "linear", "polynomial", "adaptive"]
 class DiffusionSettings(ProcessSettings):
     """Number of noise levels T, schedule, target and sampler."""
 
+    of_sampling: ClassVar[frozenset[str]] = ProcessSettings.of_sampling | {"sampler", "eta"}
     levels: PositiveInt = 500
     schedule: Schedule = "cosine"
     """How a falls from level to level; `linear` is a linear β, `adaptive` a cosine by which

@@ -30,6 +30,8 @@ from assay.training.draws import Draws
 class ProcessSettings(Settings):
     """What every process can be told."""
 
+    of_sampling: ClassVar[frozenset[str]] = frozenset({"steps", "solver", "tolerance"})
+    """Fields that training does not depend on: a trained network can be sampled with others."""
     steps: PositiveInt = 100
     """Intervals of the sampler's grid of times. The network is evaluated once in each; by solver
     heun twice in all but the last, by rk45 at least seven times."""

@@ -18,7 +18,7 @@ own head and the SDE. With `antithetic` the loss is averaged over the pair ±z o
 """
 
 from dataclasses import replace
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor
@@ -45,6 +45,11 @@ _END = 1e-3
 class StochasticInterpolantSettings(ContinuousTimeSettings):
     """Path, latent noise, coupling, sampler, and the strength of the SDE."""
 
+    of_sampling: ClassVar[frozenset[str]] = ContinuousTimeSettings.of_sampling | {
+        "sampler",
+        "epsilon",
+        "sde_strength",
+    }
     path: Literal["linear", "trigonometric", "encoder_decoder"] = "linear"
     """Of the positions; types follow the straight line between their laws on any of them."""
     gamma: Literal["brownian", "quadratic", "sine_squared", "none"] = "brownian"

@@ -1,6 +1,6 @@
 """At which times training looks at a path, and where a sampler stops on its way."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import scipy.special
 import torch
@@ -16,6 +16,10 @@ _LAST_LEAP = 0.01
 class ContinuousTimeSettings(ProcessSettings):
     """Processes whose time is a real number: Beta times in training, a spaced grid in sampling."""
 
+    of_sampling: ClassVar[frozenset[str]] = ProcessSettings.of_sampling | {
+        "spacing",
+        "spacing_power",
+    }
     time_alpha: PositiveFloat = 2.0
     """Training times follow Beta(alpha, beta): 1, 1 is uniform; a larger alpha looks more often at
     points near the data."""

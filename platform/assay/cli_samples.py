@@ -1,0 +1,138 @@
+"""The commands about samples: draw them from a trained cell, score anybody's."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from rich.console import Console
+
+evaluate_app = typer.Typer(
+    no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
+)
+console = Console()
+
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol", help="Only this protocol; may be repeated. By default all that can be used."
+    ),
+]
+JSONOut = Annotated[
+    Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
+]
+
+
+@evaluate_app.command("molecules")
+def evaluate_molecules(
+    samples: Annotated[Path, typer.Argument(help="SAMPLES.(xyz|extxyz|sdf|npz), in Å.")],
+    reference: Annotated[
+        str | None,
+        typer.Option(help="qm9 or mini: adds what needs a reference, and the data's own row."),
+    ] = None,
+    protocol: Protocols = None,
+    json_out: JSONOut = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes for RDKit.")] = 2,
+) -> None:
+    """Score molecules: validity, novelty, FCD, likeness, geometry, plausibility.
+
+    Example: `assay evaluate molecules samples.xyz --reference qm9 --json scores.json`
+    """
+    from assay.generation.metrics.evaluate import evaluate_molecules as score
+
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+
+
+@evaluate_app.command("crystals")
+def evaluate_crystals(
+    samples: Annotated[Path, typer.Argument(help="SAMPLES.(cif|csv|extxyz|npz), in Å.")],
+    reference: Annotated[
+        str | None,
+        typer.Option(help="mp20 or mini_crystals: adds coverage, novelty and the data's own row."),
+    ] = None,
+    protocol: Protocols = None,
+    json_out: JSONOut = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes for fingerprints.")] = 2,
+) -> None:
+    """Score crystals: validity, coverage, distances of properties, novelty.
+
+    A .csv has a column `cif` of CIF strings, as MP-20 is published.
+
+    Example: `assay evaluate crystals samples.csv --reference mp20 --json scores.json`
+    """
+    from assay.generation.metrics.evaluate import evaluate_crystals as score
+
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+
+
+def _score(
+    score: Callable[[Callable[[str, float], None] | None], dict[str, Any]], json_out: Path | None
+) -> None:
+    from assay.generation.metrics.evaluate import table
+    from assay.result import write_json
+
+    if json_out == Path("-"):
+        typer.echo(json.dumps(score(None), indent=1))
+        return
+    with console.status("reading") as status:
+        document = score(lambda phase, done: status.update(f"{phase} {done:.0%}"))
+    if json_out is not None:
+        write_json(json_out, document)
+    console.print(table(document))
+
+
+@evaluate_app.command("csp")
+def evaluate_csp(
+    predictions: Annotated[
+        Path, typer.Argument(help="PREDICTIONS.(cif|csv|extxyz|npz): K for each target, in order.")
+    ],
+    targets: Annotated[Path, typer.Argument(help="TARGETS.(cif|csv|extxyz|npz).")],
+    json_out: JSONOut = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes for matching.")] = 2,
+) -> None:
+    """Score predicted structures: match rate, RMSE and cRMSE, the best of K for each target.
+
+    Example: `assay evaluate csp predicted.csv test.csv --json scores.json`
+    """
+    from assay.generation.metrics.evaluate import evaluate_predictions as score
+
+    _score(lambda watch: score(predictions, targets, processes), json_out)
+
+
+def sample(
+    cell: Annotated[Path, typer.Argument(help="A folder such as runs/cells/29d4abe38306a4c2.")],
+    out: Annotated[Path, typer.Option(help="Written as .npz, for `assay evaluate`.")],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Of sampling; may be repeated."),
+    ] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is.")] = "cpu",
+) -> None:
+    """Draw samples from a trained cell, with other steps, another solver or other guidance.
+
+    Example: `assay sample runs/cells/29d4abe38306a4c2 --out s.npz --set settings.process.steps=50`
+    """
+    from assay.errors import ConfigError
+    from assay.generation.task import GenerationTask
+    from assay.trained import open_trained
+    from assay.training.execution import require_device
+
+    if out.suffix != ".npz":
+        raise ConfigError(f"--out {out}: samples are written as .npz")
+    trained = open_trained(cell, overrides or (), require_device(device))
+    task = trained.task
+    if not isinstance(task, GenerationTask):
+        raise ConfigError(f"{cell}: the family {trained.cell.family} draws no samples")
+    started = time.monotonic()
+    with console.status("sampling") as status:
+        drawn = task.sample(
+            trained.model, count, lambda phase, done: status.update(f"{phase} {done:.0%}")
+        )
+    task.domain.write(out, cast(Any, drawn))
+    console.print(
+        f"{len(drawn):,} samples by {task.process.evaluations:,} evaluations each, "
+        f"{time.monotonic() - started:.1f} s: {out}"
+    )

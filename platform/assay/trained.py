@@ -1,0 +1,95 @@
+"""A trained cell, taken from its folder: to draw samples of it, or to evaluate it otherwise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from assay import catalog
+from assay.cell import Cell
+from assay.config import apply_overrides, validate
+from assay.errors import CheckpointError, ConfigError
+from assay.result import read_plain
+from assay.store import sets
+from assay.task import Splits, Task
+from assay.training import checkpoint
+from assay.training.meter import Meter
+
+
+@dataclass(frozen=True)
+class TrainedCell:
+    """A cell with its averaged weights."""
+
+    cell: Cell
+    """As it is asked for, overrides included."""
+    trained_as: Cell
+    task: Task
+    data: Splits
+    model: nn.Module
+
+
+def open_trained(
+    directory: Path, overrides: Iterable[str] = (), device: torch.device | None = None
+) -> TrainedCell:
+    """Open a cell of a run store that was trained to the end of its budget.
+
+    Args:
+        directory: `<storage>/cells/<key>`.
+        overrides: `key=value` of settings that training does not depend on, such as
+            `settings.process.steps=50`.
+        device: of the model; the CPU, if none is given.
+
+    Raises:
+        ConfigError: an override is wrong, or changes what was trained.
+        DataError: the folder holds no cell, or its data set is not here.
+        CheckpointError: its weights are missing, damaged, or not those of the end of training.
+    """
+    plain = read_plain(directory / "cell.json")
+    trained_as = validate(Cell, plain, str(directory / "cell.json"))
+    overridden = apply_overrides(trained_as.model_dump(mode="json"), overrides)
+    cell = validate(Cell, overridden, "command line")
+    _require_same_training(trained_as, cell)
+    prepared = sets.prepare(cell.data.name)
+    sets.require_digest(prepared, cell.data.digest)
+    task: Task = catalog.family(cell.family)(cell)
+    data = task.data()
+    model = task.model(data)
+    model.load_state_dict(_weights(directory, trained_as))
+    return TrainedCell(cell, trained_as, task, data, model.to(device or torch.device("cpu")).eval())
+
+
+def _weights(directory: Path, cell: Cell) -> Any:
+    root = directory / "checkpoints"
+    found = checkpoint.load_newest(root, cell.key)
+    if found is None:
+        raise CheckpointError(f"{root}: holds no checkpoint that verifies; train the cell again")
+    spent = Meter(**found.state["meter"]).spent(cell.budget)
+    if spent < 1:
+        raise CheckpointError(
+            f"{root}: training stands at {spent:.0%} of its budget; let it finish first"
+        )
+    return found.tensors["ema"]
+
+
+def _require_same_training(trained: Cell, asked: Cell) -> None:
+    free = catalog.family(trained.family).of_evaluation(trained.variant)
+    before, after = (_flat(cell.model_dump(mode="json")) for cell in (trained, asked))
+    changed = sorted(key for key in before | after if before.get(key) != after.get(key))
+    fixed = [key for key in changed if key not in free]
+    if fixed:
+        raise ConfigError(
+            f"{fixed[0]}: training depends on it; of a trained cell can be changed "
+            f"{', '.join(sorted(free)) or 'nothing'}"
+        )
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict):
+        return {prefix: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= _flat(value, f"{prefix}.{key}" if prefix else key)
+    return found
