@@ -1,17 +1,18 @@
 """Speed of the architectures: what the formulation is worth, the share of the machine's rate, cost.
 
-    python benchmarks/generation.py [formulation] [share] [sampling] [cost]
+    python benchmarks/generation.py [formulation] [share] [compiled] [sampling] [cost]
                                     [--threads 2] [--figure cost.html]
 
-JSON lines; all four questions without an argument. QM9 where ASSAY_DATA holds it, otherwise mini.
+JSON lines; all five questions without an argument. QM9 where ASSAY_DATA holds it, otherwise mini.
 
 formulation  a training step of the GNN at EDM's width and depth, against the plain formulation
 share        FLOP rate of a training step, as a share of what a matrix product reaches in the run
+compiled     the same on one batch under torch.compile, as `training.compile: true` has it
 sampling     seconds for 1,000 samples at 100 steps, size s
 cost         seconds of a training step against atoms, batch and width
 
 Times are the least of a few repeats that alternate between what is compared: CPU seconds with one
-thread, which a busy machine changes least, wall seconds with more. fp32, no compilation.
+thread, which a busy machine changes least, wall seconds with more. fp32.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.cell import load_suite
-from assay.generation.architectures.features import lengths, pair_mask
+from assay.generation.architectures.features import pair_mask
 from assay.generation.architectures.gnn import GNN
 from assay.generation.catalog import ARCHITECTURES
 from assay.generation.data.molecules import MoleculeBatch, MoleculeRecords
@@ -77,6 +78,7 @@ def main(questions: Sequence[str], threads: int, figure: Path | None) -> None:
     answers: dict[str, Callable[[], Iterator[Row]]] = {
         "formulation": lambda: formulation(records),
         "share": lambda: share(records),
+        "compiled": lambda: share(records, compiled=True),
         "sampling": lambda: sampling(name),
         "cost": lambda: cost(figure),
     }
@@ -131,12 +133,15 @@ def formulation(records: MoleculeRecords) -> Iterator[Row]:
         }
 
 
-def share(records: MoleculeRecords) -> Iterator[Row]:
-    """Measure training steps on the batches that training makes."""
-    points = [point_of(batch) for batch in training_batches(records, 5)]
+def share(records: MoleculeRecords, compiled: bool = False) -> Iterator[Row]:
+    """Measure training steps on the batches that training makes; compiled, on one of them."""
+    points = [point_of(batch) for batch in training_batches(records, 1 if compiled else 5)]
     for name, given in NETWORKS.items():
         network = denoiser(name, given)
-        of = measure({name: [step_of(network, network, point) for point in points]})[name]
+        forward = cast(Forward, torch.compile(network)) if compiled else network
+        steps = {name: [step_of(forward, network, point) for point in points]}
+        eager = {name: [step_of(network, network, point) for point in points]}
+        of = measure(steps, counted=eager)[name]
         yield {
             "architecture": name,
             "parameters": parameters(network),
@@ -188,12 +193,11 @@ def cost(figure: Path | None) -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class Plain:
-    """The GNN without an earlier prediction, written out with the network's own parameters.
+    """The GNN without an earlier prediction, as EDM's code has it, with the network's parameters.
 
-    After Satorras et al., "E(n) equivariant graph neural networks", ICML 2021, eq. 3-6, as EDM's
-    code has it: [h_i, h_j, e_ij] is concatenated for all N × N places of a padded batch, goes
-    through linear layers, and what no pair of atoms stands behind is multiplied by 0 before the sum
-    over j.
+    After `egnn/egnn_new.py` of github.com/ehoogeboom/e3_diffusion_for_molecules: lists of the atoms
+    i and j of all N × N places of a padded batch; [h_i, h_j, e_ij] gathered and concatenated; what
+    no pair of atoms stands behind multiplied by 0; sums over j by scatter_add.
     """
 
     network: GNN
@@ -202,34 +206,44 @@ class Plain:
 
     def __call__(self, atoms: Atoms, time_B: Tensor, previous: Prediction | None) -> Prediction:
         """Return what the network says."""
-        network = self.network
+        network, (B, N) = self.network, atoms.mask_BN.shape
+        first_B11 = N * torch.arange(B).view(B, 1, 1)
+        i_E = (first_B11 + torch.arange(N).view(N, 1)).expand(B, N, N).flatten()
+        j_E = (first_B11 + torch.arange(N)).expand(B, N, N).flatten()
+        mask_E1 = pair_mask(atoms.mask_BN).view(-1, 1).to(atoms.positions_BN3)
         context_BD = network.context(atoms, time_B, None, None)
-        h_BND = network.embedding(atoms, None) + context_BD.unsqueeze(1)
-        start_BNN3, x_BN3 = network.space.vectors(atoms), torch.zeros_like(atoms.positions_BN3)
-        mask_BNN1 = pair_mask(atoms.mask_BN).unsqueeze(-1).to(h_BND)
+        h_AD = (network.embedding(atoms, None) + context_BD.unsqueeze(1)).flatten(0, 1)
+        x_A3 = begin_A3 = atoms.positions_BN3.flatten(0, 1)
         for layer in cast(Any, network.layers):
-            vectors_BNN3 = start_BNN3 + x_BN3.unsqueeze(2) - x_BN3.unsqueeze(1)
-            length_BNN = lengths(vectors_BNN3)
-            first_BNND = self._first(layer.message, h_BND, network.radial(length_BNN))
-            m_BNND = silu(layer.message.second(silu(first_BNND)))
-            gate_BNN1, pull_BNN1 = layer.gates(m_BNND).split(1, dim=-1)
-            sum_BND = (m_BNND * gate_BNN1.sigmoid() * mask_BNN1).sum(2)
-            directions_BNN3 = vectors_BNN3 / (length_BNN.unsqueeze(-1) + 1)
-            h_BND = h_BND + layer.update(torch.cat([h_BND, sum_BND], dim=-1))
-            x_BN3 = x_BN3 + (directions_BNN3 * pull_BNN1 * mask_BNN1).sum(2)
-        return Prediction(x_BN3, network.types(network.norm(h_BND)))
+            vectors_E3 = x_A3[i_E] - x_A3[j_E]
+            length_E1 = (vectors_E3.square().sum(1, keepdim=True) + 1e-8).sqrt()
+            edge_EX = network.radial(length_E1.squeeze(1))
+            m_ED = silu(
+                layer.message.second(silu(self._first(layer.message, h_AD, edge_EX, i_E, j_E)))
+            )
+            gate_E1, pull_E1 = layer.gates(m_ED).split(1, dim=1)
+            sum_AD = sums(m_ED * gate_E1.sigmoid() * mask_E1, i_E, B * N)
+            h_AD = h_AD + layer.update(torch.cat([h_AD, sum_AD], dim=1))
+            x_A3 = x_A3 + sums(vectors_E3 / (length_E1 + 1) * pull_E1 * mask_E1, i_E, B * N)
+        h_BND = network.norm(h_AD).unflatten(0, (B, N))
+        return Prediction((x_A3 - begin_A3).unflatten(0, (B, N)), network.types(h_BND))
 
-    def _first(self, message: Any, h_BND: Tensor, edge_BNNE: Tensor) -> Tensor:
-        h_BND, N = message.norm(h_BND), h_BND.shape[1]
+    def _first(
+        self, message: Any, h_AD: Tensor, edge_EX: Tensor, i_E: Tensor, j_E: Tensor
+    ) -> Tensor:
+        h_AD = message.norm(h_AD)
         if self.split:
-            to_BND, from_BND = message.ends(h_BND).chunk(2, dim=-1)
-            return message.edge(edge_BNNE) + to_BND.unsqueeze(2) + from_BND.unsqueeze(1)
-        to, since = message.ends.weight.chunk(2)
+            to_AD, since_AD = message.ends(h_AD).chunk(2, dim=1)
+            return to_AD[i_E] + since_AD[j_E] + message.edge(edge_EX)
+        weight = torch.cat([*message.ends.weight.chunk(2), message.edge.weight], dim=1)
         bias = message.ends.bias.unflatten(0, (2, -1)).sum(0)
-        i = h_BND.unsqueeze(2).expand(-1, -1, N, -1)
-        j = h_BND.unsqueeze(1).expand(-1, N, -1, -1)
-        weight = torch.cat([to, since, message.edge.weight], dim=1)
-        return nn.functional.linear(torch.cat([i, j, edge_BNNE], dim=-1), weight, bias)
+        return nn.functional.linear(torch.cat([h_AD[i_E], h_AD[j_E], edge_EX], dim=1), weight, bias)
+
+
+def sums(rows_EX: Tensor, owner_E: Tensor, count: int) -> Tensor:
+    """Return (count, X): `unsorted_segment_sum` of EDM's code."""
+    result = rows_EX.new_zeros(count, rows_EX.shape[1])
+    return result.scatter_add_(0, owner_E.unsqueeze(1).expand(-1, rows_EX.shape[1]), rows_EX)
 
 
 @dataclass(frozen=True)
@@ -252,9 +266,20 @@ class Measured:
         }
 
 
-def measure(computations: Mapping[K, Sequence[Callable[[], None]]]) -> dict[K, Measured]:
-    """Time the steps of computations and a matrix product in turns; of each, the least counts."""
-    flops = {name: sum(measure_flops(s)[1] for s in steps) for name, steps in computations.items()}
+Computations = Mapping[K, Sequence[Callable[[], None]]]
+
+
+def measure(
+    computations: Computations[K], counted: Computations[K] | None = None
+) -> dict[K, Measured]:
+    """Time the steps of computations and a matrix product in turns; of each, the least counts.
+
+    FLOPs are those of `counted`, which does the same in the open.
+    """
+    flops = {
+        name: sum(measure_flops(s)[1] for s in steps)
+        for name, steps in (counted or computations).items()
+    }
     a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
     product = [lambda: [a @ b for _ in range(PRODUCTS)]]
     timed: list[Sequence[Callable[[], object]]] = [*computations.values(), product]

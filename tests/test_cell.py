@@ -180,14 +180,14 @@ def test_a_wrong_suite_is_one_sentence(changes, sentence):
                 "grid": {"architecture": ["transformer"], "process": ["diffusion"]},
                 "settings": {"network": {"heads": 7}},
             },
-            "width 192 is not a multiple of heads 7",
+            "width 128 is not a multiple of heads 7",
         ),
         (
             {
                 "grid": {"architecture": ["pairformer"], "process": ["diffusion"]},
                 "settings": {"network": {"size": "xs", "pair_heads": 5}},
             },
-            "pair_width 24 is not a multiple of pair_heads 5",
+            "pair_width 16 is not a multiple of pair_heads 5",
         ),
     ],
 )

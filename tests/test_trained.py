@@ -50,6 +50,12 @@ def test_samples_with_other_steps_come_from_the_same_weights(mini, folder, tmp_p
     assert len(samples) + len(rejected) == 5
 
 
+def test_the_number_of_samples_is_said_once(mini, folder, tmp_path):
+    out = ["--out", str(tmp_path / "s.npz")]
+    with pytest.raises(ConfigError, match="draws --count samples"):
+        invoke("sample", str(folder), *out, "--set", "settings.evaluation_samples=3")
+
+
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
@@ -70,8 +76,10 @@ def test_a_folder_without_weights_of_the_end_is_refused(mini, folder, tmp_path):
     for weights in copy.glob("checkpoints/*/ema.safetensors"):
         weights.write_bytes(weights.read_bytes()[:-1])
 
+    before = sorted(copy.glob("checkpoints/*"))
     with pytest.raises(CheckpointError, match="holds no checkpoint that verifies"):
         open_trained(copy)
+    assert sorted(copy.glob("checkpoints/*")) == before  # whoever trains it decides
     shutil.rmtree(copy / "checkpoints")
     with pytest.raises(CheckpointError, match="holds no checkpoint that verifies"):
         open_trained(copy)

@@ -120,6 +120,8 @@ def sample(
     from assay.trained import open_trained
     from assay.training.execution import require_device
 
+    if any(each.startswith("settings.evaluation_samples") for each in overrides or ()):
+        raise ConfigError("settings.evaluation_samples: `assay sample` draws --count samples")
     if out.suffix != ".npz":
         raise ConfigError(f"--out {out}: samples are written as .npz")
     trained = open_trained(cell, overrides or (), require_device(device))
@@ -132,7 +134,9 @@ def sample(
             trained.model, count, lambda phase, done: status.update(f"{phase} {done:.0%}")
         )
     task.domain.write(out, cast(Any, drawn))
+    looks = task.process.evaluations * (2 if task.is_guided else 1)
+    least = "at least " if getattr(task.process, "solver", "") == "rk45" else ""
     console.print(
-        f"{len(drawn):,} samples by {task.process.evaluations:,} evaluations each, "
+        f"{len(drawn):,} samples by {least}{looks:,} evaluations each, "
         f"{time.monotonic() - started:.1f} s: {out}"
     )

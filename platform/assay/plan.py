@@ -10,7 +10,7 @@ import torch
 
 from assay import catalog
 from assay.cell import Cell
-from assay.task import Batch, Splits, Task
+from assay.task import Batch, Splits, Stage, Task
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
 from assay.training.execution import Execution, require_device
@@ -87,15 +87,15 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, fl
     device = require_device(execution.device)
     torch.set_num_threads(execution.threads)
     torch.manual_seed(fold(cell.seed, "model"))
-    data, stage = task.data(), task.stages()[0]
+    data = task.data()
     model = task.model(data).to(device)
     average = WeightAverage(model, cell.training.ema_decay)
     optimizer = adamw(model.named_parameters(), cell.training)
-    flops, seconds, forward = [], [], []
-    for step, batch in _typical_batches(task, cell, data):
+    flops, seconds, forward, weights = [], [], [], []
+    for stage, step, batch in _typical_batches(task, cell, data):
         batch = batch.to(device)
 
-        def compute(batch: Batch = batch, step: int = step) -> None:
+        def compute(batch: Batch = batch, step: int = step, stage: Stage = stage) -> None:
             task.loss(model, batch, stage, step).total.backward()
 
         def train(compute: Callable[[], None] = compute) -> None:
@@ -105,28 +105,34 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, fl
             average.update(model, 1)
             optimizer.zero_grad()
 
-        def look(batch: Batch = batch, step: int = step) -> None:
+        def look(batch: Batch = batch, step: int = step, stage: Stage = stage) -> None:
             with torch.no_grad():
                 task.loss(model, batch, stage, step)
 
         flops.append(measure_flops(compute)[1] / len(batch))
         seconds.append(_seconds(train, device) / len(batch))
         forward.append(_seconds(look, device) / len(batch))
+        weights.append(stage.share)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return parameters, fmean(flops), fmean(seconds), fmean(forward)
+    mean_flops, mean_seconds, mean_forward = (
+        fmean(values, weights) for values in (flops, seconds, forward)
+    )
+    return parameters, mean_flops, mean_seconds, mean_forward
 
 
-def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[int, Batch]]:
-    """Yield steps that stand for an epoch: every so many, in the order of their workloads."""
-    order = order_of(data.train, cell.training.batch_size, cell.seed)
-    looked_at = min(order.batches_per_epoch, LOOKED_AT)
-    steps = [k * order.batches_per_epoch // looked_at for k in range(looked_at)]
-    batches = {step: data.train.batch(order.indices(step)) for step in steps}
-    steps.sort(key=lambda step: repr(task.workload(batches[step], step)))
-    probes = min(PROBES, looked_at)
-    for probe in range(probes):
-        step = steps[(2 * probe + 1) * looked_at // (2 * probes)]
-        yield step, batches[step]
+def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[Stage, int, Batch]]:
+    """Yield steps that stand for a stage: every so many, in the order of their workloads."""
+    for stage in task.stages():
+        records = data.train if stage.records is None else stage.records
+        order = order_of(records, cell.training.batch_size, cell.seed)
+        looked_at = min(order.batches_per_epoch, LOOKED_AT)
+        steps = [k * order.batches_per_epoch // looked_at for k in range(looked_at)]
+        batches = {step: records.batch(order.indices(step)) for step in steps}
+        steps.sort(key=lambda step: repr(task.workload(batches[step], step)))
+        probes = min(PROBES, looked_at)
+        for probe in range(probes):
+            step = steps[(2 * probe + 1) * looked_at // (2 * probes)]
+            yield stage, step, batches[step]
 
 
 def _seconds(compute: Callable[[], None], device: torch.device) -> float:

@@ -54,7 +54,7 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "data_digest": cell.data.digest,
         "protocol": family.protocol_of(plain),
     }
-    split = family.reference_split(plain)
-    if split != "test":  # then as many records are scored as there are samples
-        identity |= {"split": split, "samples": plain["settings"]["evaluation_samples"]}
+    count = family.reference_records(plain)
+    if count is not None:
+        identity |= {"split": family.reference_split(plain), "samples": count}
     return identity

@@ -88,6 +88,8 @@ class Stage:
     share: float = 1.0
     trainable: Callable[[str], bool] = field(default=lambda name: True)
     """Of a parameter's name: does it learn in this stage?"""
+    records: Records | None = None
+    """What is trained on; None is the training split."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,17 @@ class Task(Protocol):
 
     @classmethod
     def reference_split(cls, cell: Mapping[str, Any]) -> str:
-        """Return the split that `reference` scores: the test split, all of it; or another.
-
-        A protocol that compares with the test split needs another, of which as many records are
-        scored as a cell has samples (`settings.evaluation_samples`).
-        """
+        """Return the split that `reference` scores; a cell is given as plain JSON."""
         return "test"
+
+    @classmethod
+    def reference_records(cls, cell: Mapping[str, Any]) -> int | None:
+        """Return how many records `reference` scores at most; None is all of the split.
+
+        A protocol that compares with the test split scores another, of which as many records as a
+        cell has samples.
+        """
+        return None
 
     @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def open_trained(
 
 def _weights(directory: Path, cell: Cell) -> Any:
     root = directory / "checkpoints"
-    found = checkpoint.load_newest(root, cell.key)
+    found = checkpoint.load_newest(root, cell.key, set_aside=False)
     if found is None:
         raise CheckpointError(f"{root}: holds no checkpoint that verifies; train the cell again")
     spent = Meter(**found.state["meter"]).spent(cell.budget)

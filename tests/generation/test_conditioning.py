@@ -7,9 +7,10 @@ import torch
 from assay.cell import load_suite
 from assay.errors import ConfigError
 from assay.generation.catalog import ARCHITECTURES, PROCESSES
-from assay.generation.conditioning import Asking
+from assay.generation.conditioning import Asking, shuffled_alike
 from assay.generation.denoiser import Conditions, Prediction
 from assay.generation.task import GenerationTask
+from assay.reference import compute_reference
 from assay.store import sets
 from assay.task import Stage
 from assay.training.draws import Draws
@@ -93,7 +94,8 @@ def test_a_share_of_the_examples_is_left_open_the_same_at_every_call(mini):
     ids = torch.arange(4000) % len(task.domain.records)
     draws = [Draws(0, step, ids) for step in (1, 1, 2)]
 
-    first, again, other = (task.conditioning.in_training(each).known_BC for each in draws)
+    known = task.conditioning.of(ids)
+    first, again, other = (task.conditioning.dropped(known, each).known_BC for each in draws)
 
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -128,19 +130,29 @@ def test_a_batch_split_among_workers_has_the_loss_of_the_whole(mini):
     torch.testing.assert_close(torch.stack(parts).mean(), whole, rtol=1e-4, atol=1e-5)
 
 
-def test_antithetic_pairs_are_asked_for_the_same(mini):
+def test_antithetic_pairs_are_asked_for_the_same(mini, monkeypatch):
     task = molecules(
         "[logp]",
         "gnn-stochastic_interpolant",
         "grid.process=[stochastic_interpolant]",
         "settings.process.antithetic=true",
+        "settings.conditions.dropout=0.5",
     )
     torch.manual_seed(0)
-    model = task.model(task.data())
+    model, seen = task.model(task.data()), []
+    monkeypatch.setattr(
+        model.context.conditions, "forward", lambda asked_BX: seen.append(asked_BX) or 0.0
+    )
 
-    loss = task.loss(model, task.data().train.batch(np.arange(8)), STAGE, 0)
+    batch = task.data().train.batch(np.arange(8))
+    task.loss(model, batch, STAGE, 0)
 
-    assert torch.isfinite(loss.total)
+    known = task.conditioning.of(batch.record_ids)
+    for asked_BX in seen:
+        assert torch.equal(asked_BX[:8], asked_BX[8:])
+        kept = asked_BX[:8, 1] == 1
+        assert torch.equal(asked_BX[:8][kept, 0], known.values_BC[kept, 0])
+        assert 0 < kept.sum() < 8
 
 
 def test_samples_are_judged_against_what_was_asked_and_against_two_controls(mini):
@@ -153,14 +165,16 @@ def test_samples_are_judged_against_what_was_asked_and_against_two_controls(mini
     targets = task.domain.records.select(task.targets(30))
     assert np.array_equal(task.samples.n_atoms, targets.n_atoms)
     assert found["edm/validity"].n == 30
+    _, counts = np.unique(targets.n_atoms, return_counts=True)
+    in_company = int(counts[counts > 1].sum())
     for suffix in ("", "_unconditional", "_shuffled"):
         of = found[f"conditions/composition_mae{suffix}"]
-        assert of.n == 30
+        assert of.n == (30 if suffix != "_shuffled" else in_company)
         assert of.low <= of.value <= of.high
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1.0)
     cell = task.cell.model_dump(mode="json")
-    assert task.protocol_of(cell) == "edm 1, composition 1, qed 1 edm 1"
+    assert task.protocol_of(cell) == "edm 1, symmetry 1, composition 1, qed 1 edm 1"
     assert task.evaluation_passes() == 30 * 4 * 3 / 1.5
 
 
@@ -217,15 +231,42 @@ def test_a_predicted_structure_may_be_asked_for_its_density(mini_crystals):
         ("settings.conditions.properties=[logP]", "unknown property 'logP'; did you mean 'logp'"),
         ("settings.conditions.properties=[qed, qed]", "names a property twice: qed, qed"),
         ("settings.conditions.dropout=0.2", "dropout belongs to conditions.properties"),
-        (
-            "settings.conditions={properties: [qed], guidance: 2, dropout: 0}",
-            "guidance needs dropout above 0",
-        ),
+        ("settings.conditions={properties: [qed], dropout: 0}", "greater than 0"),
+        ("settings.conditions={properties: [qed], dropout: 1}", "less than 1"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_in_one_sentence(mini, override, sentence):
     with pytest.raises(ConfigError, match=sentence):
         task_of("grid_mini", "gnn-flow_matching", override)
+
+
+def test_what_is_given_already_cannot_be_asked_for(mini_crystals):
+    with pytest.raises(ConfigError, match="leave the property composition out"):
+        crystals("[composition]", "gnn-flow_matching", "settings.crystals.given=composition")
+
+
+def test_shuffled_partners_are_others_of_the_same_size():
+    sizes_M = np.array([5, 7, 5, 9, 7, 5, 7, 11, 7])
+
+    places, others = shuffled_alike(sizes_M, seed=3)
+
+    assert sorted(places.tolist()) == [0, 1, 2, 4, 5, 6, 8]
+    assert sorted(others.tolist()) == sorted(places.tolist())
+    assert (places != others).all()
+    assert np.array_equal(sizes_M[places], sizes_M[others])
+    assert shuffled_alike(np.array([3, 4]), seed=0)[0].size == 0
+
+
+def test_the_row_of_another_number_of_samples_is_another(mini):
+    cells = [
+        molecules("[logp]", "gnn-flow_matching", f"settings.evaluation_samples={count}").cell
+        for count in (20, 40)
+    ]
+    few, many = (compute_reference(cell) for cell in cells)
+
+    assert few.provenance != many.provenance
+    assert few.estimates["conditions/logp_mae"].n <= 20
+    assert many.estimates["conditions/logp_mae"].n > 20
 
 
 def test_a_property_of_other_data_is_refused_in_one_sentence(mini_crystals):

@@ -38,5 +38,6 @@ PROPERTIES: Mapping[str, str] = {
     "qed": "assay.generation.properties.drug_likeness:DrugLikeness",
     "gap": "assay.generation.properties.gap:Gap",
     "density": "assay.generation.properties.density:Density",
+    "data_set": "assay.generation.properties.data_set:DataSetLabel",
 }
 """What samples can be asked for."""

@@ -23,6 +23,7 @@ from assay.errors import ConfigError
 from assay.generation.catalog import PROPERTIES
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, Prediction
 from assay.generation.domain import Domain, whole
+from assay.generation.properties.data_set import SOURCE, DataSetLabel
 from assay.generation.properties.property import Property
 from assay.generation.settings import ConditionSettings
 from assay.statistics.intervals import bootstrap
@@ -66,18 +67,21 @@ class Conditioning:
         self.settings = settings
         packed = whole(domain.prepared)
         self.properties = [_property(name, packed, domain) for name in settings.properties]
+        self.held_out = np.unique(np.concatenate([each.held_out for each in self.properties]))
+        """Training records that networks must not learn from."""
         columns = [each.asked() for each in self.properties]
         self.widths = [column.shape[1] for column in columns]
         self._asked_RC = np.concatenate(columns, axis=1)
-        train_RC = self._asked_RC[packed.split_indices("train")]
+        train_RC = self._asked_RC[np.setdiff1d(packed.split_indices("train"), self.held_out)]
         least_C = np.repeat([each.least_spread for each in self.properties], self.widths)
         if np.isnan(train_RC).all(0).any():
             raise ConfigError(
                 f"{packed.name}: {', '.join(settings.properties)}: known of no training record"
             )
-        self._mean_C = np.nanmean(train_RC, axis=0)
-        self._spread_C = np.nanstd(train_RC, axis=0).clip(min=least_C)
-        self._table = _conditions((self._asked_RC - self._mean_C) / self._spread_C)
+        alike_C = np.repeat([each.standardised for each in self.properties], self.widths)
+        mean_C = np.where(alike_C, np.nanmean(train_RC, axis=0), 0.0)
+        spread_C = np.where(alike_C, np.nanstd(train_RC, axis=0).clip(min=least_C), 1.0)
+        self._table = _conditions((self._asked_RC - mean_C) / spread_C)
 
     @property
     def count(self) -> int:
@@ -89,10 +93,15 @@ class Conditioning:
         self._table = self._table.to(records_B.device)
         return self._table.at(records_B)
 
-    def in_training(self, draws: Draws) -> Conditions:
-        """Return the same of the records of `draws`, a share of them left open."""
-        kept_B = draws.uniform("conditions") >= self.settings.dropout
-        return self.of(draws.record_ids).dropped(kept_B)
+    def of_source(self, count: int) -> Conditions:
+        """Return what is known of that many records of another data set: that they are of it."""
+        labels = [isinstance(each, DataSetLabel) for each in self.properties]
+        known_C = torch.from_numpy(np.repeat(labels, self.widths))
+        return Conditions(SOURCE * known_C.float().repeat(count, 1), known_C.repeat(count, 1))
+
+    def dropped(self, conditions: Conditions, draws: Draws) -> Conditions:
+        """Return conditions of which a share is left open."""
+        return conditions.dropped(draws.uniform("conditions") >= self.settings.dropout)
 
     def known(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return of which records every property is known."""
@@ -135,14 +144,30 @@ class Conditioning:
         """Return the errors of samples, and those that tell nothing had been learnt.
 
         `_unconditional`: of samples of the same sizes of which nothing was asked; `_shuffled`: of
-        the conditioned samples against what others were asked for.
+        the conditioned samples against what another of the same number of atoms was asked for.
         """
-        others_M = np.random.default_rng(seed).permutation(records_M)
+        paired, others = shuffled_alike(asked.n_atoms, seed)
         return {
             **self.judge(asked, records_M, seed),
             **self.judge(unconditional, records_M, seed, "_unconditional"),
-            **self.judge(asked, others_M, seed, "_shuffled"),
+            **self.judge(asked.select(paired), records_M[others], seed, "_shuffled"),
         }
+
+
+def shuffled_alike(
+    sizes_M: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of different places among M that have equal sizes, each place at most once.
+
+    Only the one of its size has no partner.
+    """
+    random = np.random.default_rng(seed)
+    groups = [random.permutation(np.flatnonzero(sizes_M == n)) for n in np.unique(sizes_M)]
+    groups = [group for group in groups if len(group) > 1]
+    if not groups:
+        nobody = np.zeros(0, dtype=np.int64)
+        return nobody, nobody
+    return np.concatenate(groups), np.concatenate([np.roll(group, 1) for group in groups])
 
 
 def versions(names: Sequence[str]) -> str:

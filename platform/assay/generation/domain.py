@@ -57,20 +57,37 @@ class Drawn:
 class Domain(ABC, Generic[Samples]):
     """One of the two, on a prepared data set."""
 
-    space: Space
     geometry: Geometry
     reference: PreparedReference[Samples]
+    own: tuple[int, ...]
+    """Atomic numbers that the data set can hold, ascending: of the types in its batches."""
     vocabulary: tuple[int, ...]
-    """Atomic numbers of the types, in the order of their indices."""
+    """Atomic numbers of the types that networks see: its own, or those of two data sets."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, vocabulary: tuple[int, ...]) -> None:
         self.prepared = prepared
+        self.own = self.vocabulary = vocabulary
+
+    def widen(self, vocabulary: tuple[int, ...]) -> None:
+        """Share types with another data set: `vocabulary` holds its own elements and more."""
+        self.vocabulary = vocabulary
 
     @property
     def prior_K(self) -> Tensor:
-        """Return the types' shares among the atoms of the training split; none is quite 0."""
+        """Return the types' shares among the atoms of the training split.
+
+        None of its own is quite 0; those of another data set's elements are.
+        """
         counts = self.prepared.train_number_counts[list(self.vocabulary)] + 1.0
+        counts *= np.isin(self.vocabulary, self.own)
         return torch.as_tensor(counts / counts.sum(), dtype=torch.float32)
+
+    def _types(self, own_BN: Tensor, mask_BN: Tensor) -> Tensor:
+        """Return types of the vocabulary for those of its own, padding 0."""
+        if self.own == self.vocabulary:
+            return own_BN
+        places = torch.from_numpy(np.searchsorted(self.vocabulary, self.own))
+        return places.to(own_BN.device)[own_BN] * mask_BN
 
     def draw_sizes(self, count: int, draws: Draws) -> NDArray[np.int64]:
         """Return `count` numbers of atoms from the training split's histogram."""
@@ -108,6 +125,11 @@ class Domain(ABC, Generic[Samples]):
 
     @property
     @abstractmethod
+    def space(self) -> Space:
+        """Where its atoms are, as networks see it."""
+
+    @property
+    @abstractmethod
     def protocol(self) -> ScoringProtocol[Samples]:
         """The protocol that cells are judged by."""
 
@@ -141,10 +163,14 @@ class MoleculeDomain(Domain[Molecules]):
     """Molecules, in free space."""
 
     def __init__(self, prepared: Prepared, unit_angstrom: float) -> None:
-        super().__init__(holding_molecules(prepared))
-        self.unit, self.vocabulary = unit_angstrom, VOCABULARY
-        self.space, self.geometry = FreeSpace(len(VOCABULARY)), EUCLIDEAN
+        super().__init__(holding_molecules(prepared), VOCABULARY)
+        self.unit, self.geometry = unit_angstrom, EUCLIDEAN
         self.reference = PreparedReference(self.prepared, self.prepared.molecules_of)
+
+    @property
+    def space(self) -> FreeSpace:
+        """Free space."""
+        return FreeSpace(len(self.vocabulary))
 
     @property
     def protocol(self) -> ScoringProtocol[Molecules]:
@@ -166,7 +192,7 @@ class MoleculeDomain(Domain[Molecules]):
         positions_BN3 = batch.positions_BN3 / self.unit
         if not equivariant:
             positions_BN3 = positions_BN3 @ draws.rotation("rotation")
-        return Atoms(positions_BN3, batch.types_BN, batch.mask_BN)
+        return Atoms(positions_BN3, self._types(batch.types_BN, batch.mask_BN), batch.mask_BN)
 
     def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Molecules:
         """Return the molecules."""
@@ -191,18 +217,25 @@ class CrystalDomain(Domain[Crystals]):
 
     def __init__(self, prepared: Prepared, unit_angstrom: float) -> None:
         packed = holding_crystals(prepared)
-        super().__init__(packed)
-        self.vocabulary, self.geometry = crystal_data.vocabulary(packed), PERIODIC
+        super().__init__(packed, crystal_data.vocabulary(packed))
+        self.unit, self.geometry = unit_angstrom, PERIODIC
         train = packed.crystals_of("train")
-        volumeless = CrystalSpace(len(self.vocabulary), [0.0] * 6, [1.0] * 6, unit_angstrom)
+        volumeless = CrystalSpace(len(self.own), [0.0] * 6, [1.0] * 6, unit_angstrom)
         k_M6 = volumeless.standardised(
             torch.from_numpy(train.lattices), torch.from_numpy(train.n_atoms)
         ).double()
-        mean, spread = k_M6.mean(0), k_M6.std(0, correction=0).clamp(min=_LEAST_SPREAD)
-        self.space = CrystalSpace(
-            len(self.vocabulary), mean.tolist(), spread.tolist(), unit_angstrom
-        )
+        self.mean_6 = k_M6.mean(0).tolist()
+        self.spread_6 = k_M6.std(0, correction=0).clamp(min=_LEAST_SPREAD).tolist()
         self.reference = PreparedReference(packed, packed.crystals_of)
+
+    @property
+    def space(self) -> CrystalSpace:
+        """The space of cells with zero mean and unit variance over the training split."""
+        return CrystalSpace(len(self.vocabulary), self.mean_6, self.spread_6, self.unit)
+
+    def standardise_as(self, other: "CrystalDomain") -> None:
+        """Let one network see the cells of both data sets in the same numbers."""
+        self.mean_6, self.spread_6 = other.mean_6, other.spread_6
 
     @property
     def protocol(self) -> ScoringProtocol[Crystals]:
@@ -221,19 +254,18 @@ class CrystalDomain(Domain[Crystals]):
     def clean(self, batch: Batch, draws: Draws, equivariant: bool) -> Atoms:
         """Return the crystals with standardised cells, moved at random as a whole."""
         assert isinstance(batch, CrystalBatch)
-        space, positions_BN3 = self.space, batch.frac_coords_BN3
-        assert isinstance(space, CrystalSpace)
+        positions_BN3 = batch.frac_coords_BN3
         if not equivariant:
             shift_B13 = draws.uniform("translation", 1, 3)
             moved_BN3 = lattices.wrapped(positions_BN3 + shift_B13)
             positions_BN3 = moved_BN3 * batch.mask_BN.unsqueeze(-1)
-        cell_B6 = space.to(batch.mask_BN.device).standardised(batch.lattices_B33, batch.n_atoms_B)
-        return Atoms(positions_BN3, batch.types_BN, batch.mask_BN, cell_B6)
+        space = self.space.to(batch.mask_BN.device)
+        cell_B6 = space.standardised(batch.lattices_B33, batch.n_atoms_B)
+        types_BN = self._types(batch.types_BN, batch.mask_BN)
+        return Atoms(positions_BN3, types_BN, batch.mask_BN, cell_B6)
 
     def samples(self, drawn: Sequence[Drawn], n_atoms: NDArray[np.int64]) -> Crystals:
         """Return the crystals."""
-        space = self.space
-        assert isinstance(space, CrystalSpace)
         rows = [each.rows(n_atoms) for each in drawn]
         frac_coords = [
             each.atoms.positions_BN3.numpy()[row] for each, row in zip(drawn, rows, strict=True)
@@ -242,7 +274,7 @@ class CrystalDomain(Domain[Crystals]):
         order = np.concatenate([each.order for each in drawn])
         counts = n_atoms[order].astype(np.int64)
         cell_M6 = torch.cat([cell for cell in cells if cell is not None])
-        lattices_M33 = space.cpu().cells(cell_M6, torch.from_numpy(counts))
+        lattices_M33 = self.space.cells(cell_M6, torch.from_numpy(counts))
         packed = Crystals(
             np.concatenate(frac_coords).astype(np.float32),
             _numbers(drawn, rows, self.vocabulary),

@@ -1,9 +1,9 @@
 """What a cell of the generation family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from assay.catalog import load
 from assay.cell import Fraction
@@ -12,6 +12,7 @@ from assay.errors import ConfigError
 from assay.generation.catalog import ARCHITECTURES, PROCESSES, PROPERTIES
 from assay.generation.denoiser import Denoiser
 from assay.generation.processes.process import GenerativeProcess, ProcessSettings, belongs_to
+from assay.store import sets
 
 NetworkT = TypeVar("NetworkT", bound=SizedSettings)
 ProcessT = TypeVar("ProcessT", bound=ProcessSettings)
@@ -32,8 +33,9 @@ class ConditionSettings(Settings):
 
     properties: tuple[str, ...] = ()
     """Names: composition; of molecules logp, qed, gap; of crystals density."""
-    dropout: Fraction = 0.1
-    """Share of training examples for which everything is left open, as guidance needs."""
+    dropout: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of training examples for which everything is left open: guidance and the unconditional
+    control need a network that has learnt this case, too."""
     guidance: NonNegativeFloat = 1.0
     """Of samples: 1 follows the conditions as they were learnt, more exaggerates what they change
     (Ho and Salimans, "Classifier-free diffusion guidance", 2022, with weight w = guidance - 1), for
@@ -47,8 +49,31 @@ class ConditionSettings(Settings):
             raise ValueError(f"names a property twice: {', '.join(self.properties)}")
         if not self.properties:
             belongs_to(self, "conditions.properties", "dropout", "guidance")
-        if self.guidance != 1 and not self.dropout:
-            raise ValueError("guidance needs dropout above 0, by which the open case is learnt")
+        return self
+
+
+class SourceSettings(Settings):
+    """Another data set that is learnt from: transfer, or joint training."""
+
+    name: str
+    """Of a data set of molecules or of crystals."""
+    digest: str = Field(pattern=r"^[0-9a-f]{16,64}$")
+    """Of its content; where it is left out, that of the set as it is prepared here."""
+    when: Literal["before", "along"] = "before"
+    """Before the cell's own data, for `share` of the budget; or along with it, every other step."""
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    @model_validator(mode="before")
+    @classmethod
+    def _digest_of_what_is_here(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "name" in given and not given.get("digest"):
+            return {**given, "digest": sets.prepare(str(given["name"])).digest}
+        return given
+
+    @model_validator(mode="after")
+    def _share_belongs_to_before(self) -> Self:
+        if self.when == "along":
+            belongs_to(self, "source.when before", "share")
         return self
 
 
@@ -66,6 +91,7 @@ class GenerationSettings(Settings, Generic[NetworkT, ProcessT]):
     crystals: CrystalSettings = CrystalSettings()
     """For data sets of crystals."""
     conditions: ConditionSettings = ConditionSettings()
+    source: SourceSettings | None = None
     validation_molecules: PositiveInt = 512
     """Or crystals."""
     evaluation_samples: PositiveInt = 1000

@@ -22,6 +22,8 @@ class Space(nn.Module, ABC):
     periodic: ClassVar[bool]
     pair_features: ClassVar[int] = 0
     """F: numbers that say more of a pair than its distance."""
+    place_features: ClassVar[int]
+    """P: numbers that say where an atom is, to a network that is not equivariant."""
 
     def __init__(self, n_types: int) -> None:
         super().__init__()
@@ -35,6 +37,10 @@ class Space(nn.Module, ABC):
     def coordinates(self, steps_BN3: Tensor, atoms: "Atoms") -> Tensor:
         """Return displacements in the model's unit of length as those of `positions_BN3`."""
 
+    @abstractmethod
+    def place(self, atoms: "Atoms") -> Tensor:
+        """Return (B, N, P), padding 0."""
+
     def pairs(self, atoms: "Atoms") -> Tensor | None:
         """Return features (B, N, N, F) of pairs beside their vectors, if there are any."""
         return None
@@ -44,6 +50,7 @@ class FreeSpace(Space):
     """Molecules: positions are Cartesian and mean-free."""
 
     periodic = False
+    place_features = 3
 
     def vectors(self, atoms: "Atoms") -> Tensor:
         """Return the differences of positions."""
@@ -52,6 +59,10 @@ class FreeSpace(Space):
     def coordinates(self, steps_BN3: Tensor, atoms: "Atoms") -> Tensor:
         """Return them as they are."""
         return steps_BN3
+
+    def place(self, atoms: "Atoms") -> Tensor:
+        """Return the positions."""
+        return atoms.positions_BN3
 
 
 class CrystalSpace(Space):
@@ -67,6 +78,7 @@ class CrystalSpace(Space):
     """Of each axis: cosines and sines of whole numbers of turns tell images and symmetric places
     apart where the nearest image alone cannot (Jiao et al., "DiffCSP", NeurIPS 2023, eq. 8)."""
     pair_features = 6 * waves
+    place_features = 6 * waves
 
     mean_6: Tensor
     scale_6: Tensor
@@ -101,15 +113,58 @@ class CrystalSpace(Space):
 
     def pairs(self, atoms: "Atoms") -> Tensor:
         """Return cosines and sines of 2π k (f_i - f_j) for k = 1 … `waves`, of each axis."""
-        turns = torch.arange(1, self.waves + 1, device=atoms.mask_BN.device) * (2 * torch.pi)
-        difference_BNN3 = atoms.positions_BN3.unsqueeze(2) - atoms.positions_BN3.unsqueeze(1)
-        angles_BNNX = (difference_BNN3.unsqueeze(-1) * turns).flatten(-2)
-        return torch.cat([angles_BNNX.cos(), angles_BNNX.sin()], dim=-1)
+        return self._waves(atoms.positions_BN3.unsqueeze(2) - atoms.positions_BN3.unsqueeze(1))
+
+    def place(self, atoms: "Atoms") -> Tensor:
+        """Return cosines and sines of 2π k f, which no lattice translation changes."""
+        return self._waves(atoms.positions_BN3) * atoms.mask_BN.unsqueeze(-1)
+
+    def _waves(self, fractions: Tensor) -> Tensor:
+        turns = torch.arange(1, self.waves + 1, device=fractions.device) * (2 * torch.pi)
+        angles = (fractions.unsqueeze(-1) * turns).flatten(-2)
+        return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
     def _lattices(self, atoms: "Atoms") -> Tensor:
         assert atoms.cell_B6 is not None, "a crystal has a cell"
         with torch.autocast(atoms.mask_BN.device.type, enabled=False):
             return self.cells(atoms.cell_B6.float(), atoms.mask_BN.sum(1)) / self.unit
+
+
+class JointSpace(Space):
+    """Molecules and crystals for one network, which tells them apart by their cells."""
+
+    periodic = True
+    pair_features = CrystalSpace.pair_features
+    place_features = FreeSpace.place_features + CrystalSpace.place_features
+
+    def __init__(self, crystals: CrystalSpace) -> None:
+        super().__init__(crystals.n_types)
+        self.crystals, self.free = crystals, FreeSpace(crystals.n_types)
+
+    def vectors(self, atoms: "Atoms") -> Tensor:
+        """Return those of the space that the atoms are in."""
+        return self._of(atoms).vectors(atoms)
+
+    def coordinates(self, steps_BN3: Tensor, atoms: "Atoms") -> Tensor:
+        """Return those of the space that the atoms are in."""
+        return self._of(atoms).coordinates(steps_BN3, atoms)
+
+    def pairs(self, atoms: "Atoms") -> Tensor:
+        """Return those of crystals; of molecules 0, which no wave is throughout."""
+        if atoms.cell_B6 is not None:
+            return self.crystals.pairs(atoms)
+        B, N = atoms.mask_BN.shape
+        return atoms.positions_BN3.new_zeros(B, N, N, self.pair_features)
+
+    def place(self, atoms: "Atoms") -> Tensor:
+        """Return the place in either space, 0 in the other."""
+        place = self._of(atoms).place(atoms)
+        other = place.new_zeros(*place.shape[:2], self.place_features - place.shape[2])
+        found = (place, other) if atoms.cell_B6 is None else (other, place)
+        return torch.cat(found, dim=-1)
+
+    def _of(self, atoms: "Atoms") -> Space:
+        return self.free if atoms.cell_B6 is None else self.crystals
 
 
 def _size(n_atoms_B: Tensor, like_B6: Tensor) -> Tensor:

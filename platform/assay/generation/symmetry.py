@@ -59,7 +59,7 @@ def symmetry_error(
     types_BNK = still.type_logits_BNK.softmax(-1)
     positions_B, variation_B = torch.zeros_like(time_B), torch.zeros_like(time_B)
     for move in range(moves):
-        moved, turn_B33 = _moved(atoms, draws, f"symmetry {move}", network.space.periodic)
+        moved, turn_B33 = _moved(atoms, draws, f"symmetry {move}")
         there = network(moved, time_B, None, conditions)
         off_BN3 = mean_free(there.positions_BN3, atoms.mask_BN) - steps_BN3 @ turn_B33
         positions_B += _norm(off_BN3) / _norm(steps_BN3).clamp(min=torch.finfo(torch.float32).tiny)
@@ -86,9 +86,9 @@ def estimates(error: SymmetryError, seed: int) -> dict[str, Estimate]:
     return found
 
 
-def _moved(atoms: Atoms, draws: Draws, name: str, periodic: bool) -> tuple[Atoms, Tensor]:
+def _moved(atoms: Atoms, draws: Draws, name: str) -> tuple[Atoms, Tensor]:
     """Return the systems moved, and how that turns a displacement (B, 3, 3)."""
-    if not periodic:
+    if atoms.cell_B6 is None:
         turn_B33 = draws.rotation(name).to(atoms.positions_BN3)
         return replace(atoms, positions_BN3=atoms.positions_BN3 @ turn_B33), turn_B33
     shift_B13 = draws.uniform(name, 3).to(atoms.positions_BN3).unsqueeze(1)

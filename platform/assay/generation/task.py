@@ -4,6 +4,7 @@ It is judged by its samples. Shapes: B systems, N atoms (padded), K types.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +21,12 @@ from assay.errors import ConfigError, DataError
 from assay.generation import symmetry
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.conditioning import Asking, Conditioning, versions
-from assay.generation.denoiser import Conditions, Denoiser, Interface, Network, Prediction
-from assay.generation.domain import DOMAINS, CrystalDomain
+from assay.generation.data.subset import Subset
+from assay.generation.denoiser import Conditions, Denoiser, Interface
+from assay.generation.domain import DOMAINS, CrystalDomain, MoleculeDomain, whole
 from assay.generation.metrics import cdvae, csp
 from assay.generation.metrics.protocol import sub_sample
-from assay.generation.processes.process import GenerativeProcess, PathPoint
+from assay.generation.processes.process import GenerativeProcess
 from assay.generation.sampling import SAMPLING_BATCH, Wanted, draw
 from assay.generation.settings import (
     CrystalSettings,
@@ -33,9 +35,19 @@ from assay.generation.settings import (
     generation_settings,
     process,
 )
+from assay.generation.sources import (
+    SourceBatch,
+    SourceRecords,
+    joint_space,
+    shape_of,
+    source_domain,
+)
 from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
+from assay.training.order import MixedRecords
+
+AnyDomain = MoleculeDomain | CrystalDomain
 
 
 class GenerationTask(Task):
@@ -51,9 +63,12 @@ class GenerationTask(Task):
                 f"{cell.data.name}: holds no molecules in space and no crystals, but a {kind}; the "
                 "generation family needs a set such as mini, qm9, mini_crystals or mp20"
             )
-        domain = DOMAINS[kind]
-        self.domain = domain(prepared, self.chosen.coordinate_unit_angstrom)
-        self.process = self._process()
+        unit, source = self.chosen.coordinate_unit_angstrom, self.chosen.source
+        self.domain: AnyDomain = DOMAINS[kind](prepared, unit)
+        self.source = source_domain(source, self.domain, unit) if source else None
+        self._require_settings_of_use()
+        self.process = self._process(self.domain)
+        self.source_process = self._process(self.source) if self.source else None
         conditions = self.chosen.conditions
         self.conditioning = Conditioning(conditions, self.domain) if conditions.properties else None
         self.samples: Any = None
@@ -72,6 +87,7 @@ class GenerationTask(Task):
             target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
             protocol = catalog.load(target)
             found = f"{protocol.name} {protocol.version}"
+        found = f"{found}, symmetry {symmetry.VERSION}"
         return f"{found}, {asked}" if asked else found
 
     @classmethod
@@ -80,6 +96,14 @@ class GenerationTask(Task):
         crystals = sets.kind_of(cell["data"]["name"]) == "crystals"
         predicted = cell["settings"].get("crystals", {}).get("given") == "composition"
         return cdvae.CDVAE.data_row if crystals and not predicted else "test"
+
+    @classmethod
+    def reference_records(cls, cell: Mapping[str, Any]) -> int | None:
+        """Return all for the molecules' protocol; otherwise as many as a cell has samples."""
+        asked = cell["settings"].get("conditions", {}).get("properties", ())
+        if sets.kind_of(cell["data"]["name"]) == "crystals" or asked:
+            return int(cell["settings"]["evaluation_samples"])
+        return None
 
     @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> GenerationSettings:
@@ -94,29 +118,46 @@ class GenerationTask(Task):
         return frozenset(keys | {"settings.conditions.guidance", "settings.evaluation_samples"})
 
     def stages(self) -> Sequence[Stage]:
-        """Return the one stage."""
-        return (Stage("train"),)
+        """Return the one stage, or that of the source and then that of the cell's own data."""
+        source = self.chosen.source
+        if source is None or self.source is None:
+            return (Stage("train"),)
+        records = SourceRecords(self.source.splits().train)
+        if source.when == "before":
+            before = Stage("source", source.share, records=records)
+            return (before, Stage("train", 1 - source.share))
+        return (Stage("train", records=MixedRecords([records, self.data().train])),)
 
     def data(self) -> Splits:
-        """Return the data set's splits."""
-        return self.domain.splits()
+        """Return the data set's splits, without what only a property's judge may learn from."""
+        splits = self.domain.splits()
+        if self.conditioning is None or not len(self.conditioning.held_out):
+            return splits
+        train = whole(self.domain.prepared).split_indices("train")
+        kept = np.flatnonzero(~np.isin(train, self.conditioning.held_out))
+        note = f"; {len(train) - len(kept):,} training records are left to a property's judge"
+        return replace(
+            splits, train=Subset(splits.train, kept), description=splits.description + note
+        )
 
     def model(self, data: Splits) -> Denoiser:
         """Return the denoiser with the heads that the process needs, and its conditions."""
         network = architecture(self.cell.variant["architecture"])
         count = self.conditioning.count if self.conditioning else 0
-        interface = Interface(self.domain.space, tuple(self.process.heads), count)
+        space = joint_space(self.domain, self.source) if self.source else self.domain.space
+        interface = Interface(space, tuple(self.process.heads), count)
         return network(self.chosen.network, interface)
 
     def workload(self, batch: Batch, step: int) -> Hashable:
-        """Return whether the step has a first pass, and the padded shape."""
-        types_BN = cast(Any, batch).types_BN
-        return (self._conditions_on_itself(step), *types_BN.shape)
+        """Return whether the step has a first pass, the kind of the batch, its padded shape."""
+        return (self._conditions_on_itself(step), shape_of(batch))
 
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
         """Return the process's loss at one random point of each system's path."""
         draws = Draws(fold(self.cell.seed, "train"), step, batch.record_ids)
-        conditions = self.conditioning.in_training(draws) if self.conditioning else None
+        conditions = self._known_of(batch)
+        if self.conditioning is not None and conditions is not None:
+            conditions = self.conditioning.dropped(conditions, draws)
         on_itself = self._conditions_on_itself(step)
         return self._loss(cast(Denoiser, model), batch, draws, conditions, on_itself)
 
@@ -128,7 +169,7 @@ class GenerationTask(Task):
         for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
             batch = data.validation.batch(indices).to(device)
             draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
-            asked = self.conditioning.of(batch.record_ids) if self.conditioning else None
+            asked = self._known_of(batch)
             with torch.no_grad():
                 loss = self._loss(cast(Denoiser, model), batch, draws, asked, on_itself=False)
             for name, value in {"loss": loss.total, **loss.parts}.items():
@@ -153,8 +194,7 @@ class GenerationTask(Task):
     def evaluation_passes(self) -> float:
         """Return the passes of sampling (rk45: at least), over those of a loss: one, or two."""
         sampling = self.chosen.evaluation_samples * self.process.evaluations
-        guided = self._drawings > 1 and self.chosen.conditions.guidance != 1
-        return sampling * (self._drawings + guided) / (1 + self.chosen.self_conditioning)
+        return sampling * (self._drawings + self.is_guided) / (1 + self.chosen.self_conditioning)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocol on real data that no cell was trained on; of itself, if predicted.
@@ -166,9 +206,10 @@ class GenerationTask(Task):
         if records_M is None:
             return self.domain.data_row(count)
         real = self.domain.records.select(records_M)
-        found = self.domain.data_row(count)
         if self.process.types_given:
             found = self._score(real, records_M)
+        else:
+            found = self.domain.data_row(count)
         if self.conditioning is None:
             return found
         seed = fold(self.cell.seed, "judge")
@@ -230,6 +271,11 @@ class GenerationTask(Task):
         return records[sub_sample(len(records), count, seed=0)]
 
     @property
+    def is_guided(self) -> bool:
+        """Whether samples that are asked for something take two evaluations a look."""
+        return self.conditioning is not None and self.chosen.conditions.guidance != 1
+
+    @property
     def _drawings(self) -> int:
         """Sets of samples that an evaluation draws."""
         return 1 if self.conditioning is None else 2
@@ -251,7 +297,7 @@ class GenerationTask(Task):
         atoms, time_B = point.atoms, point.time_B
         if len(time_B) > count:  # of antithetic pairs, the first
             atoms, time_B = atoms.first(count), time_B[:count]
-        asked = self.conditioning.of(batch.record_ids) if self.conditioning else None
+        asked = self._known_of(batch)
         error = symmetry.symmetry_error(cast(Denoiser, model), atoms, time_B, draws, asked)
         return symmetry.estimates(error, draws.seed)
 
@@ -264,15 +310,19 @@ class GenerationTask(Task):
         on_itself: bool,
     ) -> Loss:
         equivariant = architecture(self.cell.variant["architecture"]).equivariant
-        with torch.autocast(batch.record_ids.device.type, enabled=False):  # data stays exact
-            point = self.process.path(self.domain.clean(batch, draws, equivariant), draws)
+        domain, process = self.domain, self.process
+        if isinstance(batch, SourceBatch) and self.source and self.source_process:
+            domain, process, batch = self.source, self.source_process, batch.inner
+        with torch.autocast(draws.record_ids.device.type, enabled=False):  # data stays exact
+            point = process.path(domain.clean(batch, draws, equivariant), draws)
         if conditions is not None:
             conditions = conditions.repeated(len(point.time_B) // len(batch))
         network, previous = Asking(model, conditions), None
         if on_itself:
             with torch.no_grad():
-                previous = self._predict(network, point, None).detach()
-        parts_B = self.process.losses(self._predict(network, point, previous), point)
+                previous = process.predict(network, point.atoms, point.time_B, None).detach()
+        clean = process.predict(network, point.atoms, point.time_B, previous)
+        parts_B = process.losses(clean, point)
         parts = {name: value_B.mean() for name, value_B in parts_B.items()}
         cell_weight = self.chosen.crystals.cell_weight
         weights = {
@@ -284,24 +334,27 @@ class GenerationTask(Task):
         )
         return Loss(total, parts)
 
-    def _predict(
-        self, network: Network, point: PathPoint, previous: Prediction | None
-    ) -> Prediction:
-        return self.process.predict(network, point.atoms, point.time_B, previous)
+    def _known_of(self, batch: Batch) -> Conditions | None:
+        """Return what networks can be told of a batch."""
+        if self.conditioning is None:
+            return None
+        if isinstance(batch, SourceBatch):
+            return self.conditioning.of_source(len(batch)).to(batch.record_ids.device)
+        return self.conditioning.of(batch.record_ids)
 
     def _conditions_on_itself(self, step: int) -> bool:
         nobody = torch.zeros(1, dtype=torch.int64)
         draws = Draws(fold(self.cell.seed, "self_conditioning"), step, nobody)
         return draws.coin("first pass", self.chosen.self_conditioning)
 
-    def _process(self) -> GenerativeProcess:
-        domain, settings = self.domain, self.chosen.process
+    def _process(self, domain: AnyDomain) -> GenerativeProcess:
+        settings = self.chosen.process
         if isinstance(domain, CrystalDomain):
             path = getattr(settings, "path", "linear")
             if path != "linear":
                 raise ConfigError(
                     f"process.path {path}: on a torus the way from noise to data is a straight "
-                    f"line; for {self.cell.data.name} leave process.path out"
+                    f"line; for {domain.prepared.name} leave process.path out"
                 )
             if getattr(settings, "coupling", None) == "rotation":
                 raise ConfigError(
@@ -313,14 +366,33 @@ class GenerationTask(Task):
                     "process.interpolant one_sided: needs a Gaussian base, and that of a crystal's "
                     "coordinates is uniform; leave it out"
                 )
-        elif self.chosen.crystals != CrystalSettings():
+        made = process(self.cell.variant["process"])(settings, domain.prior_K, domain.geometry)
+        made.types_given = self.chosen.crystals.given == "composition"
+        return made
+
+    def _require_settings_of_use(self) -> None:
+        chosen, domains = self.chosen, (self.domain, self.source)
+        crystals = any(isinstance(domain, CrystalDomain) for domain in domains)
+        if not crystals and chosen.crystals != CrystalSettings():
             raise ConfigError(
                 f"settings.crystals: {self.cell.data.name} holds molecules; leave it out"
             )
-        make = process(self.cell.variant["process"])
-        made = make(settings, domain.prior_K, domain.geometry)
-        made.types_given = self.chosen.crystals.given == "composition"
-        return made
+        given = chosen.crystals.given == "composition"
+        if given and not isinstance(self.domain, CrystalDomain):
+            raise ConfigError(
+                f"settings.crystals.given: structures are predicted of crystals, and "
+                f"{self.cell.data.name} holds molecules; leave it out"
+            )
+        if given and "composition" in chosen.conditions.properties:
+            raise ConfigError(
+                "settings.conditions: with crystals.given composition the elements are known "
+                "already; leave the property composition out"
+            )
+        if chosen.source is None and "data_set" in chosen.conditions.properties:
+            raise ConfigError(
+                "settings.conditions: the label data_set tells two data sets apart; name the other "
+                "in settings.source, or leave the label out"
+            )
 
 
 def _part(progress: Progress, part: int, parts: int) -> Progress:

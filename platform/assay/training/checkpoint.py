@@ -74,8 +74,10 @@ def save(root: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:
     return final
 
 
-def load_newest(root: Path, cell_key: str) -> Checkpoint | None:
-    """Return the newest checkpoint that verifies, or None; the others are set aside.
+def load_newest(root: Path, cell_key: str, *, set_aside: bool = True) -> Checkpoint | None:
+    """Return the newest checkpoint that verifies, or None; newer ones are set aside.
+
+    Whoever does not hold the cell's lock must leave them where they are: another may be at work.
 
     Raises:
         CheckpointError: a sound checkpoint belongs to another cell.
@@ -84,6 +86,9 @@ def load_newest(root: Path, cell_key: str) -> Checkpoint | None:
         try:
             checkpoint = _load(directory)
         except (OSError, ValueError, KeyError, SafetensorError, CheckpointError) as error:
+            if not set_aside:
+                log.warning("%s does not verify (%s)", directory, error)
+                continue
             aside = directory.with_name(f"quarantine-{directory.name}")
             shutil.rmtree(aside, ignore_errors=True)
             directory.rename(aside)

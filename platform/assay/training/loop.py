@@ -88,7 +88,6 @@ class Training:
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
-        self.order = order_of(data.train, cell.training.batch_size, cell.seed)
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self._step_parts: dict[str, Tensor] = {}
         self._steps_in_row = 0
@@ -113,7 +112,7 @@ class Training:
             MachineError: a checkpoint could not be written.
         """
         tick, told = self._tick(), self.meter.seconds
-        read_ahead(self.data.train, self.order, self.meter.step)
+        read_ahead(self.records, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
             self._enter_stage_of(self.fraction)
             self._step()
@@ -186,7 +185,7 @@ class Training:
         self._step_parts.clear()
         loss, flops = torch.zeros((), device=self.device), 0.0
         for number, part in enumerate(parts, start=1):
-            batch = self.data.train.batch(part.numpy()).to(self.device)
+            batch = self.records.batch(part.numpy()).to(self.device)
             with self.workers.accumulating(self.network, last=number == len(parts)):
                 value, spent = self._backward(batch, stage, step, len(part) / len(indices))
             loss += value
@@ -252,7 +251,9 @@ class Training:
         )
 
     def _begin_stage(self, index: int) -> None:
-        self.stage = index
+        self.stage, records = index, self.stages[index].records
+        self.records = self.data.train if records is None else records
+        self.order = order_of(self.records, self.cell.training.batch_size, self.cell.seed)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self.stages[index].trainable(name))
         self.model.zero_grad(set_to_none=True)
@@ -263,6 +264,7 @@ class Training:
         end = sum(stage.share for stage in self.stages[: self.stage + 1])
         if fraction >= end - 1e-9 and self.stage + 1 < len(self.stages):
             self._begin_stage(self.stage + 1)
+            read_ahead(self.records, self.order, self.meter.step)
 
     def _tick(self) -> int:
         return math.floor(self.fraction * TICKS + 1e-9)

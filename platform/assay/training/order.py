@@ -1,6 +1,6 @@
 """Which records make up the batch of a step: a pure function of (seed, step)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import ConfigError
-from assay.task import Records
+from assay.task import Batch, Records
 from assay.training.draws import fold
 
 _POOL = 32
@@ -31,6 +31,52 @@ class BlockRecords(Records, Protocol):
     def follow(self, upcoming: Iterator[int]) -> None:
         """Hear in which sequence blocks will be needed, so that they can be read ahead."""
         ...
+
+
+class MixedRecords:
+    """Several splits in turn: a batch is of one of them, the next batch of the next.
+
+    Indices of the first come first, then those of the second, and so on.
+    """
+
+    def __init__(self, parts: Sequence[Records]) -> None:
+        self.parts = tuple(parts)
+        self.ends = np.cumsum([len(part) for part in parts])
+
+    @property
+    def lengths(self) -> NDArray[np.integer] | None:
+        """(len,) of all; None if a part has none."""
+        found = [part.lengths for part in self.parts]
+        known = [lengths for lengths in found if lengths is not None]
+        return np.concatenate(known) if len(known) == len(found) else None
+
+    def __len__(self) -> int:
+        """Return the number of all records."""
+        return int(self.ends[-1])
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Return the records at `indices`, which are of one part."""
+        which = int(np.searchsorted(self.ends, indices[0], side="right"))
+        return self.parts[which].batch(indices - (self.ends[which] - len(self.parts[which])))
+
+
+@dataclass
+class MixedOrder:
+    """The orders of several splits, a step of each in turn."""
+
+    parts: Sequence["BatchOrder | BlockOrder"]
+    begins: Sequence[int]
+    """The first index of each part."""
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Steps in which the largest part is seen once."""
+        return max(part.batches_per_epoch for part in self.parts) * len(self.parts)
+
+    def indices(self, step: int) -> NDArray[np.int64]:
+        """Return (batch_size,) indices of the records of step `step`, counted from 0."""
+        turn, which = divmod(step, len(self.parts))
+        return self.parts[which].indices(turn) + self.begins[which]
 
 
 @dataclass
@@ -161,18 +207,28 @@ class BlockOrder:
         return self._windows[epoch, window]
 
 
-def order_of(records: Records, batch_size: int, seed: int) -> BatchOrder | BlockOrder:
+Order = BatchOrder | BlockOrder | MixedOrder
+
+
+def order_of(records: Records, batch_size: int, seed: int) -> Order:
     """Return the order in which a split is trained on.
 
     Raises:
         ConfigError: fewer records than one batch.
     """
+    if isinstance(records, MixedRecords):
+        parts = [_order_of_one(part, batch_size, seed) for part in records.parts]
+        return MixedOrder(parts, (records.ends - [len(part) for part in records.parts]).tolist())
+    return _order_of_one(records, batch_size, seed)
+
+
+def _order_of_one(records: Records, batch_size: int, seed: int) -> BatchOrder | BlockOrder:
     if isinstance(records, BlockRecords):
         return BlockOrder(records.blocks, batch_size, seed, records.lengths)
     return BatchOrder(len(records), batch_size, seed, records.lengths)
 
 
-def read_ahead(records: Records, order: BatchOrder | BlockOrder, step: int) -> None:
+def read_ahead(records: Records, order: Order, step: int) -> None:
     """Tell records that lie in blocks which will be needed from `step` on."""
     if isinstance(order, BlockOrder) and isinstance(records, BlockRecords):
         records.follow(order.blocks_from(step))

@@ -10,7 +10,7 @@ from assay.generation.architectures.pairformer import (
     TriangleAttention,
     TriangleMultiplication,
 )
-from assay.generation.architectures.transformer import Block
+from assay.generation.architectures.transformer import Block, _NormalisedScores
 from assay.generation.denoiser import Atoms
 from assay.generation.space import FreeSpace
 from tests.generation.molecules import random_atoms
@@ -142,6 +142,18 @@ def test_attention_is_that_of_normalised_queries_and_keys():
     mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
     plain = block.out(mixed.transpose(1, 2).flatten(2))
     torch.testing.assert_close(fast, plain, atol=1e-5, rtol=1e-4)
+
+
+def test_the_gradient_of_normalised_scores_is_that_of_the_formula():
+    draw = torch.Generator().manual_seed(0)
+    shapes = ((2, H, N, C), (2, H, N, C), (C,))
+    given = [
+        torch.randn(shape, generator=draw, dtype=torch.float64, requires_grad=True)
+        for shape in shapes
+    ]
+
+    with torch.enable_grad():
+        assert torch.autograd.gradcheck(_NormalisedScores.apply, given)
 
 
 def test_a_transition_is_algorithm_11():

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from assay.cell import load_suite
 from assay.generation.data.qm9_gap import GAPS
 from assay.generation.domain import MoleculeDomain
 from assay.generation.properties.composition import Composition
 from assay.generation.properties.gap import Gap
+from assay.generation.task import GenerationTask
 from assay.store import sets
 from assay.store.packed import PackedSet
+from tests.test_cell import ROOT
 
 
 @pytest.fixture
@@ -28,13 +31,31 @@ def test_judge_and_generator_learn_from_disjoint_halves(domain):
     gap, packed = Gap(domain), domain.prepared
     train = packed.arrays["split"] == 0
     known = np.isfinite(packed.arrays[GAPS])
-    told = np.isfinite(gap.asked()[:, 0])
 
-    assert train[gap.judges].all()
-    assert known[gap.judges].all()
-    assert not told[gap.judges].any()
-    assert abs(len(gap.judges) - (told & train).sum()) <= 1
-    assert np.array_equal(told[~train], known[~train])
+    assert train[gap.held_out].all()
+    assert known[gap.held_out].all()
+    assert len(gap.held_out) == (known & train).sum() // 2
+    assert np.array_equal(np.isfinite(gap.asked()[:, 0]), known)
+
+
+def test_a_cell_that_is_asked_for_gaps_does_not_learn_from_what_its_judge_has_seen(
+    domain, monkeypatch
+):
+    packed = domain.prepared
+    monkeypatch.setattr("assay.generation.task.sets.open_set", lambda name: packed)
+    suite = load_suite(
+        ROOT / "sweeps" / "grid_mini.yaml", ("rules=[]", "settings.conditions.properties=[gap]")
+    )
+    task = GenerationTask(suite.cells(packed.digest)[0])
+    held_out = task.conditioning.properties[0].held_out
+
+    data = task.data()
+
+    ids = data.train.batch(np.arange(len(data.train))).record_ids.numpy()
+    assert not np.isin(ids, held_out).any()
+    assert len(ids) + len(held_out) == (packed.arrays["split"] == 0).sum()
+    assert len(data.train.lengths) == len(ids)
+    assert f"{len(held_out):,} training records are left to a property's judge" in data.description
 
 
 def test_the_judge_tells_the_gaps_of_molecules_it_has_not_seen(domain):
@@ -74,6 +95,6 @@ def test_the_judge_errs_by_a_fifth_of_an_ev_on_real_molecules(assay_data, tmp_pa
 
     errors = np.abs(gap.of(domain.records.select(test))[:, 0] - asked)
 
-    assert len(gap.judges) == 9_972
+    assert len(gap.held_out) == 9_972
     assert np.isfinite(errors).sum() == 2_462
     assert np.nanmean(errors) == pytest.approx(0.203, abs=0.002)

@@ -68,8 +68,7 @@ class Context(nn.Module):
         """Return (B, D)."""
         angles = time_B.unsqueeze(-1) * self.frequencies
         context_BD = self.time(torch.cat([angles.sin(), angles.cos()], dim=-1))
-        if self.cell is not None and self.previous is not None:
-            assert atoms.cell_B6 is not None, "a crystal has a cell"
+        if self.cell is not None and self.previous is not None and atoms.cell_B6 is not None:
             size_B1 = atoms.mask_BN.sum(1, keepdim=True).log()
             context_BD = context_BD + self.cell(torch.cat([atoms.cell_B6, size_B1], dim=-1))
             if previous is not None:

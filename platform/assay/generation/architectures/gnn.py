@@ -99,7 +99,7 @@ class GNN(Denoiser):
         noise_BN3 = cell_B6 = cell_noise_B6 = None
         if self.noise is not None:
             noise_BN3 = self.space.coordinates(self.noise(h_BND, x_BN3, pairs), atoms)
-        if self.cell is not None:
+        if self.cell is not None and atoms.cell_B6 is not None:
             cell_B6, cell_noise_B6 = self.cell(h_BND, context_BD, atoms.mask_BN)
         moved_BN3 = self.space.coordinates(x_BN3, atoms)
         return Prediction(moved_BN3, self.types(h_BND), noise_BN3, cell_B6, cell_noise_B6)

@@ -127,7 +127,7 @@ class Pairformer(Denoiser):
         if heads_BNX.shape[-1] > 3:
             noise_BN3 = self.space.coordinates(heads_BNX[..., 3:], atoms)
         h_BND = self.norm(h_BND)
-        if self.cell is not None:
+        if self.cell is not None and atoms.cell_B6 is not None:
             cell_B6, cell_noise_B6 = self.cell(h_BND, context_BD, atoms.mask_BN)
         moved_BN3 = self.space.coordinates(heads_BNX[..., :3], atoms)
         return Prediction(moved_BN3, self.types(h_BND), noise_BN3, cell_B6, cell_noise_B6)
@@ -225,11 +225,8 @@ class TriangleMultiplication(nn.Module):
         both_BNN1 = (mask_BN.unsqueeze(2) & mask_BN.unsqueeze(1)).unsqueeze(-1)
         # Without biases, a masked pair gives a = b = 0: one product instead of two.
         z_BNNC = self.norm(z_BNNC) * both_BNN1
-        # Transposed, so that every channel is a matrix of pairs; in halves, so that no gradient of
-        # a half has to be put into that of the whole.
-        z_CP = z_BNNC.flatten(0, 2).t()
-        value_weight_XC, gate_weight_XC = self.gated.weight.chunk(2)
-        ab_XP = (value_weight_XC @ z_CP) * (gate_weight_XC @ z_CP).sigmoid()
+        # Transposed, so that every channel is a matrix of pairs.
+        ab_XP = nn.functional.glu(self.gated.weight @ z_BNNC.flatten(0, 2).t(), dim=0)
         a_MNN, b_MNN = ab_XP.view(2, C * B, N, N)
         sum_MNN = a_MNN @ b_MNN.mT if self.outgoing else a_MNN.mT @ b_MNN
         sum_BNNC = sum_MNN.view(C, B, N, N).permute(1, 2, 3, 0).contiguous()

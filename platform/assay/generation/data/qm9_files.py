@@ -36,7 +36,7 @@ _EV_PER_HARTREE = 27.211386245988
 """CODATA 2018."""
 
 MOST_GAP_EV = 30.0
-"""Of QM9, methane has the largest: 13.7 eV."""
+"""Of QM9, tetrafluoromethane has the largest, about 17 eV."""
 
 TABLE = "qm9_molecules.csv.gz"
 """Beside packed arrays: gdb_id and gap_eV, empty where it is not known."""
@@ -129,9 +129,7 @@ def read_arrays(path: Path) -> Collection:
     if split.size and split.max() >= len(SPLITS):
         raise DataError(f"{file}: edm_split holds {split.max()}, expected 0, 1 or 2")
     order = np.argsort(gdb_ids, kind="stable")
-    table = path / TABLE
-    gaps_ev = read_gaps(table, gdb_ids[order]) if table.exists() else None
-    return Collection(file, gdb_ids[order], molecules.select(order), split[order], gaps_ev)
+    return Collection(file, gdb_ids[order], molecules.select(order), split[order])
 
 
 def read_gaps(path: Path, gdb_ids: NDArray[np.int64]) -> NDArray[np.float32]:

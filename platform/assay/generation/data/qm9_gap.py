@@ -9,7 +9,7 @@ import numpy as np
 from assay.errors import DataError
 from assay.generation.data import qm9
 from assay.generation.data.qm9 import QM9Set
-from assay.generation.data.qm9_files import TABLE
+from assay.generation.data.qm9_files import TABLE, read_gaps
 from assay.store.sets import Built, Watch
 
 GAPS = "gap_ev"
@@ -30,7 +30,9 @@ class QM9GapSet(QM9Set):
             DataError: as of QM9, or the source has no gaps.
         """
         collection = qm9.labelled(source, watch)
-        gaps_ev = collection.gaps_ev
+        gaps_ev, table = collection.gaps_ev, collection.path.parent / TABLE
+        if gaps_ev is None and table.exists():
+            gaps_ev = read_gaps(table, collection.gdb_ids)
         known = 0 if gaps_ev is None else int(np.isfinite(gaps_ev).sum())
         if gaps_ev is None or not known:
             raise DataError(

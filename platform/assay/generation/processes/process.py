@@ -131,6 +131,8 @@ class GenerativeProcess(ABC):
         self.solver: Solver = settings.solver
         self.tolerance = settings.tolerance
         self.type_prior_K = type_prior_K
+        self.foreign_K = type_prior_K == 0
+        self.has_foreign = bool(self.foreign_K.any())
 
     @property
     def evaluations(self) -> int:
@@ -184,12 +186,19 @@ class GenerativeProcess(ABC):
         noise_BN3, cell_noise_B6 = raw.noise_BN3, raw.cell_noise_B6
         return Prediction(
             clean.positions_BN3,
-            raw.type_logits_BNK.float(),
+            self._own(raw.type_logits_BNK.float()),
             None if noise_BN3 is None else mean_free(noise_BN3.float(), mask_BN),
             clean.cell_B6,
             None if cell_noise_B6 is None else cell_noise_B6.float(),
             way_BN3,
         )
+
+    def _own(self, logits_BNK: Tensor) -> Tensor:
+        """Return logits by which types that the data cannot hold have no probability."""
+        if not self.has_foreign:
+            return logits_BNK
+        foreign_K = self.foreign_K.to(logits_BNK.device)
+        return logits_BNK.masked_fill(foreign_K, torch.finfo(logits_BNK.dtype).min)
 
     def losses(self, prediction: Prediction, point: PathPoint) -> Mapping[str, Tensor]:
         """Return the parts of the loss, each (B,): positions, types, cells, extra heads."""

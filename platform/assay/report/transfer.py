@@ -1,0 +1,145 @@
+"""What learning from another data set is worth: arms of equal compute, compared seed by seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from assay.cell import Suite
+from assay.report.wording import FRACTIONS, metric_title
+from assay.result import Result
+from assay.statistics.seeds import mean_over_seeds
+
+SCRATCH = "scratch"
+ARMS: Mapping[str, str] = {
+    SCRATCH: "its own data only",
+    "half": "its own data only, half of the compute",
+    "before": "the other data for the first half",
+    "along": "both, every other step",
+}
+"""How a target is learnt. All but `half` spend the same; `half` spends what `before` does on the
+target, so that the two tell what the first half of `before` has added."""
+
+METRICS = (
+    "edm/atom_stability", "edm/molecule_stability", "edm/validity", "edm/valid_unique",
+    "cdvae/structural_validity", "cdvae/compositional_validity", "cdvae/validity",
+    "cdvae/cov_recall", "cdvae/cov_precision",
+)  # fmt: skip
+"""All are shares of samples, the higher the better."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one model in one arm, over seeds."""
+
+    target: str
+    source: str
+    model: str
+    metric: str
+    arm: str
+    seeds: tuple[int, ...]
+    mean: float
+    low: float | None
+    """95 % interval over seeds; None with one seed."""
+    high: float | None
+    difference: float
+    """From `scratch`, the mean over the seeds that both have."""
+    difference_low: float | None
+    difference_high: float | None
+
+
+def overrides(suite: Suite, target: str, source: str, arm: str) -> tuple[str, ...]:
+    """Return what makes of a suite one arm of a study, for `assay.cell.load_suite`."""
+    common = (f"name={suite.name}_{target}_{arm}", f"data={target}")
+    if arm == SCRATCH:
+        return common
+    if arm == "half":
+        unit, half = suite.budget.unit, suite.budget.amount / 2
+        amount = round(half) if unit in ("steps", "samples") else half
+        return (*common, f"budget={{{unit}: {amount}}}")
+    return (*common, f"settings.source={{name: {source}, when: {arm}}}")
+
+
+def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> list[Row]:
+    """Compare the arms of one target with `scratch`, which must be among them.
+
+    Args:
+        target: Data set that is to be learnt.
+        source: The other.
+        arms: The finished cells of each arm.
+    """
+    values = {arm: _values(results) for arm, results in arms.items()}
+    rows = []
+    for model, metric in sorted(values[SCRATCH]):
+        base = values[SCRATCH][model, metric]
+        for arm in arms:
+            found = values[arm].get((model, metric))
+            if found is None:
+                continue
+            mean, interval = mean_over_seeds(list(found.values()))
+            both = [found[seed] - base[seed] for seed in sorted(found.keys() & base.keys())]
+            if not both:
+                continue
+            difference, apart = mean_over_seeds(both)
+            low, high = interval or (None, None)
+            apart_low, apart_high = apart or (None, None)
+            rows.append(
+                Row(target, source, model, metric, arm, tuple(sorted(found)), mean, low, high,
+                    difference, apart_low, apart_high)
+            )  # fmt: skip
+    order = {metric: place for place, metric in enumerate(METRICS)}
+    return sorted(rows, key=lambda row: (row.model, order[row.metric]))
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Lay out the rows of one target, in per cent and points."""
+    first = rows[0]
+    found = Table(box=box.SIMPLE_HEAD, title=f"{first.target}, from {first.source}")
+    for heading in (
+        "model",
+        "metric",
+        "learnt from",
+        "seeds",
+        "mean, %",
+        "against scratch, points",
+    ):
+        found.add_column(heading)
+    for row in rows:
+        found.add_row(
+            row.model,
+            metric_title(row.metric),
+            ARMS[row.arm],
+            str(len(row.seeds)),
+            _with_interval(row.mean, row.low, row.high),
+            "" if row.arm == SCRATCH else _with_interval(
+                row.difference, row.difference_low, row.difference_high, sign=True
+            ),
+        )  # fmt: skip
+    return found
+
+
+def document(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the rows as JSON."""
+    return {"rows": [{**asdict(row), "seeds": list(row.seeds)} for row in rows]}
+
+
+def _values(results: Sequence[Result]) -> dict[tuple[str, str], dict[int, float]]:
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for result in results:
+        for metric in METRICS:
+            estimate = result.estimates.get(metric)
+            if estimate is not None and estimate.n > 0:
+                assert metric in FRACTIONS, metric
+                of_model = found.setdefault((result.label, metric), {})
+                of_model[int(result.cell["seed"])] = estimate.value
+    return found
+
+
+def _with_interval(value: float, low: float | None, high: float | None, sign: bool = False) -> str:
+    plus = "+" if sign else ""
+    text = f"{100 * value:{plus}.1f}"
+    if low is None or high is None:
+        return f"{text} (one seed: no interval)"
+    return f"{text} [{100 * low:{plus}.1f}, {100 * high:{plus}.1f}]"

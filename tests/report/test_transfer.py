@@ -1,0 +1,80 @@
+"""Arms are compared with scratch seed by seed."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from assay.cell import load_suite
+from assay.report import transfer
+from tests.report.synthetic import estimate
+from tests.test_cell import ROOT
+
+METRIC = "cdvae/validity"
+
+
+class Finished:
+    """What is read of a result."""
+
+    def __init__(self, seed: int, value: float, n: int = 100) -> None:
+        self.label, self.cell = "gnn-diffusion", {"seed": seed}
+        of = estimate(value)
+        self.estimates = {METRIC: of.model_copy(update={"n": n}), "cdvae/wasserstein_density": of}
+
+
+def compared(**arms):
+    found = {arm: [Finished(*each) for each in cells] for arm, cells in arms.items()}
+    rows = transfer.compare("mp20", "qm9", found)
+    return {row.arm: row for row in rows}, rows
+
+
+def test_differences_are_paired_by_seed_with_students_interval():
+    found, _ = compared(
+        scratch=[(0, 0.50), (1, 0.60), (2, 0.70)], before=[(0, 0.52), (1, 0.64), (2, 0.76)]
+    )
+
+    before = found["before"]
+    assert before.mean == pytest.approx(0.64)
+    assert before.difference == pytest.approx(0.04)
+    half = 4.302653 * 0.02 / 3**0.5  # t of two degrees of freedom; the differences' spread
+    assert before.difference_low == pytest.approx(0.04 - half, abs=1e-6)
+    assert before.difference_high == pytest.approx(0.04 + half, abs=1e-6)
+    assert found["scratch"].difference == 0
+    assert before.seeds == (0, 1, 2)
+
+
+def test_only_seeds_that_both_have_are_paired_and_one_has_no_interval():
+    found, rows = compared(scratch=[(0, 0.5), (1, 0.9)], along=[(1, 0.8), (2, 0.1)])
+
+    assert found["along"].difference == pytest.approx(-0.1)
+    assert found["along"].difference_low is None
+    shown = io.StringIO()
+    Console(file=shown, width=160).print(transfer.table(rows))
+    assert "-10.0 (one seed: no interval)" in shown.getvalue()
+    assert "both, every other step" in shown.getvalue()
+    (first, *_) = transfer.document(rows)["rows"]
+    assert first["metric"] == METRIC
+
+
+def test_what_was_not_measured_is_left_out():
+    found, _ = compared(scratch=[(0, 0.5)], half=[(0, 0.4, 0)], before=[(3, 0.4)])
+
+    assert set(found) == {"scratch"}
+
+
+def test_every_arm_is_a_suite_of_its_own():
+    path = ROOT / "sweeps" / "transfer_mini.yaml"
+    plain = load_suite(path, ())
+    suites = {
+        arm: load_suite(path, transfer.overrides(plain, "mini", "mini_crystals", arm))
+        for arm in transfer.ARMS
+    }
+
+    assert {suite.name for suite in suites.values()} == {
+        f"transfer_mini_mini_{arm}" for arm in transfer.ARMS
+    }
+    assert all(suite.data == "mini" for suite in suites.values())
+    assert suites["half"].budget.amount == plain.budget.amount / 2
+    assert suites["before"].budget == suites["along"].budget == plain.budget
+    assert suites["along"].settings["source"] == {"name": "mini_crystals", "when": "along"}
+    assert "source" not in suites["half"].settings
