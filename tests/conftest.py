@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,18 @@ def mini(prepared_mini, monkeypatch) -> Path:
     monkeypatch.setenv("ASSAY_CACHE", str(prepared_mini))
     monkeypatch.delenv("ASSAY_DATA", raising=False)
     return prepared_mini
+
+
+@pytest.fixture(scope="module")
+def trained_folder(prepared_mini, tmp_path_factory) -> Iterator[Path]:
+    """The folder of a cell of the mini grid that was trained for three steps."""
+    from tests.test_cli import MINI, TINY, invoke
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(prepared_mini))
+        patch.delenv("ASSAY_DATA", raising=False)
+        storage = tmp_path_factory.mktemp("runs")
+        cell = ["--cell", "gnn-diffusion"]
+        invoke("train", MINI, *cell, "--storage", str(storage), *TINY)
+        (path,) = storage.glob("cells/*/result.json")
+        yield path.parent

@@ -9,40 +9,30 @@ from assay.chemistry.formats import read_molecules
 from assay.errors import CheckpointError, ConfigError, DataError
 from assay.result import read_result
 from assay.trained import open_trained
-from tests.test_cli import MINI, TINY, invoke
+from tests.test_cli import invoke
 
 
-@pytest.fixture(scope="module")
-def folder(prepared_mini, tmp_path_factory):
-    """A cell that was trained for three steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASSAY_CACHE", str(prepared_mini))
-        patch.delenv("ASSAY_DATA", raising=False)
-        storage = tmp_path_factory.mktemp("runs")
-        cell = ["--cell", "gnn-diffusion"]
-        invoke("train", MINI, *cell, "--storage", str(storage), *TINY)
-        (path,) = storage.glob("cells/*/result.json")
-        yield path.parent
-
-
-def test_it_evaluates_to_what_it_was_published_with(mini, folder):
-    trained = open_trained(folder)
+def test_it_evaluates_to_what_it_was_published_with(mini, trained_folder):
+    trained = open_trained(trained_folder)
 
     found = trained.task.evaluate(trained.model, trained.data, lambda phase, done: None)
 
-    assert found == read_result(folder / "result.json").estimates
+    assert found == read_result(trained_folder / "result.json").estimates
     assert trained.cell == trained.trained_as
 
 
-def test_samples_with_other_steps_come_from_the_same_weights(mini, folder, tmp_path):
-    one, other = open_trained(folder), open_trained(folder, ["settings.process.steps=7"])
+def test_samples_with_other_steps_come_from_the_same_weights(mini, trained_folder, tmp_path):
+    one, other = (
+        open_trained(trained_folder),
+        open_trained(trained_folder, ["settings.process.steps=7"]),
+    )
 
     weights = zip(one.model.parameters(), other.model.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in weights)
     assert (one.task.process.evaluations, other.task.process.evaluations) == (4, 7)
     out = tmp_path / "s.npz"
     said = invoke(
-        "sample", str(folder), "--out", str(out), "--count", "5", "--set",
+        "sample", str(trained_folder), "--out", str(out), "--count", "5", "--set",
         "settings.process.steps=7",
     )  # fmt: skip
     samples, rejected = read_molecules(out)
@@ -50,10 +40,10 @@ def test_samples_with_other_steps_come_from_the_same_weights(mini, folder, tmp_p
     assert len(samples) + len(rejected) == 5
 
 
-def test_the_number_of_samples_is_said_once(mini, folder, tmp_path):
+def test_the_number_of_samples_is_said_once(mini, trained_folder, tmp_path):
     out = ["--out", str(tmp_path / "s.npz")]
     with pytest.raises(ConfigError, match="draws --count samples"):
-        invoke("sample", str(folder), *out, "--set", "settings.evaluation_samples=3")
+        invoke("sample", str(trained_folder), *out, "--set", "settings.evaluation_samples=3")
 
 
 @pytest.mark.parametrize(
@@ -65,14 +55,14 @@ def test_the_number_of_samples_is_said_once(mini, folder, tmp_path):
         ("settings.process.stepz=3", "unknown key"),
     ],
 )
-def test_what_was_trained_cannot_be_changed(mini, folder, override, sentence):
+def test_what_was_trained_cannot_be_changed(mini, trained_folder, override, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        open_trained(folder, [override])
+        open_trained(trained_folder, [override])
 
 
-def test_a_folder_without_weights_of_the_end_is_refused(mini, folder, tmp_path):
+def test_a_folder_without_weights_of_the_end_is_refused(mini, trained_folder, tmp_path):
     copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
+    shutil.copytree(trained_folder, copy)
     for weights in copy.glob("checkpoints/*/ema.safetensors"):
         weights.write_bytes(weights.read_bytes()[:-1])
 
@@ -87,8 +77,8 @@ def test_a_folder_without_weights_of_the_end_is_refused(mini, folder, tmp_path):
         open_trained(tmp_path)
 
 
-def test_training_that_stands_in_its_middle_is_refused(mini, folder, tmp_path, monkeypatch):
+def test_training_that_stands_in_its_middle_is_refused(mini, trained_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("assay.trained.Meter.spent", lambda self, budget: 0.4)
 
     with pytest.raises(CheckpointError, match="training stands at 40% of its budget"):
-        open_trained(folder)
+        open_trained(trained_folder)

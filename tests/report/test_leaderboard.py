@@ -118,6 +118,17 @@ def test_the_terminal_table_fits_80_columns_and_ends_with_the_data():
     assert "One seed: intervals cover evaluation, not training." in " ".join(text.split())
 
 
+def test_the_terminal_table_names_what_it_has_no_room_for():
+    made = with_validity(0, 0.5)
+    more = {"symmetry/positions_error": estimate(0.1), "conditions/logp_mae": estimate(0.7)}
+    made = made.model_copy(update={"estimates": {**made.estimates, **more}})
+
+    text = " ".join(text_of(terminal_table([made], None)).split())
+
+    assert "Also measured, and in the report: symmetry, conditions." in text
+    assert "logp" not in text
+
+
 def test_the_terminal_table_shows_seeds_and_their_mean():
     text = text_of(terminal_table([with_validity(s, 0.5) for s in range(3)], reference()))
     assert "mean of 3" in text

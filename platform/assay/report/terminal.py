@@ -18,12 +18,19 @@ _NAME_WIDTH = 15
 
 
 def terminal_table(results: Sequence[Result], reference: Reference | None) -> Table:
-    """Return the leaderboard as a Rich table of 80 columns; the reference is set apart below."""
+    """Return the leaderboard as a Rich table of 80 columns; the reference is set apart below.
+
+    It has room for the protocol that cells are judged by; the caption names what else is measured.
+    """
     rows = leaderboard(results, reference)
-    metrics = metric_names(results, reference)
+    measured = metric_names(results, reference)
+    protocols = list(dict.fromkeys(name.partition("/")[0] for name in measured))
+    metrics = [name for name in measured if name.partition("/")[0] in protocols[:1]]
     averaged = any(row.kind == "mean" for row in rows)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption_justify="left")
     table.caption = f"Below each value its 95 % interval. {SEVERAL_SEEDS if averaged else ONE_SEED}"
+    if len(protocols) > 1:
+        table.caption += f" Also measured, and in the report: {', '.join(protocols[1:])}."
     if reference is None:
         table.caption += " The reference row has not been computed."
     table.add_column("cell", overflow="fold")

@@ -1,0 +1,119 @@
+#!/usr/bin/env python
+"""How good a suite's models are after how many seconds of training, and with how many steps."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _options import add_shared, command, count, exit_code
+
+EXAMPLES = """\
+The suite is run as it is and with fractions of its budget, each of which is a training of its own
+with its own schedule. Then every cell of the whole budget is sampled with other numbers of steps.
+
+examples:
+  python jobs/quality_curves.py --fractions 0.25 0.5 --steps 10 25 50 100
+  python jobs/quality_curves.py --suite sweeps/quality_qm9.yaml --set 'grid.architecture=[gnn]'
+  ray job submit --working-dir . -- python jobs/quality_curves.py --suite sweeps/quality_qm9.yaml
+
+Finished cells and finished numbers of steps are reused: the same command completes what is missing.
+Results are curves.json and curves.html beside the folders of the suites.
+
+exit codes: 0 all is finished, 1 some cell failed, 2 bad input, 130 stopped"""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = command(__doc__, EXAMPLES)
+    root = Path(__file__).resolve().parent.parent
+    add_shared(
+        parser,
+        suite=root / "sweeps" / "grid_mini.yaml",
+        what="run",
+        at_a_time="cells",
+        fresh="train again what is finished; the old is kept",
+        files="a folder for every budget, and the curves,",
+    )
+    add = parser.add_argument
+    add("--fractions", nargs="+", type=_fraction, default=[0.25, 0.5], metavar="F",
+        help="of the suite's budget, beside all of it (default: 0.25 0.5)")  # fmt: skip
+    add("--steps", nargs="+", type=count, default=[10, 25, 50, 100, 250], metavar="N",
+        help="intervals of the sampler (default: 10 25 50 100 250)")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit code."""
+    return exit_code(run, parse(arguments))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run every budget, then every number of steps; write both curves."""
+    from rich.console import Console
+
+    from assay.cell import load_suite
+    from assay.cluster.grid import Options, run_suite
+    from assay.cluster.storage import lasting, resolve_storage
+    from assay.report import curves
+    from assay.report.wording import FRACTIONS
+    from assay.result import read_results, write_json
+    from assay.run import cell_directory
+
+    console = Console()
+    whole = load_suite(given.suite, tuple(given.overrides))
+    storage, remark = resolve_storage(given.storage, Path.cwd())
+    if remark:
+        console.print(remark, highlight=False, soft_wrap=True)
+    root = lasting(given.results, Path.cwd()) if given.results else storage / "results" / whole.name
+    plain = (whole.name, whole.budget.unit, whole.budget.amount)
+    failures, budgets, finished = {}, [], []
+    for fraction in (*sorted(set(given.fractions)), 1.0):
+        suite = load_suite(given.suite, (*given.overrides, *_part(*plain, fraction)))
+        options = Options(
+            results=root / suite.name,
+            fresh=given.fresh,
+            max_concurrent=given.max_concurrent,
+            dashboard_port=given.dashboard_port,
+            checkpoint_seconds=given.checkpoint_seconds,
+        )
+        outcome = run_suite(suite, storage, options, console)
+        failures |= {f"{suite.name} {k}": reason for k, reason in outcome.failures.items()}
+        finished = read_results(outcome.folder) if outcome.finished else []
+        budgets += curves.of_budget(finished)
+    steps = []
+    for result in finished:
+        key, kept = result.provenance.cell_key, root / f"{result.provenance.cell_key}.steps.json"
+        with console.status(f"{result.label}, seed {result.cell['seed']}") as status:
+            steps += curves.of_steps(
+                cell_directory(storage, key), kept, given.steps,
+                lambda phase, done: status.update(f"{phase} {done:.0%}"),
+            )  # fmt: skip
+    document = {"title": whole.title, "budgets": budgets, "steps": steps}
+    write_json(root / "curves.json", document)
+    curves.draw(document, sorted(FRACTIONS), root / "curves.html")
+    for name, reason in failures.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
+    console.print(f"results  {root}", highlight=False, soft_wrap=True, markup=False)
+    return 1 if failures else 0
+
+
+def _part(name: str, unit: str, amount: float, fraction: float) -> tuple[str, ...]:
+    if fraction == 1:
+        return ()
+    part = amount * fraction
+    part = max(1, round(part)) if unit in ("steps", "samples") else part
+    return (f"name={name}_{round(100 * fraction)}", f"budget={{{unit}: {part}}}")
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
