@@ -23,6 +23,7 @@ from assay.errors import ConfigError
 from assay.generation.catalog import PROPERTIES
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, Prediction
 from assay.generation.domain import Domain, whole
+from assay.generation.metrics.protocol import LEAST
 from assay.generation.properties.data_set import SOURCE, DataSetLabel
 from assay.generation.properties.property import Property
 from assay.generation.settings import ConditionSettings
@@ -130,7 +131,7 @@ class Conditioning:
         for each, asked_MX in zip(self.properties, asked, strict=True):
             errors_M = np.abs(each.of(cast(Any, samples)) - asked_MX).sum(1)
             errors = np.sort(errors_M[np.isfinite(errors_M)])
-            if len(errors):
+            if len(errors) >= LEAST:
                 found[f"conditions/{each.name}_mae{suffix}"] = _mean(errors, each.version, seed)
         return found
 

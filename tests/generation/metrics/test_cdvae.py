@@ -88,16 +88,17 @@ def test_rejected_samples_are_not_covered():
 
 
 def test_invalid_samples_count_for_coverage_but_not_for_properties():
-    found = scored(c.pack(TOO_NEAR, c.ROCK_SALT), reference(c.ROCK_SALT))
+    found = scored(c.pack(TOO_NEAR, c.ROCK_SALT, c.ROCK_SALT), reference(c.ROCK_SALT))
     assert found["cov_recall"].value == 1
-    assert found["wasserstein_density"].n == 1
+    assert found["wasserstein_density"].n == 2
     assert found["wasserstein_density"].value == 0
 
 
-def test_without_a_valid_sample_there_is_nothing_to_compare():
-    found = scored(UNBALANCED, reference())
-    assert "wasserstein_density" not in found
-    assert found["validity"].value == 0
+def test_of_one_valid_sample_or_none_there_is_no_spread_to_tell_an_interval_from():
+    for samples in (UNBALANCED, c.pack(TOO_NEAR, c.ROCK_SALT)):
+        found = scored(samples, reference())
+        assert "wasserstein_density" not in found
+    assert found["validity"].value == 0.5
 
 
 @pytest.mark.parametrize("rejected", [0, 3])

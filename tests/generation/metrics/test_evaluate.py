@@ -104,10 +104,10 @@ def test_the_reference_adds_novelty_and_the_data_row(tmp_path, tiny):
 
 def test_what_is_held_against_the_test_split_is_scored_on_another(tmp_path, tiny):
     """As many of the validation split as there are samples."""
-    write_npz(tmp_path / "a.npz", held.embedded("CCO"))
+    write_npz(tmp_path / "a.npz", held.embedded("CCO", "CCN"))
     row = scored(tmp_path / "a.npz", "qm9", ["moses"])["provenance"]["reference"]
-    assert row["records"] == {"moses": "1 of 2 of the validation split"}
-    assert row["metrics"]["moses/qed"]["n"] == 1
+    assert row["records"] == {"moses": "2 of 2 of the validation split"}
+    assert row["metrics"]["moses/qed"]["n"] == 2
     assert row["metrics"]["moses/snn"]["value"] < 1
 
 
@@ -130,7 +130,7 @@ def test_a_new_version_of_a_protocol_scores_the_data_again(tmp_path, tiny, monke
 def test_all_protocols_are_used_unless_some_are_named(tmp_path, monkeypatch):
     known = {name: evaluate.MOLECULE_PROTOCOLS[name] for name in ("edm_strict", "edm", "moses")}
     monkeypatch.setattr(evaluate, "MOLECULE_PROTOCOLS", known)
-    write_npz(tmp_path / "a.npz", g.WATER)
+    write_npz(tmp_path / "a.npz", g.pack(g.WATER, g.WATER))
     found = evaluate.evaluate_molecules(tmp_path / "a.npz", None, processes=1)
     assert list(found["provenance"]["protocols"]) == ["edm_strict", "edm", "moses"]
     assert {name.partition("/")[0] for name in found["metrics"]} == set(known)

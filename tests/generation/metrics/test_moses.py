@@ -67,17 +67,18 @@ def test_without_scaffolds_in_the_reference_there_is_no_likeness_of_scaffolds():
 
 
 def test_without_scaffolds_in_the_samples_the_likeness_is_none():
-    found = named(held.embedded("CCO"), against(TWO_RINGS))
+    found = named(held.embedded("CCO", "CCN"), against(TWO_RINGS))
     assert (found["scaffolds"].value, found["scaffold_coverage"].value) == (0, 0)
 
 
-def test_without_a_valid_molecule_nothing_is_said():
+def test_of_one_valid_molecule_or_none_nothing_is_said():
     assert named(g.CARBON_MONOXIDE, against(TWO_RINGS)) == {}
+    assert named(held.embedded("CCO"), against(TWO_RINGS)) == {}
 
 
 def test_a_reference_without_valid_molecules_is_an_error():
     with pytest.raises(DataError, match="held: has no valid molecule in its test split"):
-        named(held.embedded("CCO"), held.Held(g.WATER, g.WATER, g.CARBON_MONOXIDE))
+        named(held.embedded("CCO", "CCN"), held.Held(g.WATER, g.WATER, g.CARBON_MONOXIDE))
 
 
 def test_the_reference_is_described_once(monkeypatch):

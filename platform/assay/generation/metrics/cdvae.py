@@ -29,6 +29,7 @@ from assay.generation.metrics.crystal_fingerprints import (
 from assay.generation.metrics.crystal_validity import compositionally_valid, structurally_valid
 from assay.generation.metrics.distances import wasserstein
 from assay.generation.metrics.protocol import (
+    LEAST,
     Reference,
     Scoring,
     ScoringProtocol,
@@ -115,9 +116,9 @@ def properties(valid: Crystals, test: Crystals, seed: int = 0) -> dict[str, Esti
     """Return the Wasserstein distances of density and of the number of elements.
 
     Of SUBSAMPLE valid samples drawn without replacement, or of all where there are fewer, from
-    all test crystals. Without a valid sample there is nothing to compare, and no estimate.
+    all test crystals. Of one valid sample, or none, there is no estimate.
     """
-    if len(valid) == 0 or len(test) == 0:
+    if len(valid) < LEAST or len(test) == 0:
         return {}
     drawn = valid.select(sub_sample(len(valid), SUBSAMPLE, seed))
     found = {}

@@ -22,6 +22,7 @@ from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
 from assay.generation.metrics import edm
 from assay.generation.metrics.protocol import (
+    LEAST,
     Reference,
     Scoring,
     ScoringProtocol,
@@ -35,7 +36,6 @@ from assay.store.packed import Split
 from assay.task import Estimate
 
 _AT_ONCE = 256
-_FEWEST = 2
 _NEGLIGIBLE = 1e-9
 """Of the largest eigenvalue: directions in which the samples do not vary."""
 
@@ -71,7 +71,7 @@ class FCD(ScoringProtocol[Molecules]):
         if scoring.reference is None:
             return {}
         texts = distinct_smiles(scoring.samples, scoring.processes)
-        if len(texts) < _FEWEST:
+        if len(texts) < LEAST:
             return {}
         found_SD = activations(texts)
         reference = self._reference(scoring.reference, scoring.processes)
@@ -82,7 +82,7 @@ class FCD(ScoringProtocol[Molecules]):
     def _reference(self, reference: Reference[Molecules], processes: int) -> Gaussian:
         def compute() -> dict[str, NDArray]:
             texts = distinct_smiles(reference.of("test"), processes)
-            if len(texts) < _FEWEST:
+            if len(texts) < LEAST:
                 raise DataError(f"{reference.name}: has too few valid molecules in its test split")
             fitted = Gaussian.fitted(activations(texts))
             return {"mean": fitted.mean_D, "covariance": fitted.covariance_DD}

@@ -18,6 +18,7 @@ from assay.chemistry.molecules import Molecules
 from assay.generation.metrics.distances import Compared, mean_discrepancy, wasserstein
 from assay.generation.metrics.internal_coordinates import Values, internal_coordinates, kind_of
 from assay.generation.metrics.protocol import (
+    LEAST,
     Scoring,
     ScoringProtocol,
     estimated,
@@ -74,7 +75,7 @@ class Geometry(ScoringProtocol[Molecules]):
         kinds = [kind_of(label) for label in TYPES[family]]
         kinds = [kind for kind in kinds if np.any(theirs.kind == kind)]
         counted = np.unique(ours.owner[np.isin(ours.kind, kinds)])
-        if len(counted) == 0:
+        if len(counted) < LEAST:
             return {}
         found = {}
         for suffix, compare in (("mmd", mean_discrepancy), ("wasserstein", _distance_of(family))):
@@ -94,7 +95,7 @@ class Geometry(ScoringProtocol[Molecules]):
         energies = strain_energies(scoring.samples.select(readable), scoring.processes)
         known = np.sort(energies[np.isfinite(energies)])
         found = {f"{self.name}/mmff_typed": share(self, len(known), len(chosen))}
-        if len(known):
+        if len(known) >= LEAST:
             middle = float(np.median(known))
             spread = bootstrap(known, lambda x: np.median(x, axis=-1), seed=scoring.seed)
             name = f"{self.name}/strain_energy"

@@ -28,6 +28,7 @@ from assay.generation.metrics.distances import (
     wasserstein,
 )
 from assay.generation.metrics.protocol import (
+    LEAST,
     Better,
     Reference,
     Scoring,
@@ -58,7 +59,7 @@ class MOSES(ScoringProtocol[Molecules]):
         return "this RDKit lacks Contrib/SA_Score; run `pip install --force-reinstall rdkit`"
 
     def evaluate(self, scoring: Scoring[Molecules]) -> dict[str, Estimate]:
-        """Return the estimates; without a reference those that need none, without a molecule none.
+        """Return the estimates; without a reference those that need none; of one molecule, none.
 
         Means are resampled; distances, likenesses and diversity are `linearised`. Coverage is
         Wilson's, over the reference's scaffolds: whether one is hit is no independent trial, but
@@ -66,7 +67,7 @@ class MOSES(ScoringProtocol[Molecules]):
         """
         require(self)
         found = _described(scoring.samples, scoring.processes)
-        if not found:
+        if len(found) < LEAST:
             return {}
         estimates = self._alone(found, scoring.seed)
         if scoring.reference is not None:

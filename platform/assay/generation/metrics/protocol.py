@@ -36,6 +36,10 @@ class Reference(Protocol[Samples_co]):
         ...
 
 
+LEAST = 2
+"""Samples whose figures are averaged or compared: of one, no spread and so no interval is known."""
+
+
 @dataclass(frozen=True)
 class Scoring(Generic[Samples]):
     """What is scored, and how: what every protocol is given."""
