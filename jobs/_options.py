@@ -3,8 +3,9 @@
 import argparse
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def command(description: str | None, examples: str) -> argparse.ArgumentParser:
@@ -50,6 +51,37 @@ def add_shared(
         help=f"where {files} (default: <storage>/results/<suite>)")  # fmt: skip
     add("--dashboard-port", type=_port, metavar="PORT",
         help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
+
+
+def run_store(given: argparse.Namespace, console: Any) -> Path:
+    """Return the run store that is asked for, and say where a relative one comes to lie."""
+    from assay.cluster.storage import resolve_storage
+
+    storage, remark = resolve_storage(given.storage, Path.cwd())
+    if remark:
+        console.print(remark, highlight=False, soft_wrap=True)
+    return storage
+
+
+def grid_options(given: argparse.Namespace, results: Path | None, only: Sequence[str] = ()) -> Any:
+    """Return the options of `assay.cluster.grid.run_suite`."""
+    from assay.cluster.grid import Options
+
+    return Options(
+        results=results,
+        only=tuple(only),
+        fresh=given.fresh,
+        max_concurrent=given.max_concurrent,
+        dashboard_port=given.dashboard_port,
+        checkpoint_seconds=given.checkpoint_seconds,
+    )
+
+
+def results_root(given: argparse.Namespace, storage: Path, name: str) -> Path:
+    """Return the folder that holds the folders of several suites."""
+    from assay.cluster.storage import lasting
+
+    return lasting(given.results, Path.cwd()) if given.results else storage / "results" / name
 
 
 def exit_code(run: Callable[[argparse.Namespace], int], given: argparse.Namespace) -> int:

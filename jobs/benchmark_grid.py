@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, exit_code
+from _options import add_shared, command, exit_code, grid_options, run_store
 
 EXAMPLES = """\
 examples:
@@ -53,26 +53,18 @@ def run(given: argparse.Namespace) -> int:
 
     from assay import report
     from assay.cell import load_suite
-    from assay.cluster.grid import Options, run_suite
-    from assay.cluster.storage import lasting, resolve_storage
+    from assay.cluster.grid import run_suite
+    from assay.cluster.storage import lasting
     from assay.result import read_reference, read_results
 
     console = Console()
     suite = load_suite(given.suite, tuple(given.overrides))
-    storage, remark = resolve_storage(given.storage, Path.cwd())
-    if remark:
-        console.print(remark, highlight=False, soft_wrap=True)
+    storage = run_store(given, console)
     if suite.search is not None:
         console.print("The grid as it stands; jobs/search.py runs the suite's search")
     page = lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
-    options = Options(
-        results=lasting(given.results, Path.cwd()) if given.results else None,
-        only=tuple(given.cells),
-        fresh=given.fresh,
-        max_concurrent=given.max_concurrent,
-        dashboard_port=given.dashboard_port,
-        checkpoint_seconds=given.checkpoint_seconds,
-    )
+    results = lasting(given.results, Path.cwd()) if given.results else None
+    options = grid_options(given, results, given.cells)
     outcome = run_suite(suite, storage, options, console)
     if outcome.finished:
         results, reference = read_results(outcome.folder), read_reference(outcome.folder)

@@ -5,7 +5,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, count, exit_code
+from _options import (
+    add_shared,
+    command,
+    count,
+    exit_code,
+    grid_options,
+    results_root,
+    run_store,
+)
 
 EXAMPLES = """\
 The suite is run as it is and with fractions of its budget, each of which is a training of its own
@@ -52,8 +60,7 @@ def run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from assay.cell import load_suite
-    from assay.cluster.grid import Options, run_suite
-    from assay.cluster.storage import lasting, resolve_storage
+    from assay.cluster.grid import run_suite
     from assay.report import curves
     from assay.report.wording import FRACTIONS
     from assay.result import read_results, write_json
@@ -61,21 +68,13 @@ def run(given: argparse.Namespace) -> int:
 
     console = Console()
     whole = load_suite(given.suite, tuple(given.overrides))
-    storage, remark = resolve_storage(given.storage, Path.cwd())
-    if remark:
-        console.print(remark, highlight=False, soft_wrap=True)
-    root = lasting(given.results, Path.cwd()) if given.results else storage / "results" / whole.name
+    storage = run_store(given, console)
+    root = results_root(given, storage, whole.name)
     plain = (whole.name, whole.budget.unit, whole.budget.amount)
     failures, budgets, finished = {}, [], []
     for fraction in (*sorted(set(given.fractions)), 1.0):
         suite = load_suite(given.suite, (*given.overrides, *_part(*plain, fraction)))
-        options = Options(
-            results=root / suite.name,
-            fresh=given.fresh,
-            max_concurrent=given.max_concurrent,
-            dashboard_port=given.dashboard_port,
-            checkpoint_seconds=given.checkpoint_seconds,
-        )
+        options = grid_options(given, root / suite.name)
         outcome = run_suite(suite, storage, options, console)
         failures |= {f"{suite.name} {k}": reason for k, reason in outcome.failures.items()}
         finished = read_results(outcome.folder) if outcome.finished else []

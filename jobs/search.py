@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, count, exit_code
+from _options import add_shared, command, count, exit_code, run_store
 
 EXAMPLES = """\
 examples:
@@ -53,15 +53,13 @@ def run(given: argparse.Namespace) -> int:
 
     from assay.cell import load_suite
     from assay.cluster.search import SearchOptions, run_search
-    from assay.cluster.storage import lasting, resolve_storage
+    from assay.cluster.storage import lasting
     from assay.report.search import trials_table
 
     console = Console()
     trials = (f"search.trials={given.trials}",) if given.trials else ()
     suite = load_suite(given.suite, (*given.overrides, *trials))
-    storage, remark = resolve_storage(given.storage, Path.cwd())
-    if remark:
-        console.print(remark, highlight=False, soft_wrap=True)
+    storage = run_store(given, console)
     options = SearchOptions(
         results=lasting(given.results, Path.cwd()) if given.results else None,
         optuna_storage=given.optuna_storage,

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, exit_code
+from _options import add_shared, command, exit_code, grid_options, results_root, run_store
 
 EXAMPLES = """\
 For each of two data sets, the suite is run in four arms: from scratch; from scratch with half of
@@ -53,8 +53,7 @@ def run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from assay.cell import load_suite
-    from assay.cluster.grid import Options, run_suite
-    from assay.cluster.storage import lasting, resolve_storage
+    from assay.cluster.grid import run_suite
     from assay.errors import ConfigError
     from assay.report import transfer
     from assay.result import read_results, write_json
@@ -63,31 +62,24 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"--only {given.only}: is not of the pair {' and '.join(given.pair)}")
     console = Console()
     plain = load_suite(given.suite, tuple(given.overrides))
-    storage, remark = resolve_storage(given.storage, Path.cwd())
-    if remark:
-        console.print(remark, highlight=False, soft_wrap=True)
-    root = lasting(given.results, Path.cwd()) if given.results else storage / "results" / plain.name
+    storage = run_store(given, console)
+    root = results_root(given, storage, plain.name)
     failures, rows = {}, []
     for target, source in (given.pair, given.pair[::-1]):
-        if given.only not in (None, target):
-            continue
         arms = {}
         for arm in transfer.ARMS:
             changes = transfer.overrides(plain, target, source, arm)
             suite = load_suite(given.suite, (*given.overrides, *changes))
-            options = Options(
-                results=root / suite.name,
-                fresh=given.fresh,
-                max_concurrent=given.max_concurrent,
-                dashboard_port=given.dashboard_port,
-                checkpoint_seconds=given.checkpoint_seconds,
-            )
-            outcome = run_suite(suite, storage, options, console)
-            failures |= {f"{suite.name} {k}": reason for k, reason in outcome.failures.items()}
-            arms[arm] = read_results(outcome.folder) if outcome.finished else []
+            folder = root / suite.name
+            if given.only in (None, target):
+                outcome = run_suite(suite, storage, grid_options(given, folder), console)
+                failures |= {f"{suite.name} {k}": why for k, why in outcome.failures.items()}
+            arms[arm] = read_results(folder) if folder.is_dir() else []
         if arms[transfer.SCRATCH]:
             rows += (found := transfer.compare(target, source, arms))
             console.print(transfer.table(found))
+        else:
+            console.print(f"{target}: no cell from scratch is finished: nothing to compare with")
     write_json(root / "transfer.json", transfer.document(rows))
     for name, reason in failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)

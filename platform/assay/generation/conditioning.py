@@ -23,11 +23,10 @@ from assay.errors import ConfigError
 from assay.generation.catalog import PROPERTIES
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, Prediction
 from assay.generation.domain import Domain, whole
-from assay.generation.metrics.protocol import LEAST
+from assay.generation.metrics.protocol import LEAST, mean_of
 from assay.generation.properties.data_set import SOURCE, DataSetLabel
 from assay.generation.properties.property import Property
 from assay.generation.settings import ConditionSettings
-from assay.statistics.intervals import bootstrap
 from assay.store.sets import Prepared, kind_of
 from assay.task import Estimate
 from assay.training.draws import Draws
@@ -130,9 +129,11 @@ class Conditioning:
         found = {}
         for each, asked_MX in zip(self.properties, asked, strict=True):
             errors_M = np.abs(each.of(cast(Any, samples)) - asked_MX).sum(1)
-            errors = np.sort(errors_M[np.isfinite(errors_M)])
+            errors = errors_M[np.isfinite(errors_M)]
             if len(errors) >= LEAST:
-                found[f"conditions/{each.name}_mae{suffix}"] = _mean(errors, each.version, seed)
+                found[f"conditions/{each.name}_mae{suffix}"] = mean_of(
+                    errors, each.version, "lower", seed
+                )
         return found
 
     def controls(
@@ -191,16 +192,3 @@ def _conditions(values_RC: NDArray[np.float64]) -> Conditions:
     known_RC = np.isfinite(values_RC)
     values = torch.from_numpy(np.where(known_RC, values_RC, 0.0).astype(np.float32))
     return Conditions(values, torch.from_numpy(known_RC))
-
-
-def _mean(errors: NDArray[np.float64], version: str, seed: int) -> Estimate:
-    value = float(errors.mean())
-    low, high = bootstrap(errors, lambda drawn: drawn.mean(axis=-1), seed=seed)
-    return Estimate(
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        n=len(errors),
-        version=version,
-        better="lower",
-    )

@@ -9,12 +9,11 @@ Shapes: B systems, N atoms (padded), K types.
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, mean_free
-from assay.statistics.intervals import bootstrap
+from assay.generation.metrics.protocol import mean_of
 from assay.task import Estimate
 from assay.training.draws import Draws
 
@@ -70,20 +69,11 @@ def symmetry_error(
 
 def estimates(error: SymmetryError, seed: int) -> dict[str, Estimate]:
     """Return `symmetry/positions_error` and `symmetry/types_error`, means over systems."""
-    found = {}
-    for name, values_B in (("positions", error.positions_B), ("types", error.types_B)):
-        values = np.sort(values_B.double().cpu().numpy())
-        value = float(values.mean())
-        low, high = bootstrap(values, lambda drawn: drawn.mean(axis=-1), seed=seed)
-        found[f"symmetry/{name}_error"] = Estimate(
-            value=value,
-            low=min(low, value),
-            high=max(high, value),
-            n=len(values),
-            version=VERSION,
-            better="lower",
-        )
-    return found
+    parts = {"positions": error.positions_B, "types": error.types_B}
+    return {
+        f"symmetry/{name}_error": mean_of(values_B.double().cpu().numpy(), VERSION, "lower", seed)
+        for name, values_B in parts.items()
+    }
 
 
 def _moved(atoms: Atoms, draws: Draws, name: str) -> tuple[Atoms, Tensor]:

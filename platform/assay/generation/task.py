@@ -19,6 +19,7 @@ from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.errors import ConfigError, DataError
 from assay.generation import symmetry
+from assay.generation.agreement import require_agreement, require_torus
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.conditioning import Asking, Conditioning, versions
 from assay.generation.data.subset import Subset
@@ -29,7 +30,6 @@ from assay.generation.metrics.protocol import sub_sample
 from assay.generation.processes.process import GenerativeProcess
 from assay.generation.sampling import SAMPLING_BATCH, Wanted, draw
 from assay.generation.settings import (
-    CrystalSettings,
     GenerationSettings,
     architecture,
     generation_settings,
@@ -66,7 +66,8 @@ class GenerationTask(Task):
         unit, source = self.chosen.coordinate_unit_angstrom, self.chosen.source
         self.domain: AnyDomain = DOMAINS[kind](prepared, unit)
         self.source = source_domain(source, self.domain, unit) if source else None
-        self._require_settings_of_use()
+        own, other = (isinstance(each, CrystalDomain) for each in (self.domain, self.source))
+        require_agreement(self.chosen, cell.data.name, own_crystals=own, other_crystals=other)
         self.process = self._process(self.domain)
         self.source_process = self._process(self.source) if self.source else None
         conditions = self.chosen.conditions
@@ -350,49 +351,10 @@ class GenerationTask(Task):
     def _process(self, domain: AnyDomain) -> GenerativeProcess:
         settings = self.chosen.process
         if isinstance(domain, CrystalDomain):
-            path = getattr(settings, "path", "linear")
-            if path != "linear":
-                raise ConfigError(
-                    f"process.path {path}: on a torus the way from noise to data is a straight "
-                    f"line; for {domain.prepared.name} leave process.path out"
-                )
-            if getattr(settings, "coupling", None) == "rotation":
-                raise ConfigError(
-                    "process.coupling rotation: a crystal's cell has no orientation; use "
-                    "permutation, equivariant or independent"
-                )
-            if getattr(settings, "interpolant", "two_sided") == "one_sided":
-                raise ConfigError(
-                    "process.interpolant one_sided: needs a Gaussian base, and that of a crystal's "
-                    "coordinates is uniform; leave it out"
-                )
+            require_torus(settings, domain.prepared.name)
         made = process(self.cell.variant["process"])(settings, domain.prior_K, domain.geometry)
         made.types_given = self.chosen.crystals.given == "composition"
         return made
-
-    def _require_settings_of_use(self) -> None:
-        chosen, domains = self.chosen, (self.domain, self.source)
-        crystals = any(isinstance(domain, CrystalDomain) for domain in domains)
-        if not crystals and chosen.crystals != CrystalSettings():
-            raise ConfigError(
-                f"settings.crystals: {self.cell.data.name} holds molecules; leave it out"
-            )
-        given = chosen.crystals.given == "composition"
-        if given and not isinstance(self.domain, CrystalDomain):
-            raise ConfigError(
-                f"settings.crystals.given: structures are predicted of crystals, and "
-                f"{self.cell.data.name} holds molecules; leave it out"
-            )
-        if given and "composition" in chosen.conditions.properties:
-            raise ConfigError(
-                "settings.conditions: with crystals.given composition the elements are known "
-                "already; leave the property composition out"
-            )
-        if chosen.source is None and "data_set" in chosen.conditions.properties:
-            raise ConfigError(
-                "settings.conditions: the label data_set tells two data sets apart; name the other "
-                "in settings.source, or leave the label out"
-            )
 
 
 def _part(progress: Progress, part: int, parts: int) -> Progress:

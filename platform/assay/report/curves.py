@@ -11,8 +11,9 @@ from assay.errors import ConfigError
 from assay.generation.task import GenerationTask
 from assay.provenance import provenance
 from assay.report.wording import FRACTIONS, metric_title
-from assay.result import Result, read_plain, write_json
+from assay.result import Result, read_plain, read_result, write_json
 from assay.trained import open_trained
+from assay.training.execution import require_device
 
 Watch = Callable[[str, float], None]
 
@@ -38,7 +39,7 @@ def of_budget(results: Sequence[Result]) -> list[dict[str, Any]]:
 def of_steps(
     directory: Path, kept: Path, steps: Sequence[int], watch: Watch
 ) -> list[dict[str, Any]]:
-    """Evaluate a trained cell once for every number of the sampler's steps.
+    """Evaluate a trained cell once for every number of the sampler's steps, where it was trained.
 
     Args:
         directory: of the cell in the run store.
@@ -51,23 +52,24 @@ def of_steps(
         DataError: the folder holds no cell, or `kept` is damaged.
         CheckpointError: as `open_trained`.
         ConfigError: the process cannot take so many steps.
+        MachineError: it was trained on a GPU, and there is none here.
     """
+    published = read_result(directory / "result.json")
+    protocol, device = published.provenance.protocol, published.provenance.device
     rows = read_plain(kept) if kept.exists() else []
-    for count in steps:
-        trained = open_trained(directory, [f"settings.process.steps={count}"])
+    rows = [row for row in rows if row["provenance"]["protocol"] == protocol]
+    for count in sorted(set(steps) - {row["steps"] for row in rows}):
+        place = require_device("cuda" if device.startswith("cuda") else "cpu")
+        trained = open_trained(directory, [f"settings.process.steps={count}"], place)
         cell, task = trained.cell, trained.task
         if not isinstance(task, GenerationTask):
             raise ConfigError(f"{directory}: the family {cell.family} draws no samples")
-        protocol = task.protocol_of(cell.model_dump(mode="json"))
-        rows = [row for row in rows if row["provenance"]["protocol"] == protocol]
-        if any(row["steps"] == count for row in rows):
-            continue
         started = time.monotonic()
         found = task.evaluate(
             trained.model, trained.data, lambda phase, done, n=count: watch(f"{n} steps", done)
         )
         made = provenance(
-            cell_key=trained.trained_as.key, protocol=protocol, device="cpu",
+            cell_key=trained.trained_as.key, protocol=protocol, device=device,
             threads=torch.get_num_threads(), accumulation=1, compiled=False, workers=1,
             sharding=None, data_description=trained.data.description, resumed=0, quarantined=0,
         )  # fmt: skip
@@ -83,7 +85,7 @@ def of_steps(
             }
         )
         write_json(kept, sorted(rows, key=lambda row: row["steps"]))
-    return rows
+    return [row for row in sorted(rows, key=lambda row: row["steps"]) if row["steps"] in steps]
 
 
 def draw(document: Mapping[str, Any], metrics: Sequence[str], out: Path) -> None:

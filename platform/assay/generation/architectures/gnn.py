@@ -36,6 +36,22 @@ from assay.generation.space import Space
 silu = nn.functional.silu
 
 
+_SIZES: dict[Size, dict[str, int]] = {
+    "xs": {"width": 64, "depth": 5, "radial": 16},
+    "s": {"width": 96, "depth": 6, "radial": 24},
+    "m": {"width": 192, "depth": 8, "radial": 32},
+    "l": {"width": 256, "depth": 9, "radial": 32},
+    "xl": {"width": 384, "depth": 12, "radial": 48},
+}
+_OF_EQUAL_PARAMETERS: dict[Size, dict[str, int]] = {
+    "xs-parameters": _SIZES["xs"],
+    "s-parameters": _SIZES["s"],
+    "m-parameters": _SIZES["m"],
+    "l-parameters": _SIZES["l"],
+    "xl-parameters": _SIZES["xl"],
+}
+
+
 class GNNSettings(SizedSettings):
     """Width D, number of layers, radial functions R.
 
@@ -44,18 +60,7 @@ class GNNSettings(SizedSettings):
     Hoogeboom et al., "Equivariant diffusion for molecule generation in 3D", ICML 2022, on QM9.
     """
 
-    presets: ClassVar[Mapping[Size, Mapping[str, Any]]] = {
-        "xs": {"width": 64, "depth": 5, "radial": 16},
-        "s": {"width": 96, "depth": 6, "radial": 24},
-        "m": {"width": 192, "depth": 8, "radial": 32},
-        "l": {"width": 256, "depth": 9, "radial": 32},
-        "xl": {"width": 384, "depth": 12, "radial": 48},
-        "xs-parameters": {"width": 64, "depth": 5, "radial": 16},
-        "s-parameters": {"width": 96, "depth": 6, "radial": 24},
-        "m-parameters": {"width": 192, "depth": 8, "radial": 32},
-        "l-parameters": {"width": 256, "depth": 9, "radial": 32},
-        "xl-parameters": {"width": 384, "depth": 12, "radial": 48},
-    }
+    presets: ClassVar[Mapping[Size, Mapping[str, Any]]] = _SIZES | _OF_EQUAL_PARAMETERS
     width: PositiveInt
     depth: PositiveInt
     radial: PositiveInt

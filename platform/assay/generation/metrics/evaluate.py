@@ -277,6 +277,7 @@ def _data_row(
     split = protocol.data_row
     count = None if split == "test" else wanted
     identity = [protocol.name, protocol.version, reference.digest, split, count, _versions()]
+    identity.append(protocol.at_most)
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     path = cache_root() / "data_rows" / f"{protocol.name}-{stamp}.json"
     if path.exists():

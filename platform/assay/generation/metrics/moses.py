@@ -34,11 +34,12 @@ from assay.generation.metrics.protocol import (
     Scoring,
     ScoringProtocol,
     estimated,
+    mean_of,
     require,
     share,
 )
 from assay.generation.metrics.reference import kept
-from assay.statistics.intervals import bootstrap, linearised
+from assay.statistics.intervals import linearised
 from assay.store.packed import Split
 from assay.task import Estimate
 
@@ -117,9 +118,7 @@ class MOSES(ScoringProtocol[Molecules]):
         return kept(reference, f"moses-{self.version}-rdkit{rdBase.rdkitVersion}", compute)
 
     def _mean(self, values_S: NDArray[np.float64], better: Better, seed: int) -> Estimate:
-        value = float(values_S.mean())
-        spread = bootstrap(np.sort(values_S), lambda x: x.mean(axis=-1), seed=seed)
-        return estimated(self, value, spread, len(values_S), better)
+        return mean_of(values_S, self.version, better, seed)
 
     def _smooth(
         self, compared: Compared, better: Better, seed: int, most: float = np.inf

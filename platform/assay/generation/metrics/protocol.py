@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import MachineError
-from assay.statistics.intervals import Interval, wilson
+from assay.statistics.intervals import Interval, bootstrap, wilson
 from assay.store.packed import Split
 from assay.task import Estimate
 
@@ -94,6 +94,17 @@ def estimated(
     """Return an estimate under a protocol's version; its interval never leaves the value out."""
     low, high = min(interval[0], value), max(interval[1], value)
     return Estimate(value=value, low=low, high=high, n=n, version=protocol.version, better=better)
+
+
+def mean_of(values: NDArray[np.float64], version: str, better: Better, seed: int) -> Estimate:
+    """Return the mean of (S,) values of independent samples with its bootstrap interval.
+
+    The order of the values does not matter.
+    """
+    value = float(values.mean())
+    low, high = bootstrap(np.sort(values), lambda drawn: drawn.mean(axis=-1), seed=seed)
+    low, high = min(low, value), max(high, value)
+    return Estimate(value=value, low=low, high=high, n=len(values), version=version, better=better)
 
 
 def share(protocol: ScoringProtocol[Samples], successes: int, n: int) -> Estimate:
