@@ -115,7 +115,9 @@ def test_a_cell_that_lost_half_its_workers_learns_what_one_worker_learns(nodes, 
         finally:
             driver.end()
         counts = [start["workers"] for start in driver.starts()]
-        assert counts == ([2, 1] if folder is folders[0] else [1])
+        # A worker that is placed where the node was, before Ray has missed it, starts once more.
+        assert counts[0] == (2 if folder is folders[0] else 1)
+        assert set(counts[1:]) == ({1} if folder is folders[0] else set())
         curves.append([row["train/loss"] for row in driver.rows() if "train/loss" in row])
 
     elastic, alone = curves
