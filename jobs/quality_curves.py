@@ -4,6 +4,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from _options import (
     add_shared,
@@ -14,6 +15,9 @@ from _options import (
     results_root,
     run_store,
 )
+
+if TYPE_CHECKING:
+    from assay.cell import Suite
 
 EXAMPLES = """\
 The suite is run as it is and with fractions of its budget, each of which is a training of its own
@@ -70,10 +74,9 @@ def run(given: argparse.Namespace) -> int:
     whole = load_suite(given.suite, tuple(given.overrides))
     storage = run_store(given, console)
     root = results_root(given, storage, whole.name)
-    plain = (whole.name, whole.budget.unit, whole.budget.amount)
     failures, budgets, finished = {}, [], []
     for fraction in (*sorted(set(given.fractions)), 1.0):
-        suite = load_suite(given.suite, (*given.overrides, *_part(*plain, fraction)))
+        suite = load_suite(given.suite, (*given.overrides, *_part(whole, fraction)))
         options = grid_options(given, root / suite.name)
         outcome = run_suite(suite, storage, options, console)
         failures |= {f"{suite.name} {k}": reason for k, reason in outcome.failures.items()}
@@ -96,12 +99,11 @@ def run(given: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _part(name: str, unit: str, amount: float, fraction: float) -> tuple[str, ...]:
+def _part(whole: "Suite", fraction: float) -> tuple[str, ...]:
     if fraction == 1:
         return ()
-    part = amount * fraction
-    part = max(1, round(part)) if unit in ("steps", "samples") else part
-    return (f"name={name}_{round(100 * fraction)}", f"budget={{{unit}: {part}}}")
+    budget = whole.budget.part(fraction).model_dump(exclude_none=True)
+    return (f"name={whole.name}_{round(100 * fraction)}", f"budget={budget}")
 
 
 def _fraction(text: str) -> float:

@@ -18,6 +18,7 @@ from assay.config import (
     set_dotted,
     validate,
 )
+from assay.ladder import WHOLE, Ladder
 from assay.resources import EvaluationResources, Resources
 from assay.search import Search
 
@@ -52,6 +53,12 @@ class Budget(Settings):
         """The amount of that unit."""
         return float(getattr(self, self.unit))
 
+    def part(self, share: float) -> "Budget":
+        """Return a share of it; steps and samples are whole, and at least one."""
+        amount = self.amount * share
+        whole = self.unit in ("steps", "samples")
+        return Budget(**{self.unit: max(1, round(amount)) if whole else amount})
+
 
 class Hardware(Settings):
     """What a budget in seconds depends on, and so part of the key of such a cell."""
@@ -71,12 +78,17 @@ class DataRef(Settings):
 class TrainingSettings(Settings):
     """Hyper-parameters of optimisation, common to every family."""
 
+    records: PositiveInt | None = None
+    """Distinct training records, drawn by the seed; by default all of the split."""
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-3
     betas: tuple[Momentum, Momentum] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_fraction: Fraction = 0.03
+    warmup_steps: PositiveInt | None = None
+    """Of schedule constant, instead of a fraction of the budget: then runs that differ in their
+    budget alone share all that comes before the shorter one's cool-down (`Cell.trunk`)."""
     cooldown_fraction: Fraction = 0.2
     """Share of the budget in which a constant rate falls to zero; a cosine has none of its own."""
     ema_decay: Momentum = 0.999
@@ -90,6 +102,12 @@ class TrainingSettings(Settings):
         default = type(self).model_fields["cooldown_fraction"].default
         if self.schedule == "cosine" and self.cooldown_fraction != default:
             raise ValueError("cooldown_fraction belongs to schedule constant; a cosine has none")
+        if self.warmup_steps is not None:
+            if self.schedule != "constant":
+                raise ValueError("warmup_steps belongs to schedule constant; use warmup_fraction")
+            if self.warmup_fraction != type(self).model_fields["warmup_fraction"].default:
+                raise ValueError("give warmup_fraction or warmup_steps, not both")
+            return self
         if self.schedule == "constant" and self.warmup_fraction + self.cooldown_fraction > 1:
             raise ValueError("warmup_fraction + cooldown_fraction exceed the whole budget")
         return self
@@ -130,6 +148,17 @@ class Cell(Settings):
         """First 16 hex digits of SHA-256 over the canonical JSON: the run's name everywhere."""
         return digest16(self)
 
+    @cached_property
+    def trunk(self) -> str | None:
+        """Name of what this cell shares with those of other budgets, None if nothing.
+
+        Under a constant rate with a warm-up in steps, nothing before the cool-down depends on how
+        much is to be spent: one run yields many budgets.
+        """
+        if self.training.warmup_steps is None or self.budget.unit == "seconds":
+            return None
+        return digest16(self.model_copy(update={"budget": Budget(steps=1)}))
+
     @property
     def label(self) -> str:
         """The variant in one word, such as `gnn-flow_matching`."""
@@ -163,6 +192,8 @@ class Suite(Settings):
     cells of several workers always are, by default with what one worker has."""
     search: Search | None = None
     """Which settings `jobs/search.py` tries; the grid itself runs without it."""
+    ladder: Ladder | None = None
+    """Sizes, numbers of records and shares of the budget, every one with every other."""
 
     def at_once(self, cpus: float, gpus: float) -> int:
         """Return how many cells run at a time: one, if the budget is in seconds or less fits."""
@@ -188,11 +219,22 @@ class Suite(Settings):
         Raises:
             ConfigError: a key or a combination is wrong; says in which cell.
         """
-        return tuple(
-            cell
-            for variant in self.variants()
-            for cell in self.setting(variant, {}, digest, device)
-        )
+        return tuple(self.named_cells(digest, device).values())
+
+    def named_cells(self, digest: str, device: Literal["cpu", "cuda"] = "cpu") -> dict[str, Cell]:
+        """Return the cells by name, such as `gnn-diffusion s0`; rungs of a ladder outermost.
+
+        Raises:
+            ConfigError: as `cells`.
+        """
+        found = {}
+        for rung in self.ladder.rungs() if self.ladder else (WHOLE,):
+            for variant in self.variants():
+                for seed in self.seeds:
+                    cell = self._cell(variant, rung.values, seed, digest, device, rung.share)
+                    words = (cell.label, rung.words, f"s{seed}")
+                    found[" ".join(word for word in words if word)] = cell
+        return found
 
     def variants(self) -> tuple[dict[str, str], ...]:
         """Return the points of the grid, the last axis innermost."""
@@ -228,13 +270,14 @@ class Suite(Settings):
         seed: int,
         digest: str,
         device: str,
+        share: float = 1.0,
     ) -> Cell:
         data: dict[str, Any] = {
             "family": self.family,
             "variant": variant,
             "data": {"name": self.data, "digest": digest},
             "seed": seed,
-            "budget": self.budget.model_dump(exclude_none=True),
+            "budget": self.budget.part(share).model_dump(exclude_none=True),
             "training": dict(self.training),
             "settings": apply_overrides(self.settings, ()),
         }
@@ -275,6 +318,10 @@ class Suite(Settings):
     def _searched_settings_make_cells(self) -> Self:
         if self.search is None:
             return self
+        if self.ladder is not None:
+            raise ValueError(
+                "search and ladder: a suite has one of them; search one size at a time"
+            )
         space = self.search.space
         ruled = {key for rule in self.rules for key in rule.set} & space.keys()
         if ruled:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from assay import __version__
 from assay.cli_samples import evaluate_app, sample
+from assay.cli_scaling import scaling_app
 from assay.errors import AssayError, TrainingError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, fetch, check.")
 app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(scaling_app, name="scaling")
 app.command()(sample)
 console = Console()
 
@@ -194,21 +196,21 @@ def plan(
     chosen = load_suite(suite, tuple(overrides or ()))
     device = "cuda" if chosen.resources.gpus else "cpu"
     execution = _execution(device, chosen.resources.cpus, 1, False)
-    cells = chosen.cells(sets.prepare(chosen.data).digest, execution.device)
-    plans = []
+    named = chosen.named_cells(sets.prepare(chosen.data).digest, execution.device)
+    plans = {}
     with Console(stderr=True).status("measuring") as status:
-        for number, cell in enumerate(cells, start=1):
-            status.update(f"measuring {cell.label}, seed {cell.seed} ({number} of {len(cells)})")
-            plans.append(plan_cell(cell, execution))
+        for number, (name, cell) in enumerate(named.items(), start=1):
+            status.update(f"measuring {name} ({number} of {len(named)})")
+            plans[name] = plan_cell(cell, execution)
     at_once = chosen.at_once(os.cpu_count() or 1, torch.cuda.device_count())
     if as_json:
-        typer.echo(json.dumps([_plain(plan) for plan in plans], indent=1))
+        typer.echo(json.dumps([_plain(plan) for plan in plans.values()], indent=1))
         return
     console.print(_plan_table(plans))
     console.print(
         f"{len(plans)} cells, {at_once} at a time on this machine: about "
-        f"{_duration(makespan(plans, at_once))} (h:min:s), "
-        f"{sum(p.disk_bytes for p in plans) / 1e6:,.0f} MB on disk"
+        f"{_duration(makespan(list(plans.values()), at_once))} (h:min:s), "
+        f"{sum(p.disk_bytes for p in plans.values()) / 1e6:,.0f} MB on disk"
     )
 
 
@@ -351,14 +353,14 @@ def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> 
     return validate(Execution, given, "command line")
 
 
-def _plan_table(plans: "list[CellPlan]") -> Table:
+def _plan_table(plans: "dict[str, CellPlan]") -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("cell", no_wrap=True)
     for heading in ("parameters", "MFLOP/sample", "steps", "training", "evaluation"):
         table.add_column(heading, justify="right")
-    for plan in plans:
+    for name, plan in plans.items():
         table.add_row(
-            f"{plan.cell.label} s{plan.cell.seed}",
+            name,
             f"{plan.parameters:,}",
             f"{plan.flops_per_sample / 1e6:,.1f}",
             f"{plan.steps:,}",

@@ -17,6 +17,7 @@ from assay.training.execution import Execution, require_device
 from assay.training.meter import measure_flops
 from assay.training.optimizer import adamw, clip_gradients
 from assay.training.order import order_of
+from assay.training.subset import that_are_used
 
 LOOKED_AT = 200
 """Steps of an epoch whose workloads are looked at, to choose typical ones."""
@@ -87,7 +88,7 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, fl
     device = require_device(execution.device)
     torch.set_num_threads(execution.threads)
     torch.manual_seed(fold(cell.seed, "model"))
-    data = task.data()
+    data = that_are_used(task.data(), cell)
     model = task.model(data).to(device)
     average = WeightAverage(model, cell.training.ema_decay)
     optimizer = adamw(model.named_parameters(), cell.training)

@@ -30,6 +30,7 @@ def provenance(
     data_description: str,
     resumed: int,
     quarantined: int,
+    shared_steps: int = 0,
 ) -> Provenance:
     """Return the provenance of a result that is made now, here."""
     commit, dirty = git_state()
@@ -52,6 +53,7 @@ def provenance(
         data_description=data_description,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
+        shared_steps=shared_steps,
         quarantined=quarantined,
         ray_job_id=os.environ.get(JOB_VARIABLE),
     )

@@ -33,7 +33,9 @@ class Cost(Settings):
     parameters: NonNegativeInt
     steps: NonNegativeInt
     samples: NonNegativeInt
-    """Training records seen."""
+    """Training records seen, repetitions included."""
+    records: NonNegativeInt | None = None
+    """Distinct training records that there were; older results do not say."""
     flops: NonNegativeFloat
     """Measured by torch.utils.flop_counter over all training steps, backward included."""
     training_seconds: NonNegativeFloat
@@ -79,6 +81,8 @@ class Provenance(Settings):
     created_utc: str
     resumed: int = 0
     """How often training was resumed from a checkpoint."""
+    shared_steps: int = 0
+    """Steps at the beginning that were taken from a cell of another budget (`Cell.trunk`)."""
     quarantined: int = 0
     """Checkpoints that did not verify and were set aside."""
     ray_job_id: str | None = None

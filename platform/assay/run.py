@@ -31,6 +31,7 @@ from assay.training.execution import Execution, require_device
 from assay.training.loop import Row, Training
 from assay.training.meter import peak_memory_bytes, start_peak_memory
 from assay.training.parallel import ALONE, Workers
+from assay.training.subset import that_are_used
 
 Phase = Literal["waiting", "data", "train", "evaluate", "done"]
 LOOK_SECONDS = 1.0
@@ -303,13 +304,16 @@ def _train(
     packed = sets.prepare(cell.data.name)
     sets.require_digest(packed, cell.data.digest)
     task: Task = catalog.family(cell.family)(cell)
-    data = task.data()
+    data = that_are_used(task.data(), cell)
     start_peak_memory(require_device(execution.device))
     while True:
         parts = memory.within(cell, execution, directory, workers.count)
         note = "" if parts == execution else f"memory is short: {parts.accumulation} micro-batches"
         watch_row = lambda row, note=note: watch(_report(cell, row, note))  # noqa: E731
-        training = Training(task, cell, data, parts, directory, watch_row, workers, manner.warned)
+        training = Training(
+            task, cell, data, parts, directory, watch_row, workers, manner.warned,
+            storage=directory.parents[1],
+        )  # fmt: skip
         if training.fraction < min(until, 1.0):
             _require_its_hardware(cell, execution)
         try:
@@ -361,6 +365,7 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
         parameters=training.parameters,
         steps=spent.step,
         samples=spent.samples,
+        records=len(trained.data.train),
         flops=spent.flops,
         training_seconds=spent.seconds,
         evaluation_seconds=time.monotonic() - started,
@@ -378,6 +383,7 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
             **asdict(training.maker),
             data_description=trained.data.description,
             resumed=training.resumed,
+            shared_steps=training.shared_steps,
             quarantined=len(list((directory / "checkpoints").glob("quarantine-*"))),
         ),
     )

@@ -17,6 +17,7 @@ from assay.store import sets
 from assay.task import Splits, Task
 from assay.training import checkpoint
 from assay.training.meter import Meter
+from assay.training.subset import that_are_used
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def open_trained(
     prepared = sets.prepare(cell.data.name)
     sets.require_digest(prepared, cell.data.digest)
     task: Task = catalog.family(cell.family)(cell)
-    data = task.data()
+    data = that_are_used(task.data(), cell)
     model = task.model(data)
     model.load_state_dict(_weights(directory, trained_as))
     return TrainedCell(cell, trained_as, task, data, model.to(device or torch.device("cpu")).eval())

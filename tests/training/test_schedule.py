@@ -9,27 +9,35 @@ from assay.training.schedule import rate_factor
 def test_cosine_warms_up_and_falls_to_zero():
     settings = TrainingSettings(schedule="cosine", warmup_fraction=0.1)
 
-    assert rate_factor(settings, 0.05) == pytest.approx(0.5)
-    assert rate_factor(settings, 0.1) == pytest.approx(1.0)
-    assert rate_factor(settings, 0.55) == pytest.approx(0.5)
-    assert rate_factor(settings, 1.0) == pytest.approx(0.0, abs=1e-12)
+    assert rate_factor(settings, 0.05, 0) == pytest.approx(0.5)
+    assert rate_factor(settings, 0.1, 0) == pytest.approx(1.0)
+    assert rate_factor(settings, 0.55, 0) == pytest.approx(0.5)
+    assert rate_factor(settings, 1.0, 0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_constant_cools_down_linearly():
     settings = TrainingSettings(schedule="constant", warmup_fraction=0.0, cooldown_fraction=0.2)
 
-    assert rate_factor(settings, 0.0) == 1.0
-    assert rate_factor(settings, 0.8) == pytest.approx(1.0)
-    assert rate_factor(settings, 0.9) == pytest.approx(0.5)
-    assert rate_factor(settings, 1.0) == pytest.approx(0.0)
+    assert rate_factor(settings, 0.0, 0) == 1.0
+    assert rate_factor(settings, 0.8, 0) == pytest.approx(1.0)
+    assert rate_factor(settings, 0.9, 0) == pytest.approx(0.5)
+    assert rate_factor(settings, 1.0, 0) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_the_first_step_is_never_wasted_and_no_rate_is_negative(schedule):
     settings = TrainingSettings(schedule=schedule)
 
-    factors = [rate_factor(settings, k / 1000) for k in range(1000)]
+    factors = [rate_factor(settings, k / 1000, 0) for k in range(1000)]
 
     assert min(factors) > 0
     assert max(factors) <= 1.0
     assert all(math.isfinite(f) for f in factors)
+
+
+def test_a_warm_up_in_steps_does_not_depend_on_the_budget():
+    settings = TrainingSettings(schedule="constant", warmup_steps=10)
+
+    assert rate_factor(settings, 0.5, 4) == pytest.approx(0.4)
+    assert rate_factor(settings, 0.001, 10) == 1.0
+    assert rate_factor(settings, 0.9, 50) == pytest.approx(0.5)

@@ -67,6 +67,8 @@ class _Work:
     options: Options
     console: Console
     cells: tuple[Cell, ...]
+    names: Mapping[str, str]
+    """By key."""
     folder: Path
     tracked: Destination
     reused: list[Cell]
@@ -113,7 +115,8 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     if remark:
         console.print(remark, highlight=False, soft_wrap=True)
     packed = sets.prepare(suite.data)
-    cells = suite.cells(packed.digest, suite.device)
+    named = suite.named_cells(packed.digest, suite.device)
+    cells = tuple(named.values())
     labels = {select(cells, label).label for label in options.only}
     folder = (options.results or publish.default_folder(storage, suite.name)).absolute()
     publish.require_no_strangers(folder, [cell.key for cell in cells], storage)
@@ -121,7 +124,8 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     found = {"assay.git_commit": commit, "assay.ray_job_id": session.job_id()}
     tags = {name: value for name, value in found.items() if value is not None}
     tracked = Destination.of(storage, suite.name, suite.title, tags)
-    work = _Work(suite, storage, options, console, cells, folder, tracked, [], [])
+    names = {cell.key: name for name, cell in named.items()}
+    work = _Work(suite, storage, options, console, cells, names, folder, tracked, [], [])
     for cell in cells:
         if not labels or cell.label in labels:
             done = not options.fresh and finished(storage, cell.key) is not None
@@ -161,7 +165,7 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
     def on_failure(key: str, reason: str, kind: FailureKind) -> None:
         cell = cells[key]
         plain = cell.model_dump(mode="json")
-        work.failures[_name(cell)] = reason
+        work.failures[work.names[key]] = reason
         failure = Failure(cell=plain, reason=reason, kind=kind)
         with contextlib.suppress(MachineError):  # a full disk may be why; the outcome names it
             write_json(cell_directory(work.storage, key) / "failure.json", failure)
@@ -185,13 +189,9 @@ def _run_pending(work: _Work, tracker: Tracker) -> None:
         fresh=work.options.fresh,
         environment=forwarded(),
     )
-    names = {cell.key: _name(cell) for cell in (*work.reused, *work.pending)}
+    names = {cell.key: work.names[cell.key] for cell in (*work.reused, *work.pending)}
     board = Board(names, concurrent_cells(work.suite, work.options.max_concurrent))
     for cell in work.reused:
         board.enter(cell.key, "reused")
     with display(board, work.console):
         run_trials(work.suite, work.pending, orders, board, on_failure)
-
-
-def _name(cell: Cell) -> str:
-    return f"{cell.label} s{cell.seed}"

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,17 @@ def save(root: Path, step: int, checkpoint: Checkpoint, keep: int = 2) -> Path:
     return final
 
 
-def load_newest(root: Path, cell_key: str, *, set_aside: bool = True) -> Checkpoint | None:
+def load_newest(
+    root: Path,
+    cell_key: str,
+    *,
+    set_aside: bool = True,
+    wanted: Callable[[Mapping[str, Any]], bool] = lambda state: True,
+) -> Checkpoint | None:
     """Return the newest checkpoint that verifies, or None; newer ones are set aside.
 
     Whoever does not hold the cell's lock must leave them where they are: another may be at work.
+    Those whose state is not `wanted` are passed over.
 
     Raises:
         CheckpointError: a sound checkpoint belongs to another cell.
@@ -98,7 +105,8 @@ def load_newest(root: Path, cell_key: str, *, set_aside: bool = True) -> Checkpo
             raise CheckpointError(
                 f"{directory}: belongs to cell {checkpoint.state['cell_key']}, not to {cell_key}"
             )
-        return checkpoint
+        if wanted(checkpoint.state):
+            return checkpoint
     return None
 
 

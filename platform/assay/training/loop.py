@@ -42,6 +42,7 @@ from assay.training.optimizer import (
 from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor
+from assay.training.trunk import Trunk, as_a_beginning
 
 TICKS = 100
 """Rows of the log, evenly spread over the budget."""
@@ -72,6 +73,7 @@ class Training:
         watch: Callable[[Row], None],
         workers: Workers = ALONE,
         warned: Callable[[], bool] = lambda: False,
+        storage: Path | None = None,
     ) -> None:
         self.task, self.cell, self.data, self.execution = task, cell, data, execution
         self.directory, self.watch, self.workers, self.warned = directory, watch, workers, warned
@@ -87,7 +89,9 @@ class Training:
             model.to(self.device)
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
+        self.trunk = Trunk.of(cell, storage, len(self.stages)) if storage else None
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
+        self.shared_steps = 0
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self._step_parts: dict[str, Tensor] = {}
         self._steps_in_row = 0
@@ -114,8 +118,10 @@ class Training:
         tick, told = self._tick(), self.meter.seconds
         read_ahead(self.records, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
-            self._enter_stage_of(self.fraction)
+            before = self.fraction
+            self._enter_stage_of(before)
             self._step()
+            self._keep_for_larger_budgets(before)
             if self._tick() != tick or self.fraction >= 1:
                 self._write_row(validate=self._validation_is_due(tick))
                 tick, told = self._tick(), self.meter.seconds
@@ -146,7 +152,8 @@ class Training:
         begin = sum(s.share for s in self.stages[: self.stage])
         spent = (self.fraction - begin) / stage.share
         for group in self.optimizer.param_groups:
-            group["lr"] = self.cell.training.learning_rate * rate_factor(self.cell.training, spent)
+            factor = rate_factor(self.cell.training, spent, step)
+            group["lr"] = self.cell.training.learning_rate * factor
         self.model.zero_grad(set_to_none=True)
         computed = self._gradients_or_shortage(indices, stage, step)
         if isinstance(computed, str):  # outside the handler, whose traceback holds the tensors
@@ -293,6 +300,17 @@ class Training:
         self.watch(self.here(row))
 
     def _save(self) -> None:
+        root, content = self.directory / "checkpoints", self._content()
+        self.workers.on_first(lambda: checkpoints.save(root, self.meter.step, content) and None)
+        self._saved, self._saved_at = self.meter.step, time.monotonic()
+
+    def _keep_for_larger_budgets(self, before: float) -> None:
+        trunk = self.trunk
+        if trunk is not None and trunk.is_passed(before, self.fraction):
+            content = self._content()
+            self.workers.on_first(lambda: trunk.keep(self.meter.step, content))
+
+    def _content(self) -> checkpoints.Checkpoint:
         tensors = {
             "model": self.workers.whole(self.model.state_dict()),
             "ema": self.workers.whole(self.average.model.state_dict()),
@@ -309,13 +327,12 @@ class Training:
                 "parts": self.workers.gather({k: float(v) for k, v in self._parts.items()}),
             },
             "resumed": self.resumed,
+            "shared_steps": self.shared_steps,
             "maker": asdict(self.maker),
             "peak_memory_bytes": max(self.peak_memory, peak_memory_bytes(self.device)),
             "rng": {"kind": "counter-based", "seed": self.cell.seed, "next_step": self.meter.step},
         }
-        root, content = self.directory / "checkpoints", checkpoints.Checkpoint(tensors, state)
-        self.workers.on_first(lambda: checkpoints.save(root, self.meter.step, content) and None)
-        self._saved, self._saved_at = self.meter.step, time.monotonic()
+        return checkpoints.Checkpoint(tensors, state)
 
     def _resume(self) -> None:
         root, found = self.directory / "checkpoints", None
@@ -324,6 +341,11 @@ class Training:
             nonlocal found
             found = checkpoints.load_newest(root, self.cell.key)
             journal.drop_after(self.directory, found.state["meter"]["step"] if found else 0)
+            if found is None and self.trunk is not None:
+                found = self.trunk.newest()
+                if found is not None:  # as its own, for the other workers and for later
+                    found = as_a_beginning(found, self.cell)
+                    checkpoints.save(root, found.state["meter"]["step"], found)
             return found.state["meter"]["step"] if found else None
 
         step = self.workers.on_first(find)
@@ -351,7 +373,9 @@ class Training:
         tensors = self.workers.place(found.tensors["optimizer"], moments)
         restore_optimizer(self.optimizer, self.model, tensors)
         self._take_up_what_each_worker_had(found.state)
-        self.resumed = found.state["resumed"] + (self.fraction < 1)
+        self.shared_steps = found.state.get("shared_steps", 0)
+        begun_here = self.meter.step == self.shared_steps > 0
+        self.resumed = found.state["resumed"] + (self.fraction < 1 and not begun_here)
         self.peak_memory = found.state["peak_memory_bytes"]
         if self.fraction >= 1:
             self.maker = Maker(**found.state["maker"])

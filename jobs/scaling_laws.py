@@ -1,0 +1,114 @@
+#!/usr/bin/env python
+"""Measure a ladder of sizes, records and budgets, and fit scaling laws to it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from _options import add_shared, command, exit_code, grid_options, results_root, run_store
+
+EXAMPLES = """\
+A suite with a section `ladder` is run: every size with every number of training records at every
+share of the budget. With schedule constant and warmup_steps, a larger budget begins where the
+smaller one cools down. Then a law is fitted for every variant and every figure, with intervals, and
+what the runs cannot tell is said in words. `assay plan SUITE` says beforehand what it costs.
+
+examples:
+  python jobs/scaling_laws.py
+  python jobs/scaling_laws.py --suite sweeps/scaling_model.yaml --figure held_out/x_mse
+  ray job submit --working-dir . -- python jobs/scaling_laws.py --suite sweeps/scaling_data.yaml
+
+Finished cells are reused: the same command completes what is missing.
+Results are the suite's folder, and in it `laws/`: runs.csv, and a JSON and an HTML file a law.
+
+exit codes: 0 all is finished, 1 some cell failed, 2 bad input, 130 stopped"""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = command(__doc__, EXAMPLES)
+    root = Path(__file__).resolve().parent.parent
+    add_shared(
+        parser,
+        suite=root / "sweeps" / "scaling_mini.yaml",
+        what="run",
+        at_a_time="cells",
+        fresh="train again what is finished; the old is kept",
+        files="results and laws",
+    )
+    add = parser.add_argument
+    add("--figure", action="append", dest="figures", metavar="METRIC", default=None,
+        help="what falls, by its name in the results; may be repeated (default: held_out/x_mse "
+        "and edm/atom_stability, the latter as what is missing from 1)")  # fmt: skip
+    add("--form", default="auto", metavar="FORM",
+        choices=("auto", "params_samples", "repeated", "params", "samples", "flops"),
+        help="of the laws, as for `assay scaling fit` (default: auto)")  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command and return its exit code."""
+    return exit_code(run, parse(arguments))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the ladder, then fit."""
+    from rich.console import Console
+
+    from assay.cell import load_suite
+    from assay.cluster.grid import run_suite
+    from assay.errors import ConfigError
+    from assay.report import ladder
+    from assay.result import read_results
+
+    console = Console()
+    suite = load_suite(given.suite, tuple(given.overrides))
+    if suite.ladder is None:
+        raise ConfigError(f"{given.suite}: has no section ladder, which this job runs")
+    storage = run_store(given, console)
+    folder = results_root(given, storage, suite.name)
+    outcome = run_suite(suite, storage, grid_options(given, folder), console)
+    if outcome.finished:
+        figures = given.figures or ["held_out/x_mse", "edm/atom_stability"]
+        found = ladder.rows(read_results(outcome.folder), figures)
+        (folder / "laws").mkdir(exist_ok=True)
+        ladder.write_csv(found, folder / "laws" / "runs.csv")
+        for label in dict.fromkeys(row["label"] for row in found):
+            for figure in figures:
+                _fit(found, label, ladder.column(figure), given.form, folder / "laws", console)
+    for name, reason in outcome.failures.items():
+        print(f"failed: {name}: {reason}", file=sys.stderr)
+    console.print(f"results  {folder}", highlight=False, soft_wrap=True, markup=False)
+    return 1 if outcome.failures else 0
+
+
+def _fit(found: list, label: str, column: str, form: str, folder: Path, console: object) -> None:
+    from rich.console import Console
+
+    from assay.errors import DataError
+    from assay.report import ladder
+    from assay.report.scaling import document, draw, tables
+    from assay.result import write_json
+    from assay.statistics.scaling.study import study
+
+    assert isinstance(console, Console)
+    title = f"{label}, {column}"
+    console.rule(title)
+    try:
+        with console.status("fitting") as status:
+            studied = study(
+                ladder.runs_of(found, label, column), form,  # type: ignore[arg-type]
+                watch=lambda what, done: status.update(f"{what} {done:.0%}"),
+            )  # fmt: skip
+    except DataError as error:
+        console.print(f"no law: {error}", highlight=False, soft_wrap=True, markup=False)
+        return
+    stem = f"{label}-{column}".replace("/", "_").replace(" ", "")
+    write_json(folder / f"{stem}.json", document(studied, "runs.csv"))
+    draw(studied, title, folder / f"{stem}.html")
+    for table in tables(studied):
+        console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

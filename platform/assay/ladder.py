@@ -1,0 +1,79 @@
+"""A ladder: which sizes, how many records, which budgets a scaling law is measured at."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from assay.config import Settings
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One point of a ladder."""
+
+    words: str
+    values: dict[str, Any]
+    """By dotted keys below `training` or `settings`."""
+    share: float
+    """Of the suite's budget."""
+
+
+WHOLE = Rung("", {}, 1.0)
+
+
+class Ladder(Settings):
+    """Every size with every number of records at every share of the budget."""
+
+    sizes: list[dict[str, Any]] = [{}]
+    """Each by dotted keys below `training` or `settings`, with the learning rate that it takes:
+    `{settings.network.size: s, training.learning_rate: 1.5e-3}`."""
+    records: list[PositiveInt | None] = [None]
+    """Distinct training records; null is all of them."""
+    budgets: list[Share] = [1.0]
+    """Shares of the suite's budget. With schedule constant and `warmup_steps` the larger begin
+    where the smaller cool down (`Cell.trunk`), so that a size costs little more than its largest
+    budget."""
+
+    @model_validator(mode="after")
+    def _rungs_differ(self) -> Self:
+        for name in ("sizes", "records", "budgets"):
+            given = getattr(self, name)
+            if not given:
+                raise ValueError(f"ladder: {name} is empty")
+            if any(value in given[:place] for place, value in enumerate(given)):
+                raise ValueError(f"ladder: {name} holds a value twice")
+        for size in self.sizes:
+            beside = [key for key in size if key.split(".")[0] not in ("training", "settings")]
+            if beside:
+                raise ValueError(f"ladder: {beside[0]!r} is not below training or settings")
+        words = [rung.words for rung in self.rungs()]
+        if len(set(words)) < len(words):
+            raise ValueError("ladder: two sizes are told apart by mappings alone; use single keys")
+        return self
+
+    def rungs(self) -> tuple[Rung, ...]:
+        """Return all points, budgets outermost and ascending.
+
+        So a cell seldom runs beside the one whose beginning it shares.
+        """
+        return tuple(
+            Rung(
+                self._words(size, records, share),
+                size if records is None else {**size, "training.records": records},
+                share,
+            )
+            for share, size, records in product(sorted(self.budgets), self.sizes, self.records)
+        )
+
+    def _words(self, size: dict[str, Any], records: int | None, share: float) -> str:
+        plain = {key: value for key, value in size.items() if not key.startswith("training.")}
+        words = [f"{key.rpartition('.')[2]}={value}" for key, value in (plain or size).items()]
+        if len(self.records) > 1:
+            words.append("all records" if records is None else f"{records} records")
+        if len(self.budgets) > 1:
+            words.append(f"{share:.4g} of the budget")
+        return ", ".join(words)
