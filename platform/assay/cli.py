@@ -14,6 +14,7 @@ from rich.text import Text
 
 from assay import __version__
 from assay.cli_samples import evaluate_app, sample
+from assay.cli_scaling import scaling_app
 from assay.errors import AssayError, TrainingError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, fetch, check.")
 app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(scaling_app, name="scaling")
 app.command()(sample)
 console = Console()
 

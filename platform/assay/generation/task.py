@@ -18,7 +18,7 @@ from assay.cell import Cell
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.molecules import Molecules
 from assay.errors import ConfigError, DataError
-from assay.generation import symmetry
+from assay.generation import held_out, symmetry
 from assay.generation.agreement import require_agreement, require_torus
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.conditioning import Asking, Conditioning, versions
@@ -88,7 +88,7 @@ class GenerationTask(Task):
             target = CRYSTAL_PROTOCOLS["cdvae"] if crystals else MOLECULE_PROTOCOLS["edm"]
             protocol = catalog.load(target)
             found = f"{protocol.name} {protocol.version}"
-        found = f"{found}, symmetry {symmetry.VERSION}"
+        found = f"{found}, held_out {held_out.VERSION}, symmetry {symmetry.VERSION}"
         return f"{found}, {asked}" if asked else found
 
     @classmethod
@@ -185,7 +185,8 @@ class GenerationTask(Task):
         count = self.chosen.evaluation_samples
         records_M = self.targets(count)
         self.samples = self.sample(model, count, _part(progress, 0, self._drawings))
-        found = {**self._score(self.samples, records_M), **self._symmetry(model, data)}
+        found = self._score(self.samples, records_M)
+        found |= self._held_out(model, data) | self._symmetry(model, data)
         if self.conditioning is None or records_M is None:
             return found
         open_ = self.sample(model, count, _part(progress, 1, self._drawings), asked=False)
@@ -288,6 +289,19 @@ class GenerationTask(Task):
             return self.domain.evaluate(cast(Any, samples))
         targets = self.domain.records.select(records_M)
         return csp.evaluate(cast(Crystals, samples), cast(Crystals, targets))
+
+    def _held_out(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
+        """Return how well the network sees test records through noise."""
+        count, device = min(held_out.SYSTEMS, len(data.test)), next(model.parameters()).device
+        equivariant = architecture(self.cell.variant["architecture"]).equivariant
+        seed, errors = fold(self.cell.seed, "held out"), []
+        for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
+            batch = data.test.batch(indices).to(device)
+            draws = Draws(seed, 0, batch.record_ids)
+            network = Asking(cast(Denoiser, model), self._known_of(batch))
+            clean = self.domain.clean(batch, draws, equivariant)
+            errors.append(held_out.relative_errors(network, self.process, clean, draws))
+        return held_out.estimates(torch.cat(errors), seed)
 
     def _symmetry(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how far the network is from symmetric, at random points of validation records."""

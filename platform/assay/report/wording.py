@@ -23,6 +23,7 @@ FRACTIONS = frozenset(
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
 _TITLES = {
+    "held_out/x_mse": "x-MSE",
     "edm/valid_unique": "Valid × unique",
     "cdvae/cov_recall": "COV-R",
     "cdvae/cov_precision": "COV-P",

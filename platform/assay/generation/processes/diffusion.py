@@ -112,11 +112,14 @@ class Diffusion(GenerativeProcess):
         end = self.types_path.scales(torch.ones((), dtype=torch.float64))[0].item()
         return self.types_path.scales(time)[0] ** 2 / end**2
 
-    def path(self, clean: Atoms, draws: Draws) -> PathPoint:
-        """Return points at levels drawn uniformly from 1 … T."""
+    def training_times(self, draws: Draws) -> Tensor:
+        """Return the times of levels drawn uniformly from 1 … T."""
         levels = self.settings.levels
         level_B = (draws.uniform("time") * levels).floor() + 1
-        time_B = 1 - level_B / levels
+        return 1 - level_B / levels
+
+    def point(self, clean: Atoms, time_B: Tensor, draws: Draws) -> PathPoint:
+        """Return points with noise of their own."""
         geometry, mask_BN = self.geometry, clean.mask_BN
         a_BS1, s_BS1 = self._scales(time_B[:, None, None], clean)
         noise_BS3 = geometry.free_noise("noise", mask_BN, draws)

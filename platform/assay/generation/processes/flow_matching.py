@@ -55,9 +55,12 @@ class FlowMatching(GenerativeProcess):
         """Return t: types follow the straight line between their laws."""
         return time
 
-    def path(self, clean: Atoms, draws: Draws) -> PathPoint:
-        """Return points at times from a Beta distribution."""
-        time_B = self.settings.training_times(draws.uniform("time"))
+    def training_times(self, draws: Draws) -> Tensor:
+        """Return times from a Beta distribution."""
+        return self.settings.training_times(draws.uniform("time"))
+
+    def point(self, clean: Atoms, time_B: Tensor, draws: Draws) -> PathPoint:
+        """Return points between coupled noise and data."""
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
         base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)

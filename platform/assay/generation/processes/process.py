@@ -26,6 +26,9 @@ from assay.generation.processes.geometry import EUCLIDEAN, UNIFORM_SPREAD, Geome
 from assay.generation.processes.samplers import Solver
 from assay.training.draws import Draws
 
+_LOOKS = 513
+"""At a path, before a time on it is narrowed down."""
+
 
 class ProcessSettings(Settings):
     """What every process can be told."""
@@ -147,13 +150,54 @@ class GenerativeProcess(ABC):
         """Return the spread of a crystal's way from a point to the data, in fractions."""
         return UNIFORM_SPREAD * self.signal_and_noise(time)[1]
 
+    def uncertainty(self, time: Tensor, periodic: bool) -> Tensor:
+        """Return what a point says of the data, as a standard deviation from 1 (nothing) to 0.
+
+        Of molecules s/√(a² + s²), which the best linear estimate of coordinates of unit variance
+        leaves; of crystals the spread of the way, over that of a uniform coordinate.
+        """
+        if periodic:
+            return self.torus_spread(time) / UNIFORM_SPREAD
+        a, s = self.signal_and_noise(time)
+        return s / a.hypot(s)
+
+    def time_of(self, uncertainty: float, periodic: bool) -> float:
+        """Return the last time at which the `uncertainty` is this.
+
+        The last: the mean way of diffusion on a torus is short again where noise leaves nothing to
+        tell.
+
+        Raises:
+            ValueError: it never is.
+        """
+        grid = torch.linspace(0, 1, _LOOKS, dtype=torch.float64)
+        above = torch.nonzero(self.uncertainty(grid, periodic) >= uncertainty)
+        if not len(above):
+            raise ValueError(f"no point of the path is as uncertain as {uncertainty}")
+        low = float(grid[above[-1]])
+        high = min(1.0, low + 1 / (_LOOKS - 1))
+        for _ in range(50):
+            middle = (low + high) / 2
+            here = torch.tensor([middle], dtype=torch.float64)
+            is_above = bool(self.uncertainty(here, periodic) >= uncertainty)
+            low, high = (middle, high) if is_above else (low, middle)
+        return high
+
     @abstractmethod
     def keep(self, time: Tensor) -> Tensor:
         """Return κ(t), the probability that a type is still that of the data."""
 
     @abstractmethod
+    def training_times(self, draws: Draws) -> Tensor:
+        """Return (B,) random times at which training looks at the path."""
+
+    @abstractmethod
+    def point(self, clean: Atoms, time_B: Tensor, draws: Draws) -> PathPoint:
+        """Return a random point of the path of each clean molecule, at its time."""
+
     def path(self, clean: Atoms, draws: Draws) -> PathPoint:
-        """Return a random point of the path of each clean molecule."""
+        """Return a random point of the path of each clean molecule, as training looks at it."""
+        return self.point(clean, self.training_times(draws), draws)
 
     @abstractmethod
     def velocity(self, atoms: Atoms, clean: Prediction, time: Tensor) -> Tensor:

@@ -143,10 +143,13 @@ class StochasticInterpolant(GenerativeProcess):
         """Return t: types follow the straight line between their laws."""
         return time
 
-    def path(self, clean: Atoms, draws: Draws) -> PathPoint:
-        """Return points at times from a Beta distribution, without the outermost thousandths."""
+    def training_times(self, draws: Draws) -> Tensor:
+        """Return times from a Beta distribution, without the outermost thousandths."""
         time_B = self.settings.training_times(draws.uniform("time"))
-        time_B = time_B.clamp(self.first, 1 - self.first)
+        return time_B.clamp(self.first, 1 - self.first)
+
+    def point(self, clean: Atoms, time_B: Tensor, draws: Draws) -> PathPoint:
+        """Return points between coupled base and data, with latent noise; or pairs of ±z."""
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
         base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)

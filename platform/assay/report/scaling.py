@@ -1,0 +1,304 @@
+"""Scaling laws as a document, as tables and as a figure."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from assay.errors import MachineError
+from assay.provenance import package_versions
+from assay.result import write_bytes
+from assay.statistics.scaling.extrapolation import Extrapolation
+from assay.statistics.scaling.fit import DELTA, VERSION, Parameter
+from assay.statistics.scaling.forms import EXPONENTS
+from assay.statistics.scaling.isoflop import IsoFLOP
+from assay.statistics.scaling.optimum import Optimum
+from assay.statistics.scaling.runs import Runs, Values
+from assay.statistics.scaling.study import Study
+
+_CURVE = 60
+_TABLE_STEP = 3
+_HIGHER = EXPONENTS | {"R_star"}
+"""Parameters by which a loss is the lower the higher they are."""
+_COLOURS = ("#3b6fb6", "#c8553d", "#5a9367", "#8f6bb3", "#c99a2e", "#3d8f94", "#a3507a")
+
+
+def document(study: Study, runs: str) -> dict[str, Any]:
+    """Return what `assay scaling fit --json` writes.
+
+    Parameters that are not known stand in `refused` with the reason, not in `metrics`.
+
+    Args:
+        study: of the runs.
+        runs: name of their file.
+    """
+    law, n = study.law, len(study.law.runs)
+    parameters = law.parameters()
+    return {
+        "metrics": {
+            f"scaling/{name}": _estimate(each, n, "higher" if name in _HIGHER else "lower")
+            for name, each in parameters.items()
+            if each.refusal is None
+        },
+        "refused": {
+            f"scaling/{name}": {"reason": each.refusal, **_plain(each)}
+            for name, each in parameters.items()
+            if each.refusal is not None
+        },
+        "forms": [
+            {
+                "form": each.form.name, "formula": each.form.formula,
+                "parameters": len(each.form.parameters), "aicc": _finite(each.aicc),
+                "log_likelihood": each.log_likelihood, "chosen": each is law,
+            }
+            for each in study.others
+        ],
+        "largest_budget": _of_held_out(study.held_out),
+        "best_sizes": _of_optimum(study.best),
+        "isoflop": _of_isoflop(study.valleys),
+        "rejected": [],
+        "provenance": {
+            "runs": runs, "n": n, "protocol": f"scaling {VERSION}", "delta": DELTA,
+            "bootstraps": len(law.thetas_BP), "packages": package_versions(),
+        },
+    }  # fmt: skip
+
+
+def tables(study: Study) -> Iterator[Table]:
+    """Yield the parameters, the forms, the largest budget, the best sizes, for the terminal."""
+    law = study.law
+    found = _table(f"{law.form.formula}, {len(law.runs)} runs", "parameter", "value", "95 %")
+    for name, each in law.parameters().items():
+        value = f"{each.value:.4g}" if each.refusal is None else "not known"
+        found.add_row(name, value, f"{each.low:.4g} to {each.high:.4g}")
+    reasons = [(name, each.refusal) for name, each in law.parameters().items() if each.refusal]
+    found.caption = Text("\n".join(f"{name}: {reason}" for name, reason in reasons))
+    yield found
+    if len(study.others) > 1:
+        found = _table("Forms", "form", "parameters", "AICc", "over the best")
+        least = study.others[0].aicc
+        for each in study.others:
+            over = each.aicc - least if math.isfinite(least) else math.nan
+            count = str(len(each.form.parameters))
+            found.add_row(each.form.formula, count, f"{each.aicc:.1f}", f"{over:.1f}")
+        yield found
+    yield _held_out_table(study.held_out)
+    yield _optimum_table(study.best)
+    yield _isoflop_table(study.valleys)
+
+
+def draw(study: Study, title: str, out: Path) -> None:
+    """Write a page of the law's curves with their bands; it needs no network.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    from plotly.subplots import make_subplots
+
+    panels = ["loss against its first variable"]
+    panels += ["best size"] if isinstance(study.best, Optimum) else []
+    panels += ["IsoFLOP parabolas"] if isinstance(study.valleys, IsoFLOP) else []
+    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=panels)
+    traces = [list(_law_traces(study))]
+    if isinstance(study.best, Optimum):
+        traces.append(list(_optimum_traces(study.best)))
+    if isinstance(study.valleys, IsoFLOP):
+        traces.append(list(_valley_traces(study.valleys)))
+    for column, of_panel in enumerate(traces, start=1):
+        for trace in of_panel:
+            figure.add_trace(trace, row=1, col=column)
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    figure.update_layout(title=f"{title}: {study.law.form.formula}", height=560)
+    try:
+        write_bytes(out, figure.to_html(include_plotlyjs=True).encode())
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def _law_traces(study: Study) -> Iterator[dict[str, Any]]:
+    """Yield the runs and the law over its first variable, a curve for each value of the second."""
+    law, runs = study.law, study.law.runs
+    first, two = law.form.variables[0], len(law.form.variables) == 2
+    along = {"params": "params_R", "samples": "samples_R", "flops": "flops_R"}[first]
+    ones_R = np.ones(len(runs))
+    others = [runs.samples_R if two else ones_R, ones_R]
+    if law.form.repeats:
+        others[1] = np.asarray(runs.unique_R)
+    for place, (seen, unique) in enumerate(np.unique(np.stack(others, axis=1), axis=0)):
+        mine = runs.at((others[0] == seen) & (others[1] == unique))
+        x_R = np.asarray(getattr(mine, along))
+        x_G = np.geomspace(x_R.min(), x_R.max(), _CURVE)
+        grid = Runs(
+            x_G if first == "params" else np.full(_CURVE, mine.params_R[0]),
+            x_G if first == "samples" else np.full(_CURVE, mine.samples_R[0]),
+            np.ones(_CURVE),
+            x_G if first == "flops" else None,
+            None if mine.unique_R is None else np.full(_CURVE, mine.unique_R[0]),
+        )
+        value_G, low_G, high_G = law.predict(grid)
+        name = f"{seen:,.0f} samples" if two else "law"
+        name += f", {unique:,.0f} of them distinct" if law.form.repeats else ""
+        colour = _COLOURS[place % len(_COLOURS)]
+        yield from _band(x_G, value_G, low_G, high_G, name, colour)
+        yield {
+            "type": "scatter", "mode": "markers", "x": x_R, "y": mine.loss_R, "name": name,
+            "marker": {"color": colour}, "legendgroup": name, "showlegend": False,
+        }  # fmt: skip
+
+
+def _optimum_traces(best: Optimum) -> Iterator[dict[str, Any]]:
+    for quantity, name, colour in (
+        (best.params_G, "parameters N*", _COLOURS[0]),
+        (best.samples_G, "samples D*", _COLOURS[1]),
+    ):
+        value_G, low_G, high_G = np.array([[q.value, q.low, q.high] for q in quantity]).T
+        yield from _band(best.flops_G, value_G, low_G, high_G, name, colour)
+
+
+def _valley_traces(valleys: IsoFLOP) -> Iterator[dict[str, Any]]:
+    for place, valley in enumerate(valleys.valleys):
+        colour, name = _COLOURS[place % len(_COLOURS)], f"{valley.flops:.2g} FLOPs"
+        x_R = valley.runs.params_R
+        x_G = np.geomspace(x_R.min(), x_R.max(), _CURVE)
+        shared = {"type": "scatter", "legendgroup": name, "name": name}
+        y_G = np.exp(np.polyval(valley.log_loss_3, np.log(x_G)))
+        yield {**shared, "mode": "lines", "x": x_G, "y": y_G, "line": {"color": colour}}
+        yield {
+            **shared, "mode": "markers", "x": x_R, "y": valley.runs.loss_R, "showlegend": False,
+            "marker": {"color": colour},
+        }  # fmt: skip
+
+
+def _band(
+    x_G: Values, value_G: Values, low_G: Values, high_G: Values, name: str, colour: str
+) -> Iterator[dict[str, Any]]:
+    shared = {"type": "scatter", "mode": "lines", "legendgroup": name, "name": name}
+    around = np.concatenate([x_G, x_G[::-1]]), np.concatenate([high_G, low_G[::-1]])
+    yield {
+        **shared, "x": around[0], "y": around[1], "fill": "toself", "opacity": 0.25,
+        "line": {"width": 0, "color": colour}, "showlegend": False, "hoverinfo": "skip",
+    }  # fmt: skip
+    yield {**shared, "x": x_G, "y": value_G, "line": {"color": colour}}
+
+
+def _held_out_table(found: Extrapolation | str) -> Table:
+    made = _table("The largest budget, held out", "budget", "seen", "foretold", "95 %", "error")
+    if isinstance(found, str):
+        made.caption = Text(found)
+        return made
+    runs = found.held_out
+    rows = zip(
+        runs.budget_R, runs.loss_R, found.predicted_H, found.low_H, found.high_H, strict=True
+    )
+    for budget, seen, value, low, high in rows:
+        error = f"{math.log(value / seen):+.1%}"
+        made.add_row(
+            f"{budget:.2g}", f"{seen:.4g}", f"{value:.4g}", f"{low:.4g} to {high:.4g}", error
+        )
+    made.caption = Text(
+        f"mean error {found.error:+.2%}, {found.times_further:.1f} times further than was fitted"
+    )
+    return made
+
+
+def _optimum_table(found: Optimum | str) -> Table:
+    made = _table("Best sizes", "FLOPs", "parameters", "samples", "loss")
+    if isinstance(found, str):
+        made.caption = Text(found)
+        return made
+    quantities = zip(found.flops_G, found.params_G, found.samples_G, found.loss_G, strict=True)
+    for flops, *each in list(quantities)[::_TABLE_STEP]:
+        made.add_row(f"{flops:.2g}", *(f"{q.value:.3g} ({q.low:.3g}–{q.high:.3g})" for q in each))
+    made.caption = Text(f"N* ~ C^a, a = {_words(found.a)}; D* ~ C^b, b = {_words(found.b)}")
+    return made
+
+
+def _isoflop_table(found: IsoFLOP | str) -> Table:
+    made = _table("IsoFLOP", "FLOPs", "parameters", "samples")
+    if isinstance(found, str):
+        made.caption = Text(found)
+        return made
+    for valley in found.valleys:
+        each = (valley.params, valley.samples)
+        made.add_row(
+            f"{valley.flops:.2g}", *(f"{q.value:.3g} ({q.low:.3g}–{q.high:.3g})" for q in each)
+        )
+    said = [f"N* ~ C^a, a = {_words(found.a)}; D* ~ C^b, b = {_words(found.b)}", *found.left_out]
+    made.caption = Text("\n".join(said))
+    return made
+
+
+def _table(title: str, *headings: str) -> Table:
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+    for place, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if place else "left")
+    return made
+
+
+def _words(found: Parameter) -> str:
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _estimate(found: Parameter, n: int, better: str) -> dict[str, Any]:
+    return {
+        "value": found.value, "low": found.low, "high": found.high, "n": n, "version": VERSION,
+        "better": better,
+    }  # fmt: skip
+
+
+def _plain(found: Parameter) -> dict[str, float | None]:
+    ends = {"value": found.value, "low": found.low, "high": found.high}
+    return {name: _finite(end) for name, end in ends.items()}
+
+
+def _of_held_out(found: Extrapolation | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"reason": found}
+    seen = zip(found.held_out.loss_R, found.predicted_H, found.low_H, found.high_H, strict=True)
+    return {
+        "error": found.error,
+        "times_further": found.times_further,
+        "runs": [
+            {"loss": float(loss), "value": float(v), "low": float(low), "high": float(high)}
+            for loss, v, low, high in seen
+        ],
+    }
+
+
+def _of_optimum(found: Optimum | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"reason": found}
+    rows = zip(found.flops_G, found.params_G, found.samples_G, found.loss_G, strict=True)
+    return {
+        "a": _plain(found.a),
+        "b": _plain(found.b),
+        "cost": {"exponent": found.cost_2[0], "log_factor": found.cost_2[1]},
+        "budgets": [
+            {"flops": float(C), "params": _plain(N), "samples": _plain(D), "loss": _plain(L)}
+            for C, N, D, L in rows
+        ],
+    }
+
+
+def _of_isoflop(found: IsoFLOP | str) -> dict[str, Any]:
+    if isinstance(found, str):
+        return {"reason": found}
+    return {
+        "a": _plain(found.a),
+        "b": _plain(found.b),
+        "budgets": [
+            {"flops": each.flops, "params": _plain(each.params), "samples": _plain(each.samples)}
+            for each in found.valleys
+        ],
+        "left_out": list(found.left_out),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

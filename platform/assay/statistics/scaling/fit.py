@@ -1,0 +1,249 @@
+"""Fitting a scaling law, and how surely its parameters are known.
+
+The sum over runs of the Huber loss of log L̂ - log L is minimised (Hoffmann et al. 2022, section
+3.3, δ = 10⁻³). The sum, not the mean: with the mean the optimiser stops early, and intervals come
+out far too narrow (Besiroglu et al., "Chinchilla scaling: a replication attempt", 2024).
+
+Shapes: R runs, P parameters, B resamples, G points of a grid.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Self
+
+import numpy as np
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import erf
+
+from assay.errors import DataError
+from assay.statistics.intervals import CONFIDENCE
+from assay.statistics.scaling.forms import EXPONENTS, Form
+from assay.statistics.scaling.runs import Runs, Values
+
+DELTA = 1e-3
+BOOTSTRAPS = 1000
+VERSION = "1"
+
+_FIRST_DELTA = 0.03
+_TRIES = 12
+_FACTOR_OF_NO_USE = 1000.0
+_FLOOR_OF_NO_USE = 0.01
+
+Watch = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a law with its interval; `refusal` says why it is not known, if so."""
+
+    value: float
+    low: float
+    high: float
+    refusal: str | None = None
+
+    @classmethod
+    def of(cls, value: float, low: float, high: float) -> Self:
+        """Return a parameter whose interval holds its value."""
+        return cls(float(value), float(min(low, value)), float(max(high, value)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to runs, and to resamples of them."""
+
+    form: Form
+    runs: Runs
+    centre_T: Values
+    theta_P: Values
+    thetas_BP: Values
+
+    @cached_property
+    def residuals_R(self) -> Values:
+        """(R,) log L̂ - log L."""
+        return self._log_loss(self.runs, self.theta_P) - np.log(self.runs.loss_R)
+
+    def predict(self, runs: Runs) -> tuple[Values, Values, Values]:
+        """Return (R,) the loss of runs like these, and the interval of their law."""
+        spread_BR = self._log_loss(runs, self.thetas_BP)
+        low_R, high_R = interval(spread_BR)
+        value_R = self._log_loss(runs, self.theta_P)
+        low_R, high_R = np.minimum(low_R, value_R), np.maximum(high_R, value_R)
+        with np.errstate(over="ignore"):
+            return np.exp(value_R), np.exp(low_R), np.exp(high_R)
+
+    def plain(self, theta_xP: Values) -> Values:
+        """Return (…, P) the parameters as `form.parameters` names them; logs but for exponents.
+
+        A factor that is not told may lie beyond all numbers.
+        """
+        T = len(self.centre_T)
+        alpha_xT = theta_xP[..., 1 + T : 1 + 2 * T]
+        log_factors_xT = theta_xP[..., 1 : 1 + T] + alpha_xT * self.centre_T
+        pairs_xT2 = np.stack([log_factors_xT, alpha_xT], axis=-1)
+        pairs_xX = pairs_xT2.reshape(*theta_xP.shape[:-1], 2 * T)
+        return np.concatenate([theta_xP[..., :1], pairs_xX, theta_xP[..., 1 + 2 * T :]], axis=-1)
+
+    def parameters(self) -> dict[str, Parameter]:
+        """Return every parameter with its interval, or with the reason why it is not known."""
+        ends = (self.plain(self.theta_P), *interval(self.plain(self.thetas_BP)))
+        found = {}
+        for name, at in zip(self.form.parameters, zip(*ends, strict=True), strict=True):
+            if name not in EXPONENTS:
+                with np.errstate(over="ignore"):
+                    at = np.exp(at)
+            found[name] = self._judged(name, Parameter.of(*at))
+        return found
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Of the residuals, under the density that the Huber loss is minus the log of.
+
+        p(r) ∝ exp(-ρ(r)/s), with the scale s that makes it greatest.
+        """
+        total, n = float(huber(self.residuals_R, DELTA).sum()), len(self.runs)
+
+        def negative(log_s: float) -> float:
+            s = np.exp(log_s)
+            core = np.sqrt(2 * np.pi * s) * erf(DELTA / np.sqrt(2 * s))
+            tails = 2 * s / DELTA * np.exp(-(DELTA**2) / (2 * s))
+            return n * float(np.log(core + tails)) + total / s
+
+        log_mean = np.log(max(total / n, 1e-300))
+        best = minimize_scalar(negative, bounds=(log_mean - 5, log_mean + 10), method="bounded")
+        return -float(best.fun)
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion, corrected for few runs: Hurvich and Tsai, Biometrika 76 (1989) 297.
+
+        Infinite where runs are no more than parameters (the scale is one) and one.
+        """
+        k, n = len(self.theta_P) + 1, len(self.runs)
+        if n <= k + 1:
+            return np.inf
+        return 2 * k - 2 * self.log_likelihood + 2 * k * (k + 1) / (n - k - 1)
+
+    def _log_loss(self, runs: Runs, theta_xP: Values) -> Values:
+        return self.form.inputs(runs).log_loss(self.centre_T, theta_xP)[0]
+
+    def _judged(self, name: str, found: Parameter) -> Parameter:
+        low, high = found.low, found.high
+        reason = None
+        if name in EXPONENTS:
+            if low <= 0:
+                reason = f"the loss need not fall at all: {low:.2g} to {high:.2g}"
+        elif name == "E":
+            if low < _FLOOR_OF_NO_USE * float(self.runs.loss_R.min()):
+                reason = f"the runs are far from a floor: it lies anywhere below {high:.3g}"
+        elif not (np.isfinite(high) and high <= _FACTOR_OF_NO_USE * low):
+            reason = f"the runs tell too little of it: {low:.1g} to {high:.1g}"
+        return replace(found, refusal=reason)
+
+
+def fit(
+    form: Form, runs: Runs, bootstraps: int = BOOTSTRAPS, seed: int = 0, watch: Watch | None = None
+) -> Fit:
+    """Fit a law to all runs, and to resamples of the runs.
+
+    Args:
+        form: of the law.
+        runs: at least one more than the form has parameters.
+        bootstraps: B; with 0 nothing that has an interval can be asked of the fit.
+        seed: of the resamples.
+        watch: hears the fraction of the resamples that is done.
+
+    Raises:
+        DataError: the runs cannot tell the parameters of the form.
+    """
+    form.require(runs)
+    problem = _Problem(form, runs)
+    theta_P = problem.best(np.ones(len(runs)))
+    generator = np.random.default_rng(seed)
+    found = []
+    for done in range(bootstraps):
+        weight_R = _resampled(form, runs, generator)
+        found.append(problem.solve(theta_P, weight_R)[1])
+        if watch is not None:
+            watch((done + 1) / bootstraps)
+    thetas_BP = np.array(found).reshape(bootstraps, len(theta_P))
+    return Fit(form, runs, problem.centre_T, theta_P, thetas_BP)
+
+
+def interval(values_Bx: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
+    """Return the percentile interval (…) over the first axis."""
+    tail = (1 - confidence) / 2
+    low_x, high_x = np.quantile(values_Bx, [tail, 1 - tail], axis=0)
+    return low_x, high_x
+
+
+def huber(residuals: Values, delta: float) -> Values:
+    """Return ρ(r): r²/2 up to δ, and δ(|r| - δ/2) beyond."""
+    size = np.abs(residuals)
+    return np.where(size <= delta, 0.5 * size**2, delta * (size - 0.5 * delta))
+
+
+def _resampled(form: Form, runs: Runs, generator: np.random.Generator) -> Values:
+    """Return (R,) how often each run is drawn, such that the form can still be told."""
+    R = len(runs)
+    for _ in range(1000):
+        drawn = generator.integers(R, size=R)
+        try:
+            form.require(runs.at(drawn))
+        except DataError:
+            continue
+        return np.bincount(drawn, minlength=R).astype(np.float64)
+    raise DataError(
+        f"{R} runs vary so little that hardly a resample of them tells {form.formula}; more runs "
+        "at more values are needed"
+    )
+
+
+class _Problem:
+    """The objective of a form on runs, and its minimum."""
+
+    def __init__(self, form: Form, runs: Runs) -> None:
+        self.form, self.inputs = form, form.inputs(runs)
+        self.log_loss_R = np.log(runs.loss_R)
+        self.centre_T = self.inputs.logs_TR.mean(axis=-1)
+
+    def best(self, weight_R: Values) -> Values:
+        """Return the lowest of the minima that are reached from the best points of a grid."""
+        starts_GP = self._grid()
+        off_GR = self.inputs.log_loss(self.centre_T, starts_GP)[0] - self.log_loss_R
+        order_G = np.argsort(huber(off_GR, _FIRST_DELTA) @ weight_R, kind="stable")
+        found = [self.solve(starts_GP[g], weight_R) for g in order_G[:_TRIES]]
+        return min(found, key=lambda each: each[0])[1]
+
+    def solve(self, start_P: Values, weight_R: Values) -> tuple[float, Values]:
+        """Return the least objective that is reached from a point, and where.
+
+        First with a wider quadratic part: from far away the narrow one is nearly without curvature.
+        """
+        value, theta_P = np.inf, start_P
+        for delta in (_FIRST_DELTA, DELTA):
+            result = minimize(
+                self._value_and_gradient, theta_P, (weight_R, delta), method="BFGS", jac=True,
+                options={"gtol": 1e-7, "maxiter": 500},
+            )  # fmt: skip
+            value, theta_P = float(result.fun), result.x
+        return value, theta_P
+
+    def _value_and_gradient(
+        self, theta_P: Values, weight_R: Values, delta: float
+    ) -> tuple[float, Values]:
+        # Over δ, so that the tolerance of the gradient means the same for every δ.
+        log_loss_R, slope_RP = self.inputs.log_loss(self.centre_T, theta_P)
+        off_R = log_loss_R - self.log_loss_R
+        value = float(weight_R @ huber(off_R, delta)) / delta
+        return value, (weight_R * np.clip(off_R, -delta, delta)) @ slope_RP / delta
+
+    def _grid(self) -> Values:
+        """Return (G, P) starting points, spread around what the runs show."""
+        low, mean, T = self.log_loss_R.min(), self.log_loss_R.mean(), len(self.centre_T)
+        floors = low + np.log([0.03, 0.5, 0.9])
+        sizes = mean + np.log([0.05, 0.2, 0.6])
+        exponents, repeats = (0.1, 0.3, 0.6, 1.2), np.log([1.0, 5.0, 25.0])
+        axes = [floors, *[sizes] * T, *[exponents] * T]
+        return np.array(list(product(*axes, *([repeats] if self.form.repeats else []))))

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from assay.statistics.scaling.fit import DELTA, fit, huber
+from assay.statistics.scaling.forms import EXPONENTS, FORMS
+from assay.statistics.scaling.runs import Runs
+from tests.statistics.scaling.laws import CHINCHILLA, ladder
+
+SIZES, SAMPLES = np.geomspace(5e7, 1.6e10, 8), np.geomspace(2e9, 4e11, 8)
+NAMES = ("E", "A", "alpha", "B", "beta")
+
+
+def values_of(found):
+    """The parameters of the fit to all runs, without intervals."""
+    plain = dict(zip(found.form.parameters, found.plain(found.theta_P), strict=True))
+    return {k: float(x) if k in EXPONENTS else float(np.exp(x)) for k, x in plain.items()}
+
+
+def test_the_published_refit_comes_back_from_points_made_with_it():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.0, seed=0)
+    found = fit(FORMS["params_samples"], runs, bootstraps=0)
+    assert found.form.parameters == NAMES
+    value = values_of(found)
+    assert value == pytest.approx(CHINCHILLA, rel=2e-3)
+    assert np.abs(found.residuals_R).max() < 1e-5
+
+
+def test_with_noise_the_truth_lies_within_the_intervals():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=1)
+    found = fit(FORMS["params_samples"], runs, bootstraps=200, seed=0).parameters()
+    for name in NAMES:
+        assert found[name].low <= CHINCHILLA[name] <= found[name].high, name
+        assert found[name].refusal is None
+
+
+def test_the_order_of_runs_does_not_matter():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=2)
+    order = np.random.default_rng(0).permutation(len(runs))
+    one, other = (fit(FORMS["params_samples"], each, 0) for each in (runs, runs.at(order)))
+    assert values_of(one) == pytest.approx(values_of(other), rel=1e-3)
+
+
+def test_repeated_samples_are_told_from_new_ones():
+    law, r_star = CHINCHILLA, 15.4
+    params, seen, unique = np.meshgrid(SIZES[:5], np.geomspace(1e9, 1e12, 7), [1e9, 4e9, 1.6e10])
+    kept = seen.ravel() >= unique.ravel()
+    params_R, seen_R, unique_R = (x.ravel()[kept].round() for x in (params, seen, unique))
+    worth_R = unique_R * (1 + r_star * -np.expm1(-(seen_R / unique_R - 1) / r_star))
+    loss_R = law["E"] + law["A"] * params_R ** -law["alpha"] + law["B"] * worth_R ** -law["beta"]
+    found = fit(FORMS["repeated"], Runs(params_R, seen_R, loss_R, None, unique_R), 0)
+    value = values_of(found)
+    assert value["R_star"] == pytest.approx(r_star, rel=0.01)
+    assert value["beta"] == pytest.approx(law["beta"], rel=0.01)
+
+
+def test_a_floor_far_below_the_runs_is_refused():
+    law = {"E": 1e-9, "A": 482.0, "alpha": 0.35, "B": 2085.0, "beta": 0.37}
+    runs = ladder(law, SIZES, SAMPLES, 0.02, seed=0)
+    found = fit(FORMS["params_samples"], runs, bootstraps=100).parameters()
+    assert found["E"].refusal is not None
+    assert "far from a floor" in found["E"].refusal
+
+
+def test_a_loss_that_does_not_fall_is_refused():
+    generator = np.random.default_rng(0)
+    params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES.round(), SAMPLES.round()))
+    loss_R = (2 + 2085 * samples_R**-0.37) * np.exp(generator.normal(0, 0.01, len(params_R)))
+    found = fit(FORMS["params_samples"], Runs(params_R, samples_R, loss_R), 100).parameters()
+    assert found["alpha"].refusal is not None or found["A"].refusal is not None
+    assert found["beta"].refusal is None
+
+
+def test_the_huber_density_tends_to_the_normal_one():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 1e-5, seed=0)
+    found = fit(FORMS["params_samples"], runs, bootstraps=0)
+    off_R = found.residuals_R
+    expected = norm.logpdf(off_R, scale=np.sqrt((off_R**2).mean())).sum()
+    assert np.abs(off_R).max() < DELTA
+    assert found.log_likelihood == pytest.approx(expected, rel=1e-4)
+
+
+def test_huber_is_quadratic_and_then_linear():
+    np.testing.assert_allclose(huber(np.array([0.0, 0.5, -1.0, 3.0]), 1.0), [0, 0.125, 0.5, 2.5])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    held = dict.fromkeys(NAMES, 0)
+    for seed in range(100):
+        runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=1000 + seed)
+        found = fit(FORMS["params_samples"], runs, bootstraps=200, seed=seed).parameters()
+        for name in NAMES:
+            held[name] += found[name].low <= CHINCHILLA[name] <= found[name].high
+    assert min(held.values()) >= 88, held

@@ -1,0 +1,101 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assay.errors import DataError
+from assay.report.scaling import document, draw, tables
+from assay.statistics.scaling.extrapolation import extrapolate
+from assay.statistics.scaling.forms import FORMS
+from assay.statistics.scaling.runs import Runs
+from assay.statistics.scaling.study import study
+from tests.statistics.scaling.laws import CHINCHILLA, ladder
+
+SIZES, SAMPLES = np.geomspace(5e7, 1.6e10, 6), np.geomspace(2e9, 4e11, 6)
+
+
+@pytest.fixture(scope="module")
+def studied():
+    return study(ladder(CHINCHILLA, SIZES, SAMPLES, 0.003, seed=0), bootstraps=100)
+
+
+def test_the_largest_budget_is_foretold_from_the_others():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.003, seed=0)
+
+    found = extrapolate(FORMS["params_samples"], runs, bootstraps=100)
+
+    assert len(found.held_out) == 1
+    assert found.held_out.budget_R[0] == runs.budget_R.max()
+    assert len(found.of_others.runs) == len(runs) - 1
+    assert abs(found.error) < 0.01
+    assert found.low_H[0] < found.predicted_H[0] < found.high_H[0]
+
+
+def test_a_wrong_form_foretells_badly():
+    runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.0, seed=0)
+
+    good, bad = (extrapolate(FORMS[name], runs, 100) for name in ("params_samples", "params"))
+
+    assert abs(good.error) < 1e-3 < 0.02 < abs(bad.error)
+
+
+def test_the_form_that_made_the_runs_comes_first(studied):
+    assert studied.law.form.name == "params_samples"
+    assert studied.others[0] is studied.law
+    assert [fit.aicc for fit in studied.others] == sorted(fit.aicc for fit in studied.others)
+
+
+def test_the_document_is_plain_json_with_every_parameter(studied):
+    found = json.loads(json.dumps(document(studied, "runs.csv"), allow_nan=False))
+
+    named = {*found["metrics"], *found["refused"]}
+    assert named == {f"scaling/{name}" for name in ("E", "A", "alpha", "B", "beta")}
+    for estimate in found["metrics"].values():
+        assert estimate["low"] <= estimate["value"] <= estimate["high"]
+        assert estimate["n"] == 36
+    assert found["isoflop"]["reason"].startswith("0 budgets of FLOPs have a best size")
+    assert math.isclose(found["best_sizes"]["cost"]["exponent"], 1, rel_tol=1e-9)
+
+
+def test_tables_and_page_are_made_of_every_study(studied, tmp_path):
+    page = tmp_path / "law.html"
+    draw(studied, "runs.csv", page)
+
+    titles = [table.title for table in tables(studied)]
+
+    assert titles[0] == "L = E + A/N^alpha + B/D^beta, 36 runs"
+    assert titles[1:] == ["Forms", "The largest budget, held out", "Best sizes", "IsoFLOP"]
+    text = page.read_text()
+    assert "best size" in text
+    assert "IsoFLOP parabolas" not in text
+
+
+def test_what_one_variable_shows_is_fitted_by_itself():
+    runs = ladder(CHINCHILLA, SIZES[:1], np.geomspace(2e9, 4e11, 12), 0.001, seed=0)
+
+    found = study(runs, bootstraps=100)
+
+    assert found.law.form.name == "samples"
+    assert found.best == "L = E + B/D^beta: has no best size; it takes a law of params and samples"
+
+
+def test_equal_budgets_say_why_nothing_can_be_fitted():
+    same = np.ones(6)
+    runs = Runs(1e6 * same, 1e7 * same, np.linspace(1, 2, 6))
+    with pytest.raises(DataError, match="params: all are equal; a floor and a power of it need"):
+        study(runs)
+
+
+def test_what_lies_beyond_all_numbers_is_refused_and_still_json(studied):
+    """Of three sizes a resample may have an exponent of hundreds, and a factor beyond 10^308."""
+    law = studied.law
+    wild = law.thetas_BP.copy()
+    wild[:, 3] = 400.0
+    unknown = replace(studied, law=replace(law, thetas_BP=wild))
+
+    found = json.loads(json.dumps(document(unknown, "runs.csv"), allow_nan=False))
+
+    assert found["refused"]["scaling/A"]["high"] is None
+    assert "too little of it" in found["refused"]["scaling/A"]["reason"]
