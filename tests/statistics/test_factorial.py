@@ -88,5 +88,7 @@ def test_a_design_with_a_hole_is_refused():
         factorial(ROWS, COLUMNS, made()[:, :, :1])
     with pytest.raises(DataError, match="values of 3 × 2 cells for 3 × 3 levels"):
         factorial(ROWS, ROWS, made())
+    with pytest.raises(DataError, match="there is no noise to hold effects against"):
+        factorial(ROWS, COLUMNS, made(noise=0.0))
     with pytest.raises(DataError, match="a factor with one level"):
         factorial(ROWS[:1], COLUMNS, made()[:1])

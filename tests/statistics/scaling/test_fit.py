@@ -34,6 +34,12 @@ def test_with_noise_the_truth_lies_within_the_intervals():
         assert found[name].refusal is None
 
 
+def test_without_resamples_nothing_has_an_interval():
+    found = fit(FORMS["params"], ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=1), bootstraps=0)
+    with pytest.raises(ValueError, match="no resamples: fit with bootstraps"):
+        found.parameters()
+
+
 def test_the_order_of_runs_does_not_matter():
     runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=2)
     order = np.random.default_rng(0).permutation(len(runs))

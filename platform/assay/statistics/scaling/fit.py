@@ -172,7 +172,13 @@ def fit(
 
 
 def interval(values_Bx: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
-    """Return the percentile interval (…) over the first axis."""
+    """Return the percentile interval (…) over the first axis.
+
+    Raises:
+        ValueError: there is nothing on it.
+    """
+    if len(values_Bx) == 0:
+        raise ValueError("no resamples: fit with bootstraps to have intervals")
     tail = (1 - confidence) / 2
     low_x, high_x = np.quantile(values_Bx, [tail, 1 - tail], axis=0)
     return low_x, high_x
