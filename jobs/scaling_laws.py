@@ -4,8 +4,14 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from _options import add_shared, command, exit_code, grid_options, results_root, run_store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assay.result import Result
 
 EXAMPLES = """\
 A suite with a section `ladder` is run: every size with every number of training records at every
@@ -19,7 +25,8 @@ examples:
   ray job submit --working-dir . -- python jobs/scaling_laws.py --suite sweeps/scaling_data.yaml
 
 Finished cells are reused: the same command completes what is missing.
-Results are the suite's folder, and in it `laws/`: runs.csv, and a JSON and an HTML file a law.
+Results are the suite's folder, and in it `laws/`: of every law its runs, which `assay scaling fit`
+reads, and the law as JSON and as a page.
 
 exit codes: 0 all is finished, 1 some cell failed, 2 bad input, 130 stopped"""
 
@@ -37,9 +44,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         files="results and laws",
     )
     add = parser.add_argument
-    add("--figure", action="append", dest="figures", metavar="METRIC", default=None,
-        help="what falls, by its name in the results; may be repeated (default: held_out/x_mse "
-        "and edm/atom_stability, the latter as what is missing from 1)")  # fmt: skip
+    add("--figure", action="append", dest="figures", metavar="METRIC", default=[],
+        help="what falls, by its name in the results; may be repeated (default: held_out/x_mse, "
+        "and edm/atom_stability or cdvae/validity as what is missing from 1)")  # fmt: skip
     add("--form", default="auto", metavar="FORM",
         choices=("auto", "params_samples", "repeated", "params", "samples", "flops"),
         help="of the laws, as for `assay scaling fit` (default: auto)")  # fmt: skip
@@ -69,43 +76,45 @@ def run(given: argparse.Namespace) -> int:
     folder = results_root(given, storage, suite.name)
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
     if outcome.finished:
-        figures = given.figures or ["held_out/x_mse", "edm/atom_stability"]
-        found = ladder.rows(read_results(outcome.folder), figures)
-        (folder / "laws").mkdir(exist_ok=True)
-        ladder.write_csv(found, folder / "laws" / "runs.csv")
-        for label in dict.fromkeys(row["label"] for row in found):
-            for figure in figures:
-                _fit(found, label, ladder.column(figure), given.form, folder / "laws", console)
+        results = read_results(outcome.folder)
+        for figure in ladder.figures_of(results, given.figures):
+            for label in dict.fromkeys(result.label for result in results):
+                _fit(results, label, figure, given.form, folder / "laws", console)
     for name, reason in outcome.failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     console.print(f"results  {folder}", highlight=False, soft_wrap=True, markup=False)
     return 1 if outcome.failures else 0
 
 
-def _fit(found: list, label: str, column: str, form: str, folder: Path, console: object) -> None:
-    from rich.console import Console
-
+def _fit(
+    results: "list[Result]", label: str, figure: str, form: Any, folder: Path, console: "Console"
+) -> None:
+    """Write the runs of a variant and the law of one figure, or print why there is none."""
     from assay.errors import DataError
     from assay.report import ladder
     from assay.report.scaling import document, draw, tables
     from assay.result import write_json
+    from assay.statistics.scaling.runs import read_runs
     from assay.statistics.scaling.study import study
 
-    assert isinstance(console, Console)
-    title = f"{label}, {column}"
+    title = f"{label}: {ladder.column(figure)}"
+    stem = folder / f"{label}.{figure.replace('/', '.')}"
+    runs, law, page = (stem.with_name(f"{stem.name}.{end}") for end in ("csv", "json", "html"))
+    ladder.write_csv(ladder.rows(results, label, figure), runs)
     console.rule(title)
     try:
         with console.status("fitting") as status:
             studied = study(
-                ladder.runs_of(found, label, column), form,  # type: ignore[arg-type]
+                read_runs(runs), form,
                 watch=lambda what, done: status.update(f"{what} {done:.0%}"),
             )  # fmt: skip
     except DataError as error:
+        law.unlink(missing_ok=True)
+        page.unlink(missing_ok=True)
         console.print(f"no law: {error}", highlight=False, soft_wrap=True, markup=False)
         return
-    stem = f"{label}-{column}".replace("/", "_").replace(" ", "")
-    write_json(folder / f"{stem}.json", document(studied, "runs.csv"))
-    draw(studied, title, folder / f"{stem}.html")
+    write_json(law, document(studied, runs.name))
+    draw(studied, title, page)
     for table in tables(studied):
         console.print(table)
 

@@ -83,7 +83,8 @@ def test_any_field_changes_the_key(changed):
 
 def test_every_training_setting_changes_the_key():
     changed = {
-        "batch_size": 17, "learning_rate": 0.5, "betas": (0.5, 0.6), "weight_decay": 0.5,
+        "records": 9, "batch_size": 17, "learning_rate": 0.5, "betas": (0.5, 0.6),
+        "weight_decay": 0.5, "warmup_steps": 7,
         "schedule": "constant", "warmup_fraction": 0.5, "cooldown_fraction": 0.1,
         "ema_decay": 0.5, "gradient_clip": 0.5, "precision": "bf16", "validations": 1,
     }  # fmt: skip
@@ -224,12 +225,36 @@ def test_as_many_cells_run_at_once_as_fit():
     assert suite(budget={"seconds": 5}).at_once(cpus=8, gpus=0) == 1
 
 
-def test_the_label_chooses_a_cell():
-    cells = suite().cells(DIGEST)
+def test_a_name_or_a_key_chooses_a_cell():
+    named = suite(seeds=[3, 1]).named_cells(DIGEST)
+    wanted = named["pairformer-diffusion s1"]
 
-    assert select(cells, "pairformer-diffusion").variant["process"] == "diffusion"
+    assert select(named, "pairformer-diffusion s1") is wanted
+    assert select(named, wanted.key) is wanted
+    assert select(named, "pairformer-diffusion").seed == 3
     with pytest.raises(ConfigError, match="did you mean 'gnn-diffusion'"):
-        select(cells, "gnn-difusion")
+        select(named, "gnn-difusion")
+
+
+def test_a_variant_of_which_a_ladder_has_several_cells_chooses_none():
+    named = suite(ladder={"records": [64, 128]}).named_cells(DIGEST)
+
+    assert select(named, "gnn-diffusion 128 records").training.records == 128
+    with pytest.raises(ConfigError, match="is any of 2, such as 'gnn-diffusion 64 records'"):
+        select(named, "gnn-diffusion")
+
+
+def test_two_rungs_that_are_one_cell_are_refused():
+    with pytest.raises(ConfigError, match=r"0\.1 of the budget s0' and .* are the same cell"):
+        suite(budget={"steps": 5}, ladder={"budgets": [0.1, 0.2]}).cells(DIGEST)
+
+
+@pytest.mark.parametrize(("budget", "begin"), [({"steps": 10}, 8), ({"samples": 160}, 8)])
+def test_a_warm_up_that_reaches_into_the_cool_down_is_refused(budget, begin):
+    training = {"schedule": "constant", "warmup_steps": 9, "batch_size": 16}
+    sentence = f"warmup_steps 9: the cool-down begins at step {begin} of this budget already"
+    with pytest.raises(ConfigError, match=sentence):
+        suite(budget=budget, training=training).cells(DIGEST)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)

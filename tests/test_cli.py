@@ -75,6 +75,20 @@ def test_plan_measures_every_cell_and_runs_none(mini, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_counts_a_beginning_that_budgets_share_once(mini):
+    ladder = (
+        "budget={steps: 20}", "training.schedule=constant", "training.warmup_steps=2",
+        "ladder={budgets: [0.5, 1]}", "grid.architecture=[gnn]", "grid.process=[flow_matching]",
+    )  # fmt: skip
+    small, large = json.loads(
+        invoke("plan", MINI, "--json", *(word for each in ladder for word in ("--set", each)))
+    )
+
+    assert (small["steps"], small["shared_steps"]) == (10, 0)
+    assert (large["steps"], large["shared_steps"]) == (20, 8)
+    assert large["training_seconds"] == pytest.approx(1.2 * small["training_seconds"])
+
+
 def test_plan_counts_the_flops_that_training_measures(mini, tmp_path):
     longer = ["--set", "budget={steps: 100}"]
     plans = json.loads(invoke("plan", MINI, "--json", *TINY, *longer))

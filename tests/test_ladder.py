@@ -29,10 +29,12 @@ def suite(ladder, **changes) -> Suite:
 
 
 def test_every_size_meets_every_number_of_records_and_every_budget():
-    named = suite({"sizes": SIZES, "records": [256, None], "budgets": [1, 0.25]}).named_cells(DIGEST)
+    named = suite({"sizes": SIZES, "records": [256, None], "budgets": [1, 0.25]}).named_cells(
+        DIGEST
+    )
 
     assert len(named) == len({cell.key for cell in named.values()}) == 2 * 2 * 2 * 2 * 2
-    assert list(named)[0] == "gnn-flow_matching width=16, 256 records, 0.25 of the budget s0"
+    assert next(iter(named)) == "gnn-flow_matching width=16, 256 records, 0.25 of the budget s0"
     cell = named["gnn-diffusion width=32, all records, 1 of the budget s1"]
     assert cell.settings.network.width == 32
     assert cell.training.learning_rate == 4e-3

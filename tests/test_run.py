@@ -85,6 +85,49 @@ def test_fresh_computes_again_and_keeps_what_was_there(tmp_path):
     assert read_result(kept[0] / "result.json") == first
 
 
+SHARED = {"schedule": "constant", "warmup_steps": 5}
+
+
+def of_budget(steps):
+    return toy_cell(budget={"steps": steps}, training=SHARED)
+
+
+def test_a_larger_budget_says_what_it_took_over_and_costs_as_if_it_had_not(tmp_path):
+    small, _ = run(of_budget(40), tmp_path)
+    large, _ = run(of_budget(100), tmp_path)
+    alone, _ = run(of_budget(100), tmp_path / "alone")
+
+    shared = [each.provenance.shared_steps for each in (small, large, alone)]
+    assert shared == [0, 32, 0]
+    assert large.estimates == alone.estimates
+    assert large.cost.flops == alone.cost.flops
+    assert large.cost.records == 256
+
+
+def test_fresh_begins_at_the_beginning(tmp_path):
+    run(of_budget(40), tmp_path)
+
+    large, _ = run(of_budget(100), tmp_path, fresh=True)
+
+    assert large.provenance.shared_steps == 0
+    assert any(".2" in path.name for path in tmp_path.glob("trunks/*/*"))
+
+
+def test_other_code_begins_at_the_beginning(tmp_path, monkeypatch):
+    run(of_budget(40), tmp_path)
+    monkeypatch.setattr("assay.run.code_digest", lambda: "another")
+
+    assert run(of_budget(100), tmp_path)[0].provenance.shared_steps == 0
+
+
+def test_who_stops_early_does_not_begin_further_on(tmp_path):
+    run(of_budget(100), tmp_path)
+
+    report = train_until(of_budget(200), Execution(), tmp_path, lambda report: None, 0.1)
+
+    assert report.step == 20
+
+
 def test_a_changed_protocol_evaluates_again_without_training_again(tmp_path, monkeypatch):
     first, _ = run(toy_cell(), tmp_path)
     monkeypatch.setattr(ToyTask, "protocol", "toy 2")

@@ -1,5 +1,6 @@
 """What is run: a Cell is frozen, complete and hashed; a Suite is a page of YAML naming cells."""
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
@@ -18,6 +19,7 @@ from assay.config import (
     set_dotted,
     validate,
 )
+from assay.errors import ConfigError
 from assay.ladder import WHOLE, Ladder
 from assay.resources import EvaluationResources, Resources
 from assay.search import Search
@@ -57,7 +59,7 @@ class Budget(Settings):
         """Return a share of it; steps and samples are whole, and at least one."""
         amount = self.amount * share
         whole = self.unit in ("steps", "samples")
-        return Budget(**{self.unit: max(1, round(amount)) if whole else amount})
+        return Budget.model_validate({self.unit: max(1, round(amount)) if whole else amount})
 
 
 class Hardware(Settings):
@@ -136,6 +138,19 @@ class Cell(Settings):
                 task = catalog.family(data["family"])
                 return {**data, "settings": task.settings(data["variant"], given)}
         return data
+
+    @model_validator(mode="after")
+    def _warm_up_ends_before_the_cool_down(self) -> Self:
+        training = self.training
+        per_step = {"steps": 1, "samples": training.batch_size}.get(self.budget.unit)
+        if training.warmup_steps is not None and per_step is not None:
+            begin = (1 - training.cooldown_fraction) * self.budget.amount / per_step
+            if training.warmup_steps > begin:
+                raise ValueError(
+                    f"warmup_steps {training.warmup_steps}: the cool-down begins at step "
+                    f"{math.floor(begin)} of this budget already"
+                )
+        return self
 
     @model_validator(mode="after")
     def _seconds_name_their_hardware(self) -> Self:
@@ -225,15 +240,21 @@ class Suite(Settings):
         """Return the cells by name, such as `gnn-diffusion s0`; rungs of a ladder outermost.
 
         Raises:
-            ConfigError: as `cells`.
+            ConfigError: as `cells`; two names are of one cell.
         """
-        found = {}
+        found: dict[str, Cell] = {}
         for rung in self.ladder.rungs() if self.ladder else (WHOLE,):
             for variant in self.variants():
                 for seed in self.seeds:
                     cell = self._cell(variant, rung.values, seed, digest, device, rung.share)
                     words = (cell.label, rung.words, f"s{seed}")
                     found[" ".join(word for word in words if word)] = cell
+        names: dict[str, str] = {}
+        for name, cell in found.items():
+            if names.setdefault(cell.key, name) != name:
+                raise ConfigError(
+                    f"suite {self.name}: {names[cell.key]!r} and {name!r} are the same cell"
+                )
         return found
 
     def variants(self) -> tuple[dict[str, str], ...]:
@@ -354,11 +375,28 @@ def load_suite(path: Path, overrides: tuple[str, ...] = ()) -> Suite:
     return validate(Suite, apply_overrides(load_yaml(path), overrides), str(path))
 
 
-def select(cells: tuple[Cell, ...], label: str) -> Cell:
-    """Return the first cell whose label is `label`.
+def select(named: Mapping[str, Cell], wanted: str) -> Cell:
+    """Return the cell of a name or a key; of a name without its seed, the first seed's.
+
+    Args:
+        named: As `Suite.named_cells` returns it.
+        wanted: Such as `gnn-diffusion s1`, `gnn-diffusion` or `0123456789abcdef`.
 
     Raises:
-        ConfigError: there is none; the sentence names the nearest.
+        ConfigError: there is none, or a ladder has several; the sentence names the nearest.
     """
-    choose("cell", label, dict.fromkeys(cell.label for cell in cells))
-    return next(cell for cell in cells if cell.label == label)
+    by_key = {cell.key: cell for cell in named.values()}
+    if wanted in by_key:
+        return by_key[wanted]
+    if wanted in named:
+        return named[wanted]
+    first = {}
+    for name, cell in named.items():
+        first.setdefault(name.rpartition(" s")[0], cell)
+    of_variant = [name for name, cell in first.items() if cell.label == wanted]
+    if len(of_variant) > 1:
+        raise ConfigError(
+            f"cell {wanted!r} is any of {len(of_variant)}, such as {of_variant[0]!r}: name one as "
+            "`assay plan` does, or by its key"
+        )
+    return first[choose("cell", wanted, first)]

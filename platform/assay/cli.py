@@ -147,7 +147,8 @@ def data_shard(
 def train(
     path: Annotated[Path, typer.Argument(help="CELL.yaml, or SUITE.yaml with --cell.")],
     cell: Annotated[
-        str | None, typer.Option(help="Variant of a suite, such as gnn-flow_matching.")
+        str | None,
+        typer.Option(help="Of a suite: a variant, a name as `assay plan` has it, or a key."),
     ] = None,
     overrides: Overrides = None,
     storage: Storage = Path("runs"),
@@ -190,18 +191,15 @@ def plan(
     import torch
 
     from assay.cell import load_suite
-    from assay.plan import makespan, plan_cell
+    from assay.plan import makespan, plan_cells
     from assay.store import sets
 
     chosen = load_suite(suite, tuple(overrides or ()))
     device = "cuda" if chosen.resources.gpus else "cpu"
     execution = _execution(device, chosen.resources.cpus, 1, False)
     named = chosen.named_cells(sets.prepare(chosen.data).digest, execution.device)
-    plans = {}
     with Console(stderr=True).status("measuring") as status:
-        for number, (name, cell) in enumerate(named.items(), start=1):
-            status.update(f"measuring {name} ({number} of {len(named)})")
-            plans[name] = plan_cell(cell, execution)
+        plans = plan_cells(named, execution, lambda name: status.update(f"measuring {name}"))
     at_once = chosen.at_once(os.cpu_count() or 1, torch.cuda.device_count())
     if as_json:
         typer.echo(json.dumps([_plain(plan) for plan in plans.values()], indent=1))
@@ -329,11 +327,11 @@ def _one_cell(
             raise ConfigError(f"{path}: is one cell, not a suite: leave out --cell {label}")
         return read_cell(path, overrides)
     suite = load_suite(path, overrides)
-    cells = suite.cells(sets.prepare(suite.data).digest, device)
+    named = suite.named_cells(sets.prepare(suite.data).digest, device)
     if label is None:
-        labels = ", ".join(dict.fromkeys(cell.label for cell in cells))
+        labels = ", ".join(dict.fromkeys(cell.label for cell in named.values()))
         raise ConfigError(f"{path}: is a suite: choose one cell with --cell ({labels})")
-    return select(cells, label)
+    return select(named, label)
 
 
 def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> "Execution":
@@ -363,7 +361,7 @@ def _plan_table(plans: "dict[str, CellPlan]") -> Table:
             name,
             f"{plan.parameters:,}",
             f"{plan.flops_per_sample / 1e6:,.1f}",
-            f"{plan.steps:,}",
+            f"{plan.steps:,}" + (f" ({plan.shared_steps:,} shared)" if plan.shared_steps else ""),
             _duration(plan.training_seconds),
             _duration(plan.evaluation_seconds),
         )
@@ -378,6 +376,7 @@ def _plain(plan: "CellPlan") -> dict[str, object]:
         "parameters": plan.parameters,
         "flops_per_sample": plan.flops_per_sample,
         "steps": plan.steps,
+        "shared_steps": plan.shared_steps,
         "training_seconds": plan.training_seconds,
         "evaluation_seconds": plan.evaluation_seconds,
         "disk_bytes": plan.disk_bytes,

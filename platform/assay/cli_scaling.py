@@ -53,17 +53,17 @@ def fit_runs(
     from assay.statistics.scaling.runs import read_runs
     from assay.statistics.scaling.study import study
 
-    found = read_runs(runs)
-    if json_out == Path("-"):
-        typer.echo(json.dumps(document(study(found, form, bootstraps, seed), runs.name), indent=1))
-        return
-    with console.status("fitting") as status:
+    found, quiet = read_runs(runs), json_out == Path("-")
+    with Console(stderr=True, quiet=quiet).status("fitting") as status:
         studied = study(
             found, form, bootstraps, seed, lambda what, done: status.update(f"{what} {done:.0%}")
         )
-    if json_out is not None:
-        write_json(json_out, document(studied, runs.name))
     if figure is not None:
         draw(studied, runs.name, figure)
+    if quiet:
+        typer.echo(json.dumps(document(studied, runs.name), indent=1, allow_nan=False))
+        return
+    if json_out is not None:
+        write_json(json_out, document(studied, runs.name))
     for table in tables(studied):
         console.print(table)

@@ -43,16 +43,18 @@ class Ladder(Settings):
         for name in ("sizes", "records", "budgets"):
             given = getattr(self, name)
             if not given:
-                raise ValueError(f"ladder: {name} is empty")
+                raise ValueError(f"{name} is empty")
             if any(value in given[:place] for place, value in enumerate(given)):
-                raise ValueError(f"ladder: {name} holds a value twice")
+                raise ValueError(f"{name} holds a value twice")
         for size in self.sizes:
             beside = [key for key in size if key.split(".")[0] not in ("training", "settings")]
             if beside:
-                raise ValueError(f"ladder: {beside[0]!r} is not below training or settings")
+                raise ValueError(f"{beside[0]!r} is not below training or settings")
         words = [rung.words for rung in self.rungs()]
         if len(set(words)) < len(words):
-            raise ValueError("ladder: two sizes are told apart by mappings alone; use single keys")
+            raise ValueError(
+                "two sizes have the same words: tell them apart by single keys below settings"
+            )
         return self
 
     def rungs(self) -> tuple[Rung, ...]:

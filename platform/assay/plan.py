@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -30,15 +30,31 @@ TENSORS_A_PARAMETER = 4
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What one sample costs, measured on this machine now."""
+
+    parameters: int
+    flops: float
+    """Of training, forward and backward."""
+    seconds: float
+    """Of training."""
+    forward_seconds: float
+    """Of the loss without its gradient."""
+
+
+@dataclass(frozen=True)
 class CellPlan:
-    """The cost of one cell, as measured on this machine now."""
+    """The cost of one cell, extrapolated from a few measured steps."""
 
     cell: Cell
     parameters: int
     flops_per_sample: float
     """Of training, forward and backward."""
     steps: int
+    shared_steps: int
+    """Of these, the ones that a cell of a smaller budget takes (`Cell.trunk`)."""
     training_seconds: float
+    """Of the others."""
     evaluation_seconds: float
     disk_bytes: int
 
@@ -48,29 +64,54 @@ class CellPlan:
         return self.training_seconds + self.evaluation_seconds
 
 
-def plan_cell(cell: Cell, execution: Execution) -> CellPlan:
-    """Measure a few steps of a cell and extrapolate to its budget.
+def plan_cells(
+    named: Mapping[str, Cell], execution: Execution, watch: Callable[[str], None]
+) -> dict[str, CellPlan]:
+    """Measure a few steps of every cell and extrapolate to its budget.
+
+    Cells that differ in their budget alone are measured once.
+
+    Args:
+        named: As `Suite.named_cells` returns it, the smaller budgets of a ladder first.
+        execution: How they are run.
+        watch: Hears the name of the cell that is measured.
 
     Raises:
-        AssayError: as the cell itself would.
+        AssayError: as a cell itself would.
     """
-    task: Task = catalog.family(cell.family)(cell)
-    parameters, flops, seconds, forward_seconds = _probe(task, cell, execution)
-    batch = cell.training.batch_size
+    probes: dict[str, Probe] = {}
+    shared: dict[str, int] = {}
+    plans = {}
+    for name, cell in named.items():
+        watch(name)
+        task: Task = catalog.family(cell.family)(cell)
+        alike = cell.trunk or cell.key
+        if alike not in probes:
+            probes[alike] = _probe(task, cell, execution)
+        plans[name] = _plan(cell, task, probes[alike], shared.get(alike, 0))
+        if cell.trunk is not None:
+            shared[alike] = math.floor((1 - cell.training.cooldown_fraction) * plans[name].steps)
+    return plans
+
+
+def _plan(cell: Cell, task: Task, probe: Probe, shared_steps: int) -> CellPlan:
+    batch, amount = cell.training.batch_size, cell.budget.amount
     steps = {
-        "steps": cell.budget.amount,
-        "samples": cell.budget.amount / batch,
-        "flops": cell.budget.amount / (flops * batch),
-        "seconds": cell.budget.amount / (seconds * batch),
+        "steps": amount,
+        "samples": amount / batch,
+        "flops": amount / (probe.flops * batch),
+        "seconds": amount / (probe.seconds * batch),
     }[cell.budget.unit]
+    checkpoints = CHECKPOINTS_ON_DISK + (cell.trunk is not None)  # one more for larger budgets
     return CellPlan(
         cell=cell,
-        parameters=parameters,
-        flops_per_sample=flops,
+        parameters=probe.parameters,
+        flops_per_sample=probe.flops,
         steps=math.ceil(steps),
-        training_seconds=math.ceil(steps) * batch * seconds,
-        evaluation_seconds=task.evaluation_passes() * forward_seconds,
-        disk_bytes=4 * parameters * TENSORS_A_PARAMETER * CHECKPOINTS_ON_DISK,
+        shared_steps=shared_steps,
+        training_seconds=(math.ceil(steps) - shared_steps) * batch * probe.seconds,
+        evaluation_seconds=task.evaluation_passes() * probe.forward_seconds,
+        disk_bytes=4 * probe.parameters * TENSORS_A_PARAMETER * checkpoints,
     )
 
 
@@ -83,8 +124,7 @@ def makespan(plans: list[CellPlan], concurrent: int) -> float:
     return max(busy)
 
 
-def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, float, float]:
-    """Parameters; FLOPs and seconds of training a sample, seconds of its loss without gradient."""
+def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
     device = require_device(execution.device)
     torch.set_num_threads(execution.threads)
     torch.manual_seed(fold(cell.seed, "model"))
@@ -115,10 +155,7 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> tuple[int, float, fl
         forward.append(_seconds(look, device) / len(batch))
         weights.append(stage.share)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    mean_flops, mean_seconds, mean_forward = (
-        fmean(values, weights) for values in (flops, seconds, forward)
-    )
-    return parameters, mean_flops, mean_seconds, mean_forward
+    return Probe(parameters, *(fmean(values, weights) for values in (flops, seconds, forward)))
 
 
 def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[Stage, int, Batch]]:

@@ -173,9 +173,13 @@ def read_result(path: Path) -> Result:
 
 
 def read_results(directory: Path) -> list[Result]:
-    """Read every result of a suite's folder, in the order of their labels and seeds."""
+    """Read every result of a suite's folder, in the order of their labels, seeds and keys."""
     paths = [p for p in directory.glob("*.json") if KEY.fullmatch(p.stem)]
-    return sorted(map(read_result, paths), key=lambda r: (r.label, r.cell["seed"]))
+    return sorted(map(read_result, paths), key=_place)
+
+
+def _place(result: Result) -> tuple[str, int, str]:
+    return result.label, result.cell["seed"], result.provenance.cell_key
 
 
 def read_reference(directory: Path) -> Reference | None:

@@ -22,7 +22,7 @@ from assay import attempts, catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, load_yaml, validate
 from assay.errors import CheckpointError, ConfigError, MachineError, MemoryShortageError
-from assay.provenance import provenance, settle
+from assay.provenance import code_digest, provenance, settle
 from assay.result import Cost, Result, read_result, write_json
 from assay.store import sets
 from assay.task import Splits, Task
@@ -129,7 +129,7 @@ def run_cell(
     """
     with _taken_up(cell, storage, watch, manner) as directory:
         if fresh:
-            _set_aside(directory)
+            _set_aside(cell, storage)
         result = finished(storage, cell.key)
         if result is None:
             trained = _train(cell, execution, directory, watch, manner, 1.0)
@@ -194,20 +194,27 @@ def set_aside(cells: Iterable[Cell], storage: Path) -> None:
         MachineError: another process runs one of them.
     """
     with contextlib.ExitStack() as stack:
-        directories = []
+        cells = list(cells)
         for cell in cells:
             directory = cell_directory(storage, cell.key)
             if directory.exists():
                 stack.enter_context(_locked(cell, directory, lambda report: None, patience=0.0))
-                directories.append(directory)
-        for directory in directories:
-            _set_aside(directory)
+        for cell in cells:
+            _set_aside(cell, storage)
 
 
-def _set_aside(directory: Path) -> None:
-    if directory.exists():
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        directory.rename(directory.with_name(f"{directory.name}.{stamp}"))
+def _set_aside(cell: Cell, storage: Path) -> None:
+    """Keep a cell's folder, and what it shares with other budgets, under names with the time."""
+    shared = [] if cell.trunk is None else [_trunks(storage) / cell.trunk]
+    for directory in (cell_directory(storage, cell.key), *shared):
+        if directory.exists():
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+            directory.rename(directory.with_name(f"{directory.name}.{stamp}"))
+
+
+def _trunks(storage: Path) -> Path:
+    """Return where the present code keeps what cells of other budgets may begin with."""
+    return storage / "trunks" / code_digest()
 
 
 @contextlib.contextmanager
@@ -312,7 +319,8 @@ def _train(
         watch_row = lambda row, note=note: watch(_report(cell, row, note))  # noqa: E731
         training = Training(
             task, cell, data, parts, directory, watch_row, workers, manner.warned,
-            storage=directory.parents[1],
+            # Who stops early asks for figures there, not further on.
+            trunks=_trunks(directory.parents[1]) if until >= 1 else None,
         )  # fmt: skip
         if training.fraction < min(until, 1.0):
             _require_its_hardware(cell, execution)

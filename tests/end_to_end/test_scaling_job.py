@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_ladder_becomes_runs_and_laws(tmp_path):
     store = tmp_path / "runs"
     tiny = (
@@ -39,9 +40,10 @@ def test_a_ladder_becomes_runs_and_laws(tmp_path):
     results = read_results(folder)
     assert len(results) == 3 * 2 * 3
     assert any(result.provenance.shared_steps for result in results)
-    rows = list(csv.DictReader((folder / "laws" / "runs.csv").open()))
+    law = folder / "laws" / "gnn-flow_matching.held_out.x_mse"
+    rows = list(csv.DictReader(law.with_name(f"{law.name}.csv").open()))
     assert sorted({int(row["samples"]) for row in rows}) == [40, 80, 160]
     assert sorted({int(row["unique"]) for row in rows}) == [40, 64, 80, 160]
-    law = json.loads((folder / "laws" / "gnn-flow_matching-held_out_x_mse.json").read_text())
-    assert law["provenance"]["n"] == 18
-    assert {*law["metrics"], *law["refused"]} >= {"scaling/E", "scaling/alpha"}
+    found = json.loads(law.with_name(f"{law.name}.json").read_text())
+    assert found["provenance"]["n"] == len(rows) == 18
+    assert {*found["metrics"], *found["refused"]} >= {"scaling/E", "scaling/alpha"}

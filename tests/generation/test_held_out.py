@@ -85,6 +85,12 @@ def test_times_are_those_of_the_ratio(process, ratio):
     assert float(a / s) == pytest.approx(ratio, rel=1e-6)
 
 
+def test_a_point_that_no_path_has_is_refused():
+    process = Diffusion(DiffusionSettings(), PRIOR, PERIODIC)
+    with pytest.raises(ValueError, match=r"no point of the path is as uncertain as 0.9"):
+        process.time_of(0.9, periodic=True)
+
+
 @pytest.mark.parametrize("made", [FlowMatching, Diffusion, StochasticInterpolant])
 def test_of_crystals_the_way_is_what_counts(made):
     """Who takes every atom to be there already errs by the variance of the way, or by less of it
@@ -97,6 +103,11 @@ def test_of_crystals_the_way_is_what_counts(made):
         logits = torch.zeros(*atoms.types_BN.shape, TYPES)
         cell = torch.zeros_like(atoms.cell_B6)
         return Prediction(nowhere, logits, nowhere, cell, cell)
+
+    for ratio in SIGNAL_TO_NOISE[2:]:
+        left = (1 + ratio**2) ** -0.5
+        time = torch.tensor([process.time_of(left, periodic=True)], dtype=torch.float64)
+        assert float(process.uncertainty(time, periodic=True)) == pytest.approx(left, rel=1e-6)
 
     found = relative_errors(stays, process, crystals, draws(50))
 

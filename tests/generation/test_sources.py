@@ -172,6 +172,15 @@ def test_the_label_tells_the_two_apart(mini_crystals):
     assert of_own.known_BC.all()
 
 
+def test_a_number_of_records_is_that_of_the_own_data_set(mini_crystals):
+    task = onto_crystals("gnn-flow_matching", "training.records=16")
+    (stage,) = task.stages()
+    source, own = stage.records.parts
+
+    assert len(own) == 16
+    assert len(source) > 16
+
+
 def test_mixed_records_take_turns():
     class Part:
         def __init__(self, name, n):

@@ -1,10 +1,9 @@
-import csv
-
 import pytest
 
 from assay.errors import DataError
 from assay.report import ladder
 from assay.result import read_result
+from assay.statistics.scaling.runs import read_runs
 
 
 @pytest.fixture
@@ -12,32 +11,49 @@ def result(mini, trained_folder):
     return read_result(trained_folder / "result.json")
 
 
-def test_a_result_becomes_a_row_and_a_share_becomes_what_is_missing(result, tmp_path):
-    (row,) = ladder.rows([result], ["held_out/x_mse", "edm/atom_stability"])
+def test_a_result_becomes_a_run_that_is_read_again(result, tmp_path):
+    (row,) = ladder.rows([result], result.label, "held_out/x_mse")
 
-    assert row["label"] == result.label
-    assert row["params"] == result.cost.parameters
-    assert row["unique"] == min(result.cost.records, result.cost.samples)
-    assert row["held_out/x_mse"] == result.estimates["held_out/x_mse"].value
-    assert row["1 - edm/atom_stability"] == 1 - result.estimates["edm/atom_stability"].value
     ladder.write_csv([row], tmp_path / "runs.csv")
-    (read,) = csv.DictReader((tmp_path / "runs.csv").open())
-    assert float(read["flops"]) == result.cost.flops
+    runs = read_runs(tmp_path / "runs.csv")
+
+    assert row["cell"] == result.provenance.cell_key
+    assert runs.params_R.tolist() == [result.cost.parameters]
+    assert runs.unique_R.tolist() == [min(result.cost.records, result.cost.samples)]
+    assert runs.flops_R.tolist() == [result.cost.flops]
+    assert runs.loss_R.tolist() == [result.estimates["held_out/x_mse"].value]
 
 
-def test_runs_are_those_of_one_variant(result):
-    found = ladder.rows([result], ["held_out/x_mse"])
-    other = {**found[0], "label": "another", "seed": 1}
+def test_a_share_becomes_what_is_missing(result):
+    (row,) = ladder.rows([result], result.label, "edm/atom_stability")
 
-    runs = ladder.runs_of([*found, other], "another", "held_out/x_mse")
-
-    assert len(runs) == 1
-    assert runs.loss_R[0] == found[0]["held_out/x_mse"]
+    assert row["loss"] == 1 - result.estimates["edm/atom_stability"].value
+    assert ladder.column("edm/atom_stability") == "1 - edm/atom_stability"
+    assert ladder.rows([result], "another", "edm/atom_stability") == []
 
 
-def test_what_a_result_does_not_say_is_named(result):
+def test_budgets_of_one_cell_are_a_chain(result):
+    def changed(**changes):
+        return result.model_copy(update={"cell": {**result.cell, **changes}})
+
+    runs = [result, changed(budget={"steps": 9}), changed(seed=5)]
+    chains = [row["chain"] for row in ladder.rows(runs, result.label, "held_out/x_mse")]
+
+    assert len(chains) == 3
+    assert len(set(chains)) == 2
+
+
+def test_laws_are_of_what_is_asked_for_or_of_what_there_is(result):
+    assert ladder.figures_of([result], []) == ["held_out/x_mse", "edm/atom_stability"]
+    assert ladder.figures_of([result], ["edm/validity"]) == ["edm/validity"]
     with pytest.raises(DataError, match="has no estimate fcd/fcd, only "):
-        ladder.rows([result], ["fcd/fcd"])
+        ladder.figures_of([result], ["fcd/fcd"])
+    bare = result.model_copy(update={"estimates": {}})
+    with pytest.raises(DataError, match="none of held_out/x_mse"):
+        ladder.figures_of([bare], [])
+
+
+def test_a_result_that_does_not_say_its_records_is_named(result):
     old = result.model_copy(update={"cost": result.cost.model_copy(update={"records": None})})
     with pytest.raises(DataError, match="does not say how many training records there were"):
-        ladder.rows([old], ["held_out/x_mse"])
+        ladder.rows([old], old.label, "held_out/x_mse")

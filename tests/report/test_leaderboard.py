@@ -162,3 +162,11 @@ def test_importing_the_report_needs_neither_torch_nor_rdkit():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_a_mean_cost_passes_over_what_a_seed_does_not_say():
+    old, new = (with_validity(seed, 0.5) for seed in (0, 1))
+    known = new.model_copy(update={"cost": new.cost.model_copy(update={"records": 64})})
+
+    assert leaderboard([old, known], None)[0].cost.records is None
+    assert leaderboard([known, known], None)[0].cost.records == 64

@@ -32,8 +32,11 @@ def test_more_power_and_smaller_differences_take_more_seeds():
 def test_no_difference_is_never_found_and_a_certain_one_at_once():
     assert seeds_needed([0.1, -0.1]).seeds == math.inf
     assert seeds_needed([0.1, 0.1]).seeds == 2
+    assert seeds_needed([1.0, 1.01]).seeds == 2
 
 
 def test_one_seed_is_refused():
     with pytest.raises(DataError, match="one seed"):
         seeds_needed([0.1])
+    with pytest.raises(DataError, match="not finite"):
+        seeds_needed([0.1, np.nan])

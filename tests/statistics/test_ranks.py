@@ -32,6 +32,13 @@ def test_groups_are_the_longest_runs_that_do_not_differ():
     assert found.groups == (("a", "b"), ("b", "c"), ("c", "d"))
 
 
+def test_models_that_are_always_alike_do_not_differ():
+    found = ranking(("a", "b", "c"), np.ones((4, 3)))
+
+    assert found.p == 1
+    assert found.groups == (("a", "b", "c"),)
+
+
 def test_too_little_to_rank_is_refused():
     with pytest.raises(DataError, match="2 models on 3 tasks"):
         ranking(("a", "b"), np.ones((3, 2)))

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def toy(
     sharding: str = "ddp",
     settings=None,
     checkpoint_seconds: float = 0.0,
+    shares_its_beginning: bool = False,
 ):
     """Train the toy family; the group is of as many as there are processes."""
     import torch.distributed as dist
@@ -35,8 +37,10 @@ def toy(
     assert catalog.family("toy") is ToyTask
     count = dist.get_world_size() if dist.is_initialized() else 1
     workers = workers_here(sharding) if count > 1 else ALONE
-    training = {"validations": 5}
-    cell = toy_cell("staged", budget={"steps": budget}, settings=settings, training=training)
+    training, variant = {"validations": 5}, "staged"
+    if shares_its_beginning:
+        training, variant = {"schedule": "constant", "warmup_steps": 3}, "plain"
+    cell = toy_cell(variant, budget={"steps": budget}, settings=settings, training=training)
     execution = Execution(checkpoint_seconds=checkpoint_seconds, workers=count, sharding=sharding)
     report = run.train_until(
         cell, execution, Path(storage), lambda report: None, until, workers=workers
@@ -107,6 +111,20 @@ def test_two_workers_resume_bit_for_bit(sharding, tmp_path):
     assert together(2, toy, halves, 30, 1.0, sharding) == [30, 30]
 
     assert losses(Path(halves)) == losses(Path(whole))
+
+
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
+def test_two_workers_begin_where_a_smaller_budget_cooled_down(sharding, tmp_path):
+    """A run's rows begin there, and are those of one that began at the beginning."""
+    rest = (1.0, sharding, None, 1e9, True)
+    together(2, toy, str(tmp_path / "alone"), 50, *rest)
+    together(2, toy, str(tmp_path / "shared"), 25, *rest)
+    shutil.rmtree(tmp_path / "shared" / "cells")
+    together(2, toy, str(tmp_path / "shared"), 50, *rest)
+
+    later, alone = losses(tmp_path / "shared"), losses(tmp_path / "alone")
+    assert len(later) == 30
+    assert later == alone[20:]
 
 
 def test_a_group_of_another_size_carries_on(tmp_path):

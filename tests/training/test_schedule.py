@@ -35,6 +35,13 @@ def test_the_first_step_is_never_wasted_and_no_rate_is_negative(schedule):
     assert all(math.isfinite(f) for f in factors)
 
 
+def test_a_warm_up_in_steps_never_exceeds_the_cool_down():
+    settings = TrainingSettings(schedule="constant", warmup_steps=100)
+
+    assert rate_factor(settings, 0.95, 95) == pytest.approx(0.25)
+    assert rate_factor(settings, 0.5, 50) == pytest.approx(0.5)
+
+
 def test_a_warm_up_in_steps_does_not_depend_on_the_budget():
     settings = TrainingSettings(schedule="constant", warmup_steps=10)
 

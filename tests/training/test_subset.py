@@ -37,7 +37,7 @@ def test_another_seed_has_other_records():
 
 
 def test_more_than_there_are_is_refused():
-    with pytest.raises(ConfigError, match="training.records 300: the training split of line has"):
+    with pytest.raises(ConfigError, match=r"training\.records 300: the training split of line has"):
         of(300)
 
 

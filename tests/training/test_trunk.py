@@ -3,11 +3,12 @@ import shutil
 import pytest
 import torch
 
-from assay.errors import ConfigError
+from assay.errors import ConfigError, MachineError
 from assay.training.execution import Execution
 from assay.training.loop import Training
 from tests.training.toy import ToyTask, toy_cell
 
+PLAIN = Execution()
 CONSTANT = {"schedule": "constant", "warmup_steps": 5, "cooldown_fraction": 0.25}
 
 
@@ -15,13 +16,15 @@ def cell_of(steps, **training):
     return toy_cell(budget={"steps": steps}, training={**CONSTANT, **training})
 
 
-def train(cell, storage):
+def begun(cell, storage, execution=PLAIN):
     directory = storage / "cells" / cell.key
     directory.mkdir(parents=True, exist_ok=True)
-    task = ToyTask(cell)
-    training = Training(
-        task, cell, task.data(), Execution(), directory, lambda row: None, storage=storage
-    )
+    task, trunks = ToyTask(cell), storage / "trunks"
+    return Training(task, cell, task.data(), execution, directory, lambda row: None, trunks=trunks)
+
+
+def train(cell, storage, execution=PLAIN):
+    training = begun(cell, storage, execution)
     training.run()
     return training
 
@@ -57,21 +60,42 @@ def test_a_smaller_budget_takes_the_last_point_before_its_own_cool_down(tmp_path
     assert_equal(alone, between)
 
 
+def test_a_budget_in_flops_begins_where_the_smaller_one_cooled_down_too(tmp_path):
+    def cell(flops):
+        return toy_cell(budget={"flops": flops}, training=CONSTANT)
+
+    alone = train(cell(2e5), tmp_path / "alone")
+    first = train(cell(8e4), tmp_path / "shared")
+
+    second = train(cell(2e5), tmp_path / "shared")
+
+    assert 0 < second.shared_steps < first.meter.step < second.meter.step
+    assert_equal(alone, second)
+
+
 def test_a_cell_that_is_killed_carries_on_from_its_own_checkpoint(tmp_path):
     train(cell_of(40), tmp_path)
     large = cell_of(100)
-    directory = tmp_path / "cells" / large.key
-    directory.mkdir(parents=True)
-    task = ToyTask(large)
-    started = Training(
-        task, large, task.data(), Execution(), directory, lambda row: None, storage=tmp_path
-    )
-    started.run(until=0.5)
+    begun(large, tmp_path).run(until=0.5)
 
     resumed = train(large, tmp_path)
 
     assert (resumed.shared_steps, resumed.resumed) == (30, 1)
     assert_equal(train(large, tmp_path / "alone"), resumed)
+
+
+def test_a_cell_that_is_killed_before_its_first_own_checkpoint_is_one_that_was_resumed(tmp_path):
+    train(cell_of(40), tmp_path)
+    begun(cell_of(100), tmp_path)
+
+    assert train(cell_of(100), tmp_path).resumed == 1
+
+
+def test_what_another_number_of_micro_batches_made_is_left_alone(tmp_path):
+    train(cell_of(40), tmp_path, Execution(accumulation=2))
+
+    assert train(cell_of(100), tmp_path).shared_steps == 0
+    assert train(cell_of(60), tmp_path, Execution(accumulation=2)).shared_steps == 30
 
 
 def test_another_rate_seed_or_schedule_shares_nothing(tmp_path):
@@ -84,13 +108,18 @@ def test_another_rate_seed_or_schedule_shares_nothing(tmp_path):
     assert train(cell_of(100, learning_rate=0.5), tmp_path).shared_steps == 0
 
 
-def test_stages_with_shares_of_their_own_have_no_trunk(tmp_path):
+def test_stages_with_warm_ups_of_their_own_are_refused(tmp_path):
     staged = toy_cell("staged", budget={"steps": 40}, training=CONSTANT)
 
-    training = train(staged, tmp_path)
+    with pytest.raises(ConfigError, match="trains in 2 stages, each with a warm-up of its own"):
+        begun(staged, tmp_path)
 
-    assert training.trunk is None
-    assert not (tmp_path / "trunks").exists()
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "trunks").write_text("a file")
+
+    with pytest.raises(MachineError, match="cannot be written"):
+        train(cell_of(40), tmp_path)
 
 
 def test_a_damaged_point_is_passed_over(tmp_path):
@@ -114,5 +143,5 @@ def test_a_damaged_point_is_passed_over(tmp_path):
     ],
 )
 def test_a_warm_up_is_given_once(training, sentence):
-    with pytest.raises((ConfigError, ValueError), match=sentence):
+    with pytest.raises(ValueError, match=sentence):
         toy_cell(training=training)

@@ -13,7 +13,7 @@ from typing import Literal
 from rich.console import Console
 
 from assay import provenance
-from assay.cell import Cell, Suite, select
+from assay.cell import Cell, Suite
 from assay.cluster import preflight, publish, session
 from assay.cluster.display import display
 from assay.cluster.orders import Orders, forwarded
@@ -21,6 +21,7 @@ from assay.cluster.progress import Board
 from assay.cluster.reference import reference_on_cluster
 from assay.cluster.storage import open_to_everyone, require_writable
 from assay.cluster.trials import concurrent_cells, run_trials
+from assay.config import choose
 from assay.errors import MachineError
 from assay.reference import cached_reference, write_reference
 from assay.result import Failure, FailureKind, write_json
@@ -117,7 +118,8 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     packed = sets.prepare(suite.data)
     named = suite.named_cells(packed.digest, suite.device)
     cells = tuple(named.values())
-    labels = {select(cells, label).label for label in options.only}
+    labels = dict.fromkeys(cell.label for cell in cells)
+    only = {choose("cell", label, labels) for label in options.only}
     folder = (options.results or publish.default_folder(storage, suite.name)).absolute()
     publish.require_no_strangers(folder, [cell.key for cell in cells], storage)
     commit, _ = provenance.git_state()
@@ -127,7 +129,7 @@ def _prepare(suite: Suite, storage: Path, options: Options, console: Console) ->
     names = {cell.key: name for name, cell in named.items()}
     work = _Work(suite, storage, options, console, cells, names, folder, tracked, [], [])
     for cell in cells:
-        if not labels or cell.label in labels:
+        if not only or cell.label in only:
             done = not options.fresh and finished(storage, cell.key) is not None
             (work.reused if done else work.pending).append(cell)
     return work

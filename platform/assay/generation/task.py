@@ -45,7 +45,7 @@ from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 from assay.training.order import MixedRecords
-from assay.training.subset import Subset
+from assay.training.subset import Subset, that_are_used
 
 AnyDomain = MoleculeDomain | CrystalDomain
 
@@ -127,7 +127,8 @@ class GenerationTask(Task):
         if source.when == "before":
             before = Stage("source", source.share, records=records)
             return (before, Stage("train", 1 - source.share))
-        return (Stage("train", records=MixedRecords([records, self.data().train])),)
+        own = that_are_used(self.data(), self.cell).train
+        return (Stage("train", records=MixedRecords([records, own])),)
 
     def data(self) -> Splits:
         """Return the data set's splits, without what only a property's judge may learn from."""

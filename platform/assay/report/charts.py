@@ -9,7 +9,9 @@ from typing import Any
 
 from assay.report.folders import Folder
 from assay.report.leaderboard import Row, in_order, metric_names, representatives
+from assay.report.told_apart import names
 from assay.report.wording import FRACTIONS, estimate_text, metric_title
+from assay.result import Result
 from assay.task import Estimate
 
 X_AXES = ("samples", "flops", "seconds")
@@ -26,7 +28,7 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
         metric: _numbers(metric, estimate)
         for metric, estimate in (reference.estimates if reference else {}).items()
     }
-    several = any(row.kind == "mean" for row in rows)
+    several, named = any(row.kind == "mean" for row in rows), names(folder.results)
     return {
         "reference": reference.reference_name if reference else "",
         "metrics": [
@@ -43,7 +45,7 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
         "quantities": _quantities(folder),
         "curves": [
             {
-                "name": f"{result.label}, seed {result.cell['seed']}" if several else result.label,
+                "name": _name(named[result.provenance.cell_key], result, several),
                 "style": places(result.cell["variant"], folder.suite.grid),
                 **_curve(folder.curves[result.provenance.cell_key]),
             }
@@ -51,6 +53,10 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
             if folder.curves.get(result.provenance.cell_key)
         ],
     }
+
+
+def _name(name: str, result: Result, several: bool) -> str:
+    return f"{name}, seed {result.cell['seed']}" if several else name
 
 
 def _better(metric: str, folder: Folder) -> str:

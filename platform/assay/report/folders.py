@@ -1,5 +1,6 @@
 """A suite's published folder, read whole and checked."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,6 +11,7 @@ from pydantic import ConfigDict
 
 from assay.config import Settings
 from assay.errors import ConfigError, DataError
+from assay.ladder import Ladder
 from assay.report.sketch import Sketch, read_sketches
 from assay.result import (
     Reference,
@@ -40,6 +42,7 @@ class SuiteFile(Settings):
     grid: dict[str, list[str]]
     seeds: list[int]
     budget: dict[str, float | None]
+    ladder: Ladder | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,19 @@ class Folder:
 
     @property
     def missing(self) -> list[str]:
-        """What the suite names and the folder lacks, such as `gnn-diffusion, seed 1`."""
-        found = {(result.label, result.cell["seed"]) for result in self.results}
+        """What the suite names and the folder lacks, such as `gnn-diffusion, seed 1`.
+
+        Of a ladder, once for every rung that is lacking.
+        """
+        found = Counter((result.label, result.cell["seed"]) for result in self.results)
         labels = ["-".join(values) for values in product(*self.suite.grid.values())]
-        expected = [(label, seed) for label in labels for seed in self.suite.seeds]
-        return [f"{label}, seed {seed}" for label, seed in expected if (label, seed) not in found]
+        rungs = len(self.suite.ladder.rungs()) if self.suite.ladder else 1
+        return [
+            f"{label}, seed {seed}"
+            for label in labels
+            for seed in self.suite.seeds
+            for _ in range(rungs - found[label, seed])
+        ]
 
 
 def read_folder(path: Path) -> Folder:

@@ -1,4 +1,4 @@
-"""From the results of a ladder to scaling laws: one for every variant and figure."""
+"""From the results of a ladder to tables of runs, one for every variant and figure."""
 
 import csv
 import io
@@ -6,79 +6,87 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from assay.config import digest16
 from assay.errors import DataError
 from assay.report.wording import FRACTIONS
 from assay.result import Result, write_bytes
-from assay.statistics.scaling.runs import Runs
 
-_COST = ("params", "samples", "unique", "flops")
+FIGURES = ("held_out/x_mse", "edm/atom_stability", "cdvae/validity")
+"""What laws are fitted to by default, where results have it."""
 
 
-def rows(results: Sequence[Result], figures: Sequence[str]) -> list[dict[str, Any]]:
-    """Return a row a result: its label and seed, its cost, and its figures.
+def figures_of(results: Sequence[Result], asked: Sequence[str]) -> list[str]:
+    """Return the figures that laws are fitted to.
 
-    A share that is the better the higher it is, such as `edm/validity`, becomes what is missing
-    from 1: an error rate, which a law can be fitted to.
+    Args:
+        results: Of a ladder.
+        asked: By a user; without any, those of `FIGURES` that all results have.
 
     Raises:
-        DataError: a result lacks a figure, or the number of its training records.
+        DataError: a result lacks a figure that is asked for, or all lack those of `FIGURES`.
+    """
+    for name in asked:
+        for result in results:
+            if name not in result.estimates:
+                raise DataError(
+                    f"cell {result.provenance.cell_key}: has no estimate {name}, only "
+                    f"{', '.join(sorted(result.estimates))}"
+                )
+    found = list(asked) or [f for f in FIGURES if all(f in each.estimates for each in results)]
+    if not found:
+        listed = ", ".join(sorted(results[0].estimates))
+        raise DataError(f"none of {', '.join(FIGURES)} was measured: choose one of {listed}")
+    return found
+
+
+def column(figure: str) -> str:
+    """Return what a law is fitted to, such as `1 - edm/validity`.
+
+    A share that is the better the higher it is becomes what is missing from 1: an error rate.
+    """
+    return f"1 - {figure}" if figure in FRACTIONS else figure
+
+
+def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, Any]]:
+    """Return a row for every result of a variant, as `assay scaling fit` reads it.
+
+    Raises:
+        DataError: a result does not say how many training records there were.
     """
     found = []
     for result in results:
+        if result.label != label:
+            continue
         cost, key = result.cost, result.provenance.cell_key
         if cost.records is None:
             raise DataError(
                 f"cell {key}: its result does not say how many training records there were; "
                 "evaluate it again with --fresh"
             )
-        missing = [name for name in figures if name not in result.estimates]
-        if missing:
-            listed = ", ".join(sorted(result.estimates))
-            raise DataError(f"cell {key}: has no estimate {missing[0]}, only {listed}")
+        value = result.estimates[figure].value
         found.append(
             {
-                "label": result.label,
-                "seed": result.cell["seed"],
                 "params": cost.parameters,
                 "samples": cost.samples,
                 "unique": min(cost.records, cost.samples),
                 "flops": cost.flops,
-                **{column(name): _value(result, name) for name in figures},
+                "loss": 1 - value if figure in FRACTIONS else value,
+                "seed": result.cell["seed"],
+                "chain": digest16({k: v for k, v in result.cell.items() if k != "budget"}),
+                "cell": key,
             }
         )
-    return found
-
-
-def column(figure: str) -> str:
-    """Return the name of a figure's column, such as `1 - edm/validity`."""
-    return f"1 - {figure}" if figure in FRACTIONS else figure
-
-
-def runs_of(found: Sequence[dict[str, Any]], label: str, column_of: str) -> Runs:
-    """Return the runs of one variant with one column as their loss.
-
-    Raises:
-        DataError: as `Runs.of`; a loss of 0 has no logarithm.
-    """
-    mine = [row for row in found if row["label"] == label]
-    columns = {name: np.array([row[name] for row in mine], np.float64) for name in _COST}
-    columns["loss"] = np.array([row[column_of] for row in mine], np.float64)
-    # Each is a cell of its own, though two may have seen equally many records, each once.
-    columns["seed"] = np.arange(len(mine), dtype=np.float64)
-    return Runs.of(columns)
+    return sorted(found, key=lambda row: tuple(row.values()))
 
 
 def write_csv(found: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write the rows as a table; of one label, with one figure named loss, `fit` reads it."""
+    """Write rows as `assay scaling fit` reads them.
+
+    Raises:
+        MachineError: the file cannot be written.
+    """
     content = io.StringIO()
     writer = csv.DictWriter(content, list(found[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(found)
     write_bytes(path, content.getvalue().encode())
-
-
-def _value(result: Result, figure: str) -> float:
-    value = result.estimates[figure].value
-    return 1 - value if figure in FRACTIONS else value

@@ -10,6 +10,7 @@ from typing import Literal
 from scipy.special import stdtrit
 
 from assay.config import digest16
+from assay.report.told_apart import names
 from assay.report.wording import FRACTIONS
 from assay.result import Cost, Reference, Result
 from assay.statistics.intervals import CONFIDENCE
@@ -27,6 +28,7 @@ class Row:
     group: str
     """Equal for the cells that differ in nothing but their seed, and for their mean."""
     label: str
+    """The variant, and what tells it apart from others of that variant (`told_apart.names`)."""
     variant: Mapping[str, str]
     seeds: tuple[int, ...]
     estimates: Mapping[str, Estimate]
@@ -37,6 +39,11 @@ class Row:
     cell_key: str | None
     reference_name: str = ""
     """What was scored, if this is the reference row."""
+
+    @property
+    def apart(self) -> str:
+        """What tells it apart from others of its variant, such as `width=64`; mostly nothing."""
+        return "" if self.kind == "reference" else self.label.partition(", ")[2]
 
 
 def leaderboard(results: Sequence[Result], reference: Reference | None) -> list[Row]:
@@ -100,13 +107,14 @@ def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[
 
 
 def _groups(results: Sequence[Result]) -> list[list[Row]]:
+    named = names(results)
     keyed = sorted(
         ((_group(result), result) for result in results),
         key=lambda pair: (pair[1].label, pair[0], pair[1].cell["seed"]),
     )
     groups = []
     for group, pairs in groupby(keyed, key=lambda pair: pair[0]):
-        cells = [_cell_row(group, result) for _, result in pairs]
+        cells = [_cell_row(group, result, named) for _, result in pairs]
         groups.append([_mean_row(cells), *cells] if len(cells) > 1 else cells)
     return groups
 
@@ -115,12 +123,12 @@ def _group(result: Result) -> str:
     return digest16({key: value for key, value in result.cell.items() if key != "seed"})
 
 
-def _cell_row(group: str, result: Result) -> Row:
+def _cell_row(group: str, result: Result, named: Mapping[str, str]) -> Row:
     made = result.provenance
     return Row(
         kind="cell",
         group=group,
-        label=result.label,
+        label=named[made.cell_key],
         variant=result.cell["variant"],
         seeds=(result.cell["seed"],),
         estimates=_measured(result.estimates),
@@ -165,8 +173,10 @@ def _mean_row(cells: Sequence[Row]) -> Row:
 
 
 def _mean_cost(costs: Sequence[Cost]) -> Cost:
-    mean = {name: fmean(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
-    counts = [name for name, value in costs[0] if isinstance(value, int)]
+    plain = [cost.model_dump(exclude_none=True) for cost in costs]
+    known = [name for name in plain[0] if all(name in each for each in plain)]
+    mean = {name: fmean(each[name] for each in plain) for name in known}
+    counts = [name for name in known if isinstance(plain[0][name], int)]
     return Cost.model_validate(mean | {name: round(mean[name]) for name in counts})
 
 

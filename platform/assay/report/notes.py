@@ -5,6 +5,7 @@ from typing import Any
 
 from assay.report.folders import Folder
 from assay.report.terminal import ONE_SEED
+from assay.report.told_apart import names
 from assay.report.wording import count_text
 from assay.result import Result
 
@@ -79,20 +80,22 @@ def _quarantined(results: Sequence[Result]) -> str | None:
 def _missing(folder: Folder) -> str | None:
     if not folder.missing:
         return None
-    return f"No result yet of {count_text(len(folder.missing), 'cell')}: {_listed(folder.missing)}."
+    which = _listed(list(dict.fromkeys(folder.missing)))  # of a ladder, a variant's rungs are one
+    return f"No result yet of {count_text(len(folder.missing), 'cell')}: {which}."
 
 
 def _without(folder: Folder, what: str, found: Any) -> str | None:
-    names = [
-        f"{result.label}, seed {result.cell['seed']}"
+    named = names(folder.results)
+    without = [
+        f"{named[result.provenance.cell_key]}, seed {result.cell['seed']}"
         for result in folder.results
         if not found.get(result.provenance.cell_key)
     ]
-    if not names:
+    if not without:
         return None
-    if len(names) == len(folder.results):
+    if len(without) == len(folder.results):
         return f"No cell has stored {what}."
-    return f"No {what} of {count_text(len(names), 'cell')}: {_listed(names)}."
+    return f"No {what} of {count_text(len(without), 'cell')}: {_listed(without)}."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -10,9 +10,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from assay.errors import MachineError
 from assay.provenance import package_versions
+from assay.result import write_bytes
 from assay.statistics.scaling.extrapolation import Extrapolation
 from assay.statistics.scaling.fit import DELTA, VERSION, Parameter
+from assay.statistics.scaling.forms import EXPONENTS
 from assay.statistics.scaling.isoflop import IsoFLOP
 from assay.statistics.scaling.optimum import Optimum
 from assay.statistics.scaling.runs import Runs, Values
@@ -20,6 +23,8 @@ from assay.statistics.scaling.study import Study
 
 _CURVE = 60
 _TABLE_STEP = 3
+_HIGHER = EXPONENTS | {"R_star"}
+"""Parameters by which a loss is the lower the higher they are."""
 _COLOURS = ("#3b6fb6", "#c8553d", "#5a9367", "#8f6bb3", "#c99a2e", "#3d8f94", "#a3507a")
 
 
@@ -36,12 +41,12 @@ def document(study: Study, runs: str) -> dict[str, Any]:
     parameters = law.parameters()
     return {
         "metrics": {
-            f"scaling/{name}": _estimate(each, n, better="lower" if name == "E" else "higher")
+            f"scaling/{name}": _estimate(each, n, "higher" if name in _HIGHER else "lower")
             for name, each in parameters.items()
             if each.refusal is None
         },
         "refused": {
-            f"scaling/{name}": {"reason": each.refusal, "low": each.low, "high": each.high}
+            f"scaling/{name}": _plain(each)
             for name, each in parameters.items()
             if each.refusal is not None
         },
@@ -88,7 +93,11 @@ def tables(study: Study) -> Iterator[Table]:
 
 
 def draw(study: Study, title: str, out: Path) -> None:
-    """Write a page of the law's curves with their bands; it needs no network."""
+    """Write a page of the law's curves with their bands; it needs no network.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
     from plotly.subplots import make_subplots
 
     panels = ["loss against its first variable"]
@@ -106,17 +115,23 @@ def draw(study: Study, title: str, out: Path) -> None:
     figure.update_xaxes(type="log")
     figure.update_yaxes(type="log")
     figure.update_layout(title=f"{title}: {study.law.form.formula}", height=560)
-    figure.write_html(out, include_plotlyjs=True)
+    try:
+        write_bytes(out, figure.to_html(include_plotlyjs=True).encode())
+    except OSError as error:
+        raise MachineError(f"{out}: cannot be written ({error.strerror})") from error
 
 
 def _law_traces(study: Study) -> Iterator[dict[str, Any]]:
     """Yield the runs and the law over its first variable, a curve for each value of the second."""
     law, runs = study.law, study.law.runs
-    first = {"repeated": "params"}.get(law.form.variables[0], law.form.variables[0])
+    first, two = law.form.variables[0], len(law.form.variables) == 2
     along = {"params": "params_R", "samples": "samples_R", "flops": "flops_R"}[first]
-    other_R = runs.samples_R if len(law.form.variables) == 2 else np.ones(len(runs))
-    for place, other in enumerate(np.unique(other_R)):
-        mine = runs.at(other_R == other)
+    ones_R = np.ones(len(runs))
+    others = [runs.samples_R if two else ones_R, ones_R]
+    if law.form.repeats:
+        others[1] = np.asarray(runs.unique_R)
+    for place, (seen, unique) in enumerate(np.unique(np.stack(others, axis=1), axis=0)):
+        mine = runs.at((others[0] == seen) & (others[1] == unique))
         x_R = np.asarray(getattr(mine, along))
         x_G = np.geomspace(x_R.min(), x_R.max(), _CURVE)
         grid = Runs(
@@ -127,7 +142,8 @@ def _law_traces(study: Study) -> Iterator[dict[str, Any]]:
             None if mine.unique_R is None else np.full(_CURVE, mine.unique_R[0]),
         )
         value_G, low_G, high_G = law.predict(grid)
-        name = f"{other:,.0f} samples" if len(law.form.variables) == 2 else "law"
+        name = f"{seen:,.0f} samples" if two else "law"
+        name += f", {unique:,.0f} of them distinct" if law.form.repeats else ""
         colour = _COLOURS[place % len(_COLOURS)]
         yield from _band(x_G, value_G, low_G, high_G, name, colour)
         yield {
@@ -198,8 +214,11 @@ def _optimum_table(found: Optimum | str) -> Table:
         return made
     quantities = zip(found.flops_G, found.params_G, found.samples_G, found.loss_G, strict=True)
     for flops, *each in list(quantities)[::_TABLE_STEP]:
-        made.add_row(f"{flops:.2g}", *(f"{q.value:.3g} ({q.low:.3g}–{q.high:.3g})" for q in each))
-    made.caption = Text(f"N* ~ C^a, a = {_words(found.a)}; D* ~ C^b, b = {_words(found.b)}")
+        made.add_row(f"{flops:.2g}", *map(_ends, each))
+    said = _powers(found)
+    if found.fall < 1:
+        said += f"; intervals are of the {found.fall:.1%} of resamples in which both powers fall"
+    made.caption = Text(said)
     return made
 
 
@@ -209,12 +228,8 @@ def _isoflop_table(found: IsoFLOP | str) -> Table:
         made.caption = Text(found)
         return made
     for valley in found.valleys:
-        each = (valley.params, valley.samples)
-        made.add_row(
-            f"{valley.flops:.2g}", *(f"{q.value:.3g} ({q.low:.3g}–{q.high:.3g})" for q in each)
-        )
-    said = [f"N* ~ C^a, a = {_words(found.a)}; D* ~ C^b, b = {_words(found.b)}", *found.left_out]
-    made.caption = Text("\n".join(said))
+        made.add_row(f"{valley.flops:.2g}", _ends(valley.params), _ends(valley.samples))
+    made.caption = Text("\n".join([_powers(found), *found.left_out]))
     return made
 
 
@@ -225,8 +240,14 @@ def _table(title: str, *headings: str) -> Table:
     return made
 
 
-def _words(found: Parameter) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+def _ends(found: Parameter) -> str:
+    value = "not known" if found.refusal else f"{found.value:.3g}"
+    return f"{value} ({found.low:.3g}–{found.high:.3g})"
+
+
+def _powers(found: Optimum | IsoFLOP) -> str:
+    a, b = (f"{p.value:.3f} [{p.low:.3f}, {p.high:.3f}]" for p in (found.a, found.b))
+    return f"N* ~ C^a, a = {a}; D* ~ C^b, b = {b}"
 
 
 def _estimate(found: Parameter, n: int, better: str) -> dict[str, Any]:
@@ -236,8 +257,10 @@ def _estimate(found: Parameter, n: int, better: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(found: Parameter) -> dict[str, float]:
-    return {"value": found.value, "low": found.low, "high": found.high}
+def _plain(found: Parameter) -> dict[str, float | str | None]:
+    ends = {"value": found.value, "low": found.low, "high": found.high}
+    plain: dict[str, float | str | None] = {name: _finite(end) for name, end in ends.items()}
+    return plain | ({"reason": found.refusal} if found.refusal else {})
 
 
 def _of_held_out(found: Extrapolation | str) -> dict[str, Any]:
@@ -262,6 +285,7 @@ def _of_optimum(found: Optimum | str) -> dict[str, Any]:
         "a": _plain(found.a),
         "b": _plain(found.b),
         "cost": {"exponent": found.cost_2[0], "log_factor": found.cost_2[1]},
+        "resamples_that_fall": found.fall,
         "budgets": [
             {"flops": float(C), "params": _plain(N), "samples": _plain(D), "loss": _plain(L)}
             for C, N, D, L in rows

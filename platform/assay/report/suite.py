@@ -18,6 +18,7 @@ from assay.report.leaderboard import (
     representatives,
 )
 from assay.report.notes import notes, seeds_note
+from assay.report.told_apart import names
 from assay.report.wording import count_text
 from assay.result import Result
 
@@ -53,6 +54,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "charts": chart_data(folder, rows),
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
+        "names": names(folder.results),
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
         "is_drawn": folder.is_drawn,
         "sketches": folder.sketches,
@@ -87,13 +89,13 @@ def _marks(row: Row, leaders: Mapping[str, tuple[Row | None, list[Row]]]) -> dic
 
 
 def _heat(folder: Folder, rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, Any] | None:
-    """Return the first axis × the second, one table a metric; None for a grid of other shape.
+    """Return the first axis × the second, one table a metric; None for another shape, or a ladder.
 
     Shades run from the lowest bound of any interval to the highest, so that what differs by less
     than its intervals hardly differs in shade.
     """
     grid = folder.suite.grid
-    if len(grid) != 2 or not metrics:
+    if len(grid) != 2 or not metrics or any(row.apart for row in rows):
         return None
     (first, vertical), (second, horizontal) = grid.items()
     shades: dict[str, dict[str, float]] = {}
@@ -144,9 +146,11 @@ def _command(folder: Folder, result: Result) -> str:
     path = folder.path
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    seed = result.cell["seed"]
-    words = ["assay", "train", str(path / "suite.json"), "--cell", result.label]
-    if folder.suite.seeds[:1] != [seed]:
-        words += ["--set", f"seeds=[{seed}]"]
+    seed, words = result.cell["seed"], ["assay", "train", str(path / "suite.json"), "--cell"]
+    if folder.suite.ladder is not None:
+        words.append(result.provenance.cell_key)
+    else:
+        words.append(result.label)
+        words += ["--set", f"seeds=[{seed}]"] if folder.suite.seeds[:1] != [seed] else []
     commit = result.provenance.git_commit
     return (f"git checkout {commit[:10]}\n" if commit else "") + shlex.join(words)

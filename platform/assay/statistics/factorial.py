@@ -21,6 +21,9 @@ from statsmodels.stats.anova import anova_lm
 from assay.errors import DataError
 from assay.statistics.intervals import CONFIDENCE
 
+_ROUNDING = 1e-24
+"""Of the largest square, below which a residual is that of arithmetic."""
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -75,12 +78,18 @@ def factorial(
         confidence: of the intervals, each for itself.
 
     Raises:
-        DataError: a factor has one level, there is one seed, or a value is missing.
+        DataError: a factor has one level, there is one seed, a value is missing, or there is no
+            noise at all.
     """
     _require_full(rows, columns, values_IJS)
     places = list(product(*map(range, values_IJS.shape)))
     frame = pd.DataFrame(places, columns=["row", "column", "seed"]).assign(y=values_IJS.ravel())
     model = ols("y ~ C(row, Sum) * C(column, Sum) + C(seed, Sum)", frame).fit()
+    if model.mse_resid <= _ROUNDING * np.square(values_IJS).max():
+        raise DataError(
+            "runs of a cell differ by their seed alone: there is no noise to hold effects "
+            "against; look whether seeds were really run apart"
+        )
     exog = np.asarray(model.model.exog)
     mean_X = exog.mean(axis=0)
 
@@ -131,6 +140,11 @@ def _require_full(
 ) -> None:
     if min(len(rows), len(columns)) < 2:
         raise DataError("a factor with one level has no effect; both need two or more")
+    if values_IJS.shape[:2] != (len(rows), len(columns)):
+        raise DataError(
+            f"values of {values_IJS.shape[0]} × {values_IJS.shape[1]} cells for "
+            f"{len(rows)} × {len(columns)} levels"
+        )
     if values_IJS.shape[2] < 2:
         raise DataError("one seed: effects cannot be told from noise; run two or more")
     missing = [

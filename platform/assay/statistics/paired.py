@@ -56,8 +56,13 @@ def all_pairs(values: Mapping[str, Values], confidence: float = CONFIDENCE) -> l
         mean, ends = mean_over_seeds(off_S.tolist(), confidence)
         assert ends is not None, "two seeds at least"
         # Without spread the test has no statistic: the difference is certain, or there is none.
-        same = np.allclose(off_S, off_S[0], rtol=0, atol=1e-15 * max(1.0, float(abs(off_S[0]))))
-        p = float(off_S[0] == 0) if same else float(ttest_rel(values[one], values[other]).pvalue)
+        rounding = 1e-14 * max(np.abs(values[one]).max(), np.abs(values[other]).max())
+        same = np.ptp(off_S) <= rounding
+        p = (
+            float(abs(mean) <= rounding)
+            if same
+            else float(ttest_rel(values[one], values[other]).pvalue)
+        )
         found.append(Difference(one, other, mean, ends[0], ends[1], p, p, len(off_S)))
     if not found:
         return []

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import chi2
-from statsmodels.stats.power import TTestPower
+from scipy.stats import chi2, nct, t
 
 from assay.errors import DataError
 from assay.statistics.intervals import CONFIDENCE
 
 MOST_SEEDS = 10_000
+_PLAIN = 20.0
+"""Standard deviations: two seeds find a difference that is larger."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ def seeds_needed(
         alpha: level of the test.
 
     Raises:
-        DataError: fewer than two differences.
+        DataError: fewer than two differences, or one that is not finite.
     """
     S = len(differences)
     if S < 2:
         raise DataError("one seed: the spread of the difference is not known; run two or more")
+    if not all(map(math.isfinite, differences)):
+        raise DataError("a difference is not finite")
     spread = stdev(differences)
     wanted = abs(fmean(differences) if least is None else least)
     tail = (1 - CONFIDENCE) / 2
@@ -62,15 +65,26 @@ def _seeds(wanted: float, spread: float, power: float, alpha: float) -> float:
         return math.inf
     if spread == 0:
         return 2.0
-    test, effect = TTestPower(), wanted / spread
+    effect = wanted / spread
 
     def is_enough(seeds: int) -> bool:
-        return bool(test.power(effect, seeds, alpha) >= power)
+        return _power(effect, seeds, alpha) >= power
 
-    # From below: far beyond what is needed, the power is not computed but not a number.
     high = 2
     while not is_enough(high):
-        high *= 2
-        if high > MOST_SEEDS:
+        if high == MOST_SEEDS:
             return math.inf
+        high = min(2 * high, MOST_SEEDS)
     return float(bisect_left(range(high), True, lo=2, key=is_enough))
+
+
+def _power(effect: float, seeds: int, alpha: float) -> float:
+    """Return how likely the test finds an effect, in standard deviations.
+
+    By SciPy, as statsmodels' TTestPower is not a number at some effects where this is one.
+    """
+    freedom, centre = seeds - 1, min(effect, _PLAIN) * math.sqrt(seeds)
+    critical = float(t.isf(alpha / 2, freedom))
+    wrong_side = float(nct.cdf(-critical, freedom, centre))
+    # Not a number where it is next to nothing.
+    return float(nct.sf(critical, freedom, centre)) + (0 if math.isnan(wrong_side) else wrong_side)

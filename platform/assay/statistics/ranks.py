@@ -55,7 +55,9 @@ def ranking(names: Sequence[str], quality_TK: NDArray[np.float64], alpha: float 
     order_K = np.argsort(ranks_K, kind="stable")
     ordered = tuple(str(names[k]) for k in order_K)
     groups = _groups(ordered, ranks_K[order_K], critical)
-    p = float(friedmanchisquare(*quality_TK.T).pvalue)
+    # Where all models are alike on every task, the test has no statistic.
+    alike = bool((quality_TK == quality_TK[:, :1]).all())
+    p = 1.0 if alike else float(friedmanchisquare(*quality_TK.T).pvalue)
     return Ranking(ordered, ranks_K[order_K], critical, p, groups)
 
 

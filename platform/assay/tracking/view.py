@@ -33,6 +33,7 @@ def params(cell: Mapping[str, Any]) -> dict[str, str]:
         "seed": cell["seed"],
         "size": network.get("size") if isinstance(network, Mapping) else None,
         "budget": _budget(cell),
+        "records": cell["training"].get("records"),
         "batch_size": cell["training"]["batch_size"],
         "learning_rate": cell["training"]["learning_rate"],
     }
@@ -86,7 +87,8 @@ def final_metrics(result: Result) -> dict[str, float]:
         found[f"final/{name}_low"] = estimate.low
         found[f"final/{name}_high"] = estimate.high
     cost = result.cost
-    found |= {f"cost/{name}": float(value) for name, value in cost.model_dump().items()}
+    known = cost.model_dump(exclude_none=True)
+    found |= {f"cost/{name}": float(value) for name, value in known.items()}
     found["cost/samples_per_second"] = cost.samples_per_second
     found["cost/flops_per_sample"] = cost.flops_per_sample
     return found

@@ -1,5 +1,6 @@
 """How a cell is computed: device, threads, micro-batches, workers; and what must hold for it."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -59,11 +60,9 @@ class Maker:
         )
 
 
-_SHORTAGES = (
-    "can't allocate memory",
-    "not enough memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
+_SHORTAGE = re.compile(
+    "can't allocate memory|not enough memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
+    "|could not create a primitive(?! descriptor)"  # oneDNN's
 )
 """What libraries say instead of raising torch.OutOfMemoryError."""
 
@@ -72,8 +71,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Say whether an error means that memory did not suffice, on a GPU or on a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    text = str(error)
-    return any(words in text for words in _SHORTAGES)
+    return _SHORTAGE.search(str(error)) is not None
 
 
 def require_enough_records(cell: Cell, execution: Execution, workers: Workers) -> None:

@@ -41,7 +41,7 @@ from assay.training.optimizer import (
 )
 from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
-from assay.training.schedule import rate_factor
+from assay.training.schedule import rate_factor, require_one_warm_up
 from assay.training.trunk import Trunk, as_a_beginning
 
 TICKS = 100
@@ -73,7 +73,7 @@ class Training:
         watch: Callable[[Row], None],
         workers: Workers = ALONE,
         warned: Callable[[], bool] = lambda: False,
-        storage: Path | None = None,
+        trunks: Path | None = None,
     ) -> None:
         self.task, self.cell, self.data, self.execution = task, cell, data, execution
         self.directory, self.watch, self.workers, self.warned = directory, watch, workers, warned
@@ -89,13 +89,14 @@ class Training:
             model.to(self.device)
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
-        self.trunk = Trunk.of(cell, storage, len(self.stages)) if storage else None
+        require_one_warm_up(cell, len(self.stages))
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
         self.shared_steps = 0
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         self._step_parts: dict[str, Tensor] = {}
         self._steps_in_row = 0
         self.maker, self.peak_memory = Maker.of(execution, workers), 0
+        self.trunk = Trunk.of(cell, trunks, self.maker) if trunks is not None else None
         self._begin_stage(0)
         self._resume()
         self._saved, self._saved_at = self.meter.step, time.monotonic()
@@ -335,17 +336,16 @@ class Training:
         return checkpoints.Checkpoint(tensors, state)
 
     def _resume(self) -> None:
-        root, found = self.directory / "checkpoints", None
+        root, found, begins = self.directory / "checkpoints", None, False
 
         def find() -> int | None:
-            nonlocal found
+            nonlocal found, begins
             found = checkpoints.load_newest(root, self.cell.key)
             journal.drop_after(self.directory, found.state["meter"]["step"] if found else 0)
-            if found is None and self.trunk is not None:
-                found = self.trunk.newest()
-                if found is not None:  # as its own, for the other workers and for later
-                    found = as_a_beginning(found, self.cell)
-                    checkpoints.save(root, found.state["meter"]["step"], found)
+            shared = self.trunk.newest() if found is None and self.trunk is not None else None
+            if shared is not None:
+                found, begins = as_a_beginning(shared, self.cell), True
+                checkpoints.save(root, found.state["meter"]["step"], found)  # for all workers
             return found.state["meter"]["step"] if found else None
 
         step = self.workers.on_first(find)
@@ -354,6 +354,7 @@ class Training:
         if found is None:  # this is not the first worker
             found = checkpoints.load(root, step)
         self._take_up(found)
+        self.resumed += self.fraction < 1 and not begins
 
     def _take_up(self, found: checkpoints.Checkpoint) -> None:
         self.meter = Meter(**found.state["meter"])
@@ -374,8 +375,7 @@ class Training:
         restore_optimizer(self.optimizer, self.model, tensors)
         self._take_up_what_each_worker_had(found.state)
         self.shared_steps = found.state.get("shared_steps", 0)
-        begun_here = self.meter.step == self.shared_steps > 0
-        self.resumed = found.state["resumed"] + (self.fraction < 1 and not begun_here)
+        self.resumed = found.state["resumed"]
         self.peak_memory = found.state["peak_memory_bytes"]
         if self.fraction >= 1:
             self.maker = Maker(**found.state["maker"])

@@ -2,7 +2,8 @@
 
 import math
 
-from assay.cell import TrainingSettings
+from assay.cell import Cell, TrainingSettings
+from assay.errors import ConfigError
 
 _FIRST = 1e-3
 
@@ -10,23 +11,35 @@ _FIRST = 1e-3
 def rate_factor(settings: TrainingSettings, spent: float, step: int) -> float:
     """Return the factor on the learning rate of a step.
 
-    Linear warm-up, then a cosine to zero, or a constant with a linear cool-down to zero.
+    Linear warm-up, then a cosine to zero, or a constant with a linear cool-down to zero. A warm-up
+    in steps that reaches into the cool-down never exceeds it.
 
     Args:
         settings: The schedule.
         spent: Fraction of the budget that is spent before the step.
         step: How many steps there were before.
     """
-    warmup = 0.0
+    warmup = settings.warmup_fraction
     if settings.warmup_steps is not None:
-        if step < settings.warmup_steps:
-            return max(step / settings.warmup_steps, _FIRST)
+        risen = step / settings.warmup_steps
     else:
-        warmup = settings.warmup_fraction
-        if spent < warmup:
-            return max(spent / warmup, _FIRST)
+        risen = spent / warmup if warmup else 1.0
+    risen = min(max(risen, _FIRST), 1.0)
     if settings.schedule == "cosine":
         rest = (spent - warmup) / (1 - warmup) if warmup < 1 else 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+        return risen if risen < 1 else 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
     cooldown = settings.cooldown_fraction
-    return min(1.0, (1 - min(spent, 1.0)) / cooldown) if cooldown else 1.0
+    return min(risen, (1 - min(spent, 1.0)) / cooldown) if cooldown else risen
+
+
+def require_one_warm_up(cell: Cell, stages: int) -> None:
+    """See that a warm-up in steps is not asked of several stages, each with one of its own.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if cell.training.warmup_steps is not None and stages > 1:
+        raise ConfigError(
+            f"cell {cell.key} ({cell.label}): trains in {stages} stages, each with a warm-up of "
+            "its own; give training.warmup_fraction instead of warmup_steps"
+        )

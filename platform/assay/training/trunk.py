@@ -5,13 +5,17 @@ a smaller one up to the smaller one's cool-down. So it begins there, and ends bi
 would have ended alone; what it spent counts as if it had been alone.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from assay.cell import Cell
+from assay.errors import MachineError
 from assay.training import checkpoint as checkpoints
+from assay.training.execution import Maker
 from assay.training.meter import Meter
 
 _KEPT = 16
@@ -19,27 +23,30 @@ _KEPT = 16
 
 
 class Trunk:
-    """The branching points of one cell's trunk in a run store."""
+    """The branching points of one cell's trunk, as one kind of machine made them."""
 
-    def __init__(self, root: Path, cell: Cell) -> None:
-        self.root, self.cell = root, cell
+    def __init__(self, root: Path, cell: Cell, maker: Maker) -> None:
+        self.root, self.cell, self.maker = root, cell, maker
         self.end = 1 - cell.training.cooldown_fraction
 
     @classmethod
-    def of(cls, cell: Cell, storage: Path, stages: int) -> "Trunk | None":
-        """Return the trunk of a cell, if it has one; stages of their own shares have none."""
-        if cell.trunk is None or stages > 1:
-            return None
-        return cls(storage / "trunks" / cell.trunk, cell)
+    def of(cls, cell: Cell, trunks: Path, maker: Maker) -> "Trunk | None":
+        """Return the trunk of a cell in a folder of trunks, if it has one."""
+        return None if cell.trunk is None else cls(trunks / cell.trunk, cell, maker)
 
     def newest(self) -> checkpoints.Checkpoint | None:
-        """Return the furthest state that lies before this cell's cool-down, if there is one."""
+        """Return the furthest state that lies before this cell's cool-down, if there is one.
 
-        def is_before(state: dict) -> bool:
-            return Meter(**state["meter"]).spent(self.cell.budget) <= self.end
+        One that was made on other hardware, or by another number of workers, is left alone: from
+        there a cell would not end bit for bit where it ends alone.
+        """
+
+        def is_ours(state: Mapping[str, Any]) -> bool:
+            spent = Meter(**state["meter"]).spent(self.cell.budget)
+            return spent <= self.end and state["maker"] == asdict(self.maker)
 
         return checkpoints.load_newest(
-            self.root, str(self.cell.trunk), set_aside=False, wanted=is_before
+            self.root, str(self.cell.trunk), set_aside=False, wanted=is_ours
         )
 
     def is_passed(self, before: float, now: float) -> bool:
@@ -53,9 +60,15 @@ class Trunk:
             MachineError: the disk is full or not writable.
         """
         shared = replace(content, state={**content.state, "cell_key": self.cell.trunk})
-        self.root.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.root.with_suffix(".lock")):
-            checkpoints.save(self.root, step, shared, keep=_KEPT)
+        try:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root.with_suffix(".lock")):
+                checkpoints.save(self.root, step, shared, keep=_KEPT)
+        except OSError as error:
+            raise MachineError(
+                f"{self.root}: cannot be written ({error.strerror or error}); free some space and "
+                "run the same command to carry on"
+            ) from error
 
 
 def as_a_beginning(found: checkpoints.Checkpoint, cell: Cell) -> checkpoints.Checkpoint:

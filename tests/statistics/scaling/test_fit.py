@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from assay.statistics.scaling.fit import DELTA, fit, huber
-from assay.statistics.scaling.forms import FORMS
+from assay.statistics.scaling.forms import EXPONENTS, FORMS
 from assay.statistics.scaling.runs import Runs
 from tests.statistics.scaling.laws import CHINCHILLA, ladder
 
@@ -11,13 +11,18 @@ SIZES, SAMPLES = np.geomspace(5e7, 1.6e10, 8), np.geomspace(2e9, 4e11, 8)
 NAMES = ("E", "A", "alpha", "B", "beta")
 
 
+def values_of(found):
+    """The parameters of the fit to all runs, without intervals."""
+    plain = dict(zip(found.form.parameters, found.plain(found.theta_P), strict=True))
+    return {k: float(x) if k in EXPONENTS else float(np.exp(x)) for k, x in plain.items()}
+
+
 def test_the_published_refit_comes_back_from_points_made_with_it():
     runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.0, seed=0)
     found = fit(FORMS["params_samples"], runs, bootstraps=0)
-    value_P = found.natural(found.theta_P)
-    expected_P = [CHINCHILLA[name] for name in ("E", "A", "alpha", "B", "beta")]
-    assert found.form.parameters == ("E", "A", "alpha", "B", "beta")
-    np.testing.assert_allclose(value_P, expected_P, rtol=2e-3)
+    assert found.form.parameters == NAMES
+    value = values_of(found)
+    assert value == pytest.approx(CHINCHILLA, rel=2e-3)
     assert np.abs(found.residuals_R).max() < 1e-5
 
 
@@ -29,11 +34,17 @@ def test_with_noise_the_truth_lies_within_the_intervals():
         assert found[name].refusal is None
 
 
+def test_without_resamples_nothing_has_an_interval():
+    found = fit(FORMS["params"], ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=1), bootstraps=0)
+    with pytest.raises(ValueError, match="no resamples: fit with bootstraps"):
+        found.parameters()
+
+
 def test_the_order_of_runs_does_not_matter():
     runs = ladder(CHINCHILLA, SIZES, SAMPLES, 0.005, seed=2)
     order = np.random.default_rng(0).permutation(len(runs))
     one, other = (fit(FORMS["params_samples"], each, 0) for each in (runs, runs.at(order)))
-    np.testing.assert_allclose(one.natural(one.theta_P), other.natural(other.theta_P), rtol=1e-3)
+    assert values_of(one) == pytest.approx(values_of(other), rel=1e-3)
 
 
 def test_repeated_samples_are_told_from_new_ones():
@@ -44,7 +55,7 @@ def test_repeated_samples_are_told_from_new_ones():
     worth_R = unique_R * (1 + r_star * -np.expm1(-(seen_R / unique_R - 1) / r_star))
     loss_R = law["E"] + law["A"] * params_R ** -law["alpha"] + law["B"] * worth_R ** -law["beta"]
     found = fit(FORMS["repeated"], Runs(params_R, seen_R, loss_R, None, unique_R), 0)
-    value = dict(zip(found.form.parameters, found.natural(found.theta_P), strict=True))
+    value = values_of(found)
     assert value["R_star"] == pytest.approx(r_star, rel=0.01)
     assert value["beta"] == pytest.approx(law["beta"], rel=0.01)
 
@@ -77,6 +88,22 @@ def test_the_huber_density_tends_to_the_normal_one():
 
 def test_huber_is_quadratic_and_then_linear():
     np.testing.assert_allclose(huber(np.array([0.0, 0.5, -1.0, 3.0]), 1.0), [0, 0.125, 0.5, 2.5])
+
+
+def test_runs_that_share_a_beginning_make_intervals_wider():
+    params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES.round(), SAMPLES.round()))
+    size_R = np.unique(params_R, return_inverse=True)[1]
+    of_size = np.random.default_rng(3).normal(0, 0.01, len(SIZES))[size_R]
+    loss_R = (1.8 + 2085 * samples_R**-0.37) * np.exp(of_size)
+    apart, together = (
+        fit(FORMS["samples"], Runs(params_R, samples_R, loss_R, chain_R=chain_R), 100).parameters()
+        for chain_R in (None, size_R)
+    )
+
+    def width(found):
+        return found["E"].high - found["E"].low
+
+    assert width(together) > 1.5 * width(apart)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ def test_a_budget_without_flops_is_parameters_times_samples():
         ("params,samples,loss\n", "holds no run"),
         ("", "has no column params"),
         ("params,samples,loss\n10,5,abc\n", "line 2: loss 'abc' is no number"),
+        ("params,samples,loss\n1,234,567,0.5\n", "line 2: has more values than the header"),
         ("params,samples,loss\n10,5\n", "line 2: loss None is no number"),
         ("params,samples,loss\n10,5,1\n10,6,nan\n", "line 3: loss is nan"),
         ("params,samples,loss\n10,5,-1\n", "line 2: loss is -1"),
@@ -63,3 +64,14 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_repetitions_are_told_apart_by_seed(tmp_path):
     text = "params,samples,loss,seed\n10,5,1,0\n10,5,1,1\n"
     assert len(read_runs(written(tmp_path, text))) == 2
+
+
+def test_repetitions_are_told_apart_by_cell_and_chains_are_numbered(tmp_path):
+    text = "params,samples,loss,cell,chain\n10,5,1,x,b\n10,5,1,y,a\n10,9,1,z,b\n"
+
+    runs = read_runs(written(tmp_path, text))
+
+    assert runs.chain_R.tolist() == [1, 0, 1]
+    assert runs.at(np.array([2])).chain_R.tolist() == [1]
+    with pytest.raises(DataError, match="line 2 and line 3 are the same run"):
+        read_runs(written(tmp_path, text.replace(",y,a", ",x,b")))

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,3 +86,16 @@ def test_equal_budgets_say_why_nothing_can_be_fitted():
     runs = Runs(1e6 * same, 1e7 * same, np.linspace(1, 2, 6))
     with pytest.raises(DataError, match="params: all are equal; a floor and a power of it need"):
         study(runs)
+
+
+def test_what_lies_beyond_all_numbers_is_refused_and_still_json(studied):
+    """Of three sizes a resample may have an exponent of hundreds, and a factor beyond 10^308."""
+    law = studied.law
+    wild = law.thetas_BP.copy()
+    wild[:, 3] = 400.0
+    unknown = replace(studied, law=replace(law, thetas_BP=wild))
+
+    found = json.loads(json.dumps(document(unknown, "runs.csv"), allow_nan=False))
+
+    assert found["refused"]["scaling/A"]["high"] is None
+    assert "too little of it" in found["refused"]["scaling/A"]["reason"]

@@ -47,9 +47,9 @@ class OutOfMemory(Drill):
         process = scene.trainer(key)
         if process is None:
             raise PromiseError(f"nobody trains cell {LABEL}")
-        _lower_limit(process)
-        injection = scene.record(key)
-        scene.wait_for_recovery(injection)
+        with _lower_limit(process):
+            injection = scene.record(key)
+            scene.wait_for_recovery(injection)
         driver.expect(0)
         result = read_result(scene.directory(key) / "result.json")
         parts = result.provenance.accumulation
@@ -60,14 +60,21 @@ class OutOfMemory(Drill):
         scene.remark = f"{parts} micro-batches a step"
 
 
-def _lower_limit(process: psutil.Process) -> None:
+@contextlib.contextmanager
+def _lower_limit(process: psutil.Process) -> Iterator[None]:
+    """Lower it for a while: the process goes on to train other cells, which it is not to touch."""
     between_steps = _size(process, "VmSize")
     until = time.monotonic() + LOOK_SECONDS
     while time.monotonic() < until:
         between_steps = min(between_steps, _size(process, "VmSize"))
     step = _size(process, "VmPeak") - between_steps
-    _, hard = process.rlimit(resource.RLIMIT_AS)
+    soft, hard = process.rlimit(resource.RLIMIT_AS)
     process.rlimit(resource.RLIMIT_AS, (between_steps + round(SHARE * step), hard))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.rlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _size(process: psutil.Process, field: str) -> int:

@@ -22,7 +22,7 @@ import psutil
 import yaml
 
 from assay import attempts
-from assay.cell import Cell, select
+from assay.cell import Cell
 from assay.cluster.drills import suite as drill_suite
 from assay.errors import AssayError, MachineError
 from assay.result import read_metrics
@@ -165,7 +165,7 @@ class Scene:
 
     def key(self, label: str) -> str:
         """Return the key of a cell."""
-        return select(self.cells, label).key
+        return next(cell.key for cell in self.cells if cell.label == label)
 
     def directory(self, key: str) -> Path:
         """Return the folder of a cell."""

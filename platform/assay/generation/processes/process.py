@@ -26,6 +26,9 @@ from assay.generation.processes.geometry import EUCLIDEAN, UNIFORM_SPREAD, Geome
 from assay.generation.processes.samplers import Solver
 from assay.training.draws import Draws
 
+_LOOKS = 513
+"""At a path, before a time on it is narrowed down."""
+
 
 class ProcessSettings(Settings):
     """What every process can be told."""
@@ -159,13 +162,25 @@ class GenerativeProcess(ABC):
         return s / a.hypot(s)
 
     def time_of(self, uncertainty: float, periodic: bool) -> float:
-        """Return the time at which the `uncertainty` has fallen to this, by bisection."""
-        low, high = 0.0, 1.0
+        """Return the last time at which the `uncertainty` is this.
+
+        The last: the mean way of diffusion on a torus is short again where noise leaves nothing to
+        tell.
+
+        Raises:
+            ValueError: it never is.
+        """
+        grid = torch.linspace(0, 1, _LOOKS, dtype=torch.float64)
+        above = torch.nonzero(self.uncertainty(grid, periodic) >= uncertainty)
+        if not len(above):
+            raise ValueError(f"no point of the path is as uncertain as {uncertainty}")
+        low = float(grid[above[-1]])
+        high = min(1.0, low + 1 / (_LOOKS - 1))
         for _ in range(50):
             middle = (low + high) / 2
-            here = torch.tensor(middle, dtype=torch.float64)
-            above = float(self.uncertainty(here, periodic)) > uncertainty
-            low, high = (middle, high) if above else (low, middle)
+            here = torch.tensor([middle], dtype=torch.float64)
+            is_above = bool(self.uncertainty(here, periodic) >= uncertainty)
+            low, high = (middle, high) if is_above else (low, middle)
         return high
 
     @abstractmethod

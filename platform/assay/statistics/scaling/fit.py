@@ -8,9 +8,10 @@ Shapes: R runs, P parameters, B resamples, G points of a grid.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -18,7 +19,7 @@ from scipy.special import erf
 
 from assay.errors import DataError
 from assay.statistics.intervals import CONFIDENCE
-from assay.statistics.scaling.forms import Form
+from assay.statistics.scaling.forms import EXPONENTS, Form
 from assay.statistics.scaling.runs import Runs, Values
 
 DELTA = 1e-3
@@ -42,6 +43,18 @@ class Parameter:
     high: float
     refusal: str | None = None
 
+    @classmethod
+    def of(cls, value: float, low: float, high: float) -> Self:
+        """Return a parameter whose interval holds its value."""
+        return cls(float(value), float(min(low, value)), float(max(high, value)))
+
+    def unless_of_no_use(self) -> Self:
+        """Return it, refused where its interval spans more than three orders of magnitude."""
+        if np.isfinite(self.high) and self.high <= _FACTOR_OF_NO_USE * self.low:
+            return self
+        reason = f"the runs tell too little of it: {self.low:.1g} to {self.high:.1g}"
+        return replace(self, refusal=reason)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -64,26 +77,31 @@ class Fit:
         low_R, high_R = interval(spread_BR)
         value_R = self._log_loss(runs, self.theta_P)
         low_R, high_R = np.minimum(low_R, value_R), np.maximum(high_R, value_R)
-        return np.exp(value_R), np.exp(low_R), np.exp(high_R)
+        with np.errstate(over="ignore"):
+            return np.exp(value_R), np.exp(low_R), np.exp(high_R)
 
-    def natural(self, theta_xP: Values) -> Values:
-        """Return (…, P) the parameters as `form.parameters` names them."""
+    def plain(self, theta_xP: Values) -> Values:
+        """Return (…, P) the parameters as `form.parameters` names them; logs but for exponents.
+
+        A factor that is not told may lie beyond all numbers.
+        """
         T = len(self.centre_T)
         alpha_xT = theta_xP[..., 1 + T : 1 + 2 * T]
-        with np.errstate(over="ignore"):  # what is not told may lie anywhere
-            factors_xT = np.exp(theta_xP[..., 1 : 1 + T] + alpha_xT * self.centre_T)
-            ends = [np.exp(theta_xP[..., :1]), np.exp(theta_xP[..., 1 + 2 * T :])]
-        pairs_xX = np.stack([factors_xT, alpha_xT], axis=-1).reshape(*theta_xP.shape[:-1], 2 * T)
-        return np.concatenate([ends[0], pairs_xX, ends[1]], axis=-1)
+        log_factors_xT = theta_xP[..., 1 : 1 + T] + alpha_xT * self.centre_T
+        pairs_xT2 = np.stack([log_factors_xT, alpha_xT], axis=-1)
+        pairs_xX = pairs_xT2.reshape(*theta_xP.shape[:-1], 2 * T)
+        return np.concatenate([theta_xP[..., :1], pairs_xX, theta_xP[..., 1 + 2 * T :]], axis=-1)
 
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter with its interval, or with the reason why it is not known."""
-        value_P, found_BP = self.natural(self.theta_P), self.natural(self.thetas_BP)
-        low_P, high_P = interval(found_BP)
-        low_P, high_P = np.minimum(low_P, value_P), np.maximum(high_P, value_P)
-        named = zip(self.form.parameters, value_P, low_P, high_P, strict=True)
-        found = {name: Parameter(float(v), float(a), float(b)) for name, v, a, b in named}
-        return {name: self._judged(name, each) for name, each in found.items()}
+        ends = (self.plain(self.theta_P), *interval(self.plain(self.thetas_BP)))
+        found = {}
+        for name, at in zip(self.form.parameters, zip(*ends, strict=True), strict=True):
+            if name not in EXPONENTS:
+                with np.errstate(over="ignore"):
+                    at = np.exp(at)
+            found[name] = self._judged(name, Parameter.of(*at))
+        return found
 
     @cached_property
     def log_likelihood(self) -> float:
@@ -118,17 +136,17 @@ class Fit:
         return self.form.inputs(runs).log_loss(self.centre_T, theta_xP)[0]
 
     def _judged(self, name: str, found: Parameter) -> Parameter:
-        value, low, high = found.value, found.low, found.high
+        low, high = found.low, found.high
         reason = None
-        if name in ("alpha", "beta", "gamma"):
+        if name in EXPONENTS:
             if low <= 0:
                 reason = f"the loss need not fall at all: {low:.2g} to {high:.2g}"
         elif name == "E":
             if low < _FLOOR_OF_NO_USE * float(self.runs.loss_R.min()):
                 reason = f"the runs are far from a floor: it lies anywhere below {high:.3g}"
-        elif not high <= _FACTOR_OF_NO_USE * low:
-            reason = f"the runs tell too little of it: {low:.1g} to {high:.1g}"
-        return Parameter(value, low, high, reason)
+        else:
+            return found.unless_of_no_use()
+        return replace(found, refusal=reason)
 
 
 def fit(
@@ -139,7 +157,7 @@ def fit(
     Args:
         form: of the law.
         runs: at least one more than the form has parameters.
-        bootstraps: B; 0 gives no intervals.
+        bootstraps: B; with 0 nothing that has an interval can be asked of the fit.
         seed: of the resamples.
         watch: hears the fraction of the resamples that is done.
 
@@ -161,7 +179,13 @@ def fit(
 
 
 def interval(values_Bx: Values, confidence: float = CONFIDENCE) -> tuple[Values, Values]:
-    """Return the percentile interval (…) over the first axis."""
+    """Return the percentile interval (…) over the first axis.
+
+    Raises:
+        ValueError: there is nothing on it.
+    """
+    if len(values_Bx) == 0:
+        raise ValueError("no resamples: fit with bootstraps to have intervals")
     tail = (1 - confidence) / 2
     low_x, high_x = np.quantile(values_Bx, [tail, 1 - tail], axis=0)
     return low_x, high_x
@@ -174,15 +198,22 @@ def huber(residuals: Values, delta: float) -> Values:
 
 
 def _resampled(form: Form, runs: Runs, generator: np.random.Generator) -> Values:
-    """Return (R,) how often each run is drawn, such that the form can still be told."""
+    """Return (R,) how often each run is drawn, such that the form can still be told.
+
+    Chains are drawn whole: their runs share a beginning, and so their chance.
+    """
     R = len(runs)
+    places_R = np.arange(R)
+    chain_R = places_R if runs.chain_R is None else np.unique(runs.chain_R, return_inverse=True)[1]
+    chains = int(chain_R.max()) + 1
     for _ in range(1000):
-        drawn = generator.integers(R, size=R)
+        drawn_C = np.bincount(generator.integers(chains, size=chains), minlength=chains)
+        count_R = drawn_C[chain_R]
         try:
-            form.require(runs.at(drawn))
+            form.require(runs.at(np.repeat(places_R, count_R)))
         except DataError:
             continue
-        return np.bincount(drawn, minlength=R).astype(np.float64)
+        return count_R.astype(np.float64)
     raise DataError(
         f"{R} runs vary so little that hardly a resample of them tells {form.formula}; more runs "
         "at more values are needed"

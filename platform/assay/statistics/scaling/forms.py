@@ -28,6 +28,7 @@ _SYMBOLS: dict[Variable, tuple[str, str, str]] = {
     "repeated": ("B", "beta", "D'"),
     "flops": ("C", "gamma", "F"),
 }
+EXPONENTS = frozenset(exponent for _, exponent, _ in _SYMBOLS.values())
 _LEAST_VALUES = 3
 
 
@@ -80,7 +81,7 @@ class Form:
         if self.repeats and not np.any(runs.samples_R > np.asarray(runs.unique_R)):
             raise DataError("unique: no run repeats a sample; use the form params_samples")
         logs = [np.log(column_R) for column_R in columns.values()]
-        if len(logs) == 2 and abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-6:
+        if len(logs) == 2 and not self.repeats and abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-6:
             raise DataError(
                 "params and samples rise together in all runs: their parts of the loss cannot be "
                 "told apart; vary one at a fixed other"

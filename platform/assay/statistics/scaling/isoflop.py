@@ -20,6 +20,8 @@ from assay.statistics.scaling.runs import Runs, Values
 _WIDTH = 0.1
 _LEAST_SIZES = 4
 _LEAST_BUDGETS = 3
+_MOST_AT_AN_END = 0.025
+"""Share of the resamples, beyond which an interval would end where the sizes do."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,7 @@ def isoflop(runs: Runs, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> IsoFLOP:
     best_C2 = np.log([[valley.params.value, valley.samples.value] for valley in valleys])
     slope_2 = _slopes(log_C, best_C2[None])[0]
     low_2, high_2 = interval(_slopes(log_C, np.stack(minima, axis=1)))
-    a, b = (
-        Parameter(float(s), float(min(s, low)), float(max(s, high)))
-        for s, low, high in zip(slope_2, low_2, high_2, strict=True)
-    )
+    a, b = (Parameter.of(*each) for each in zip(slope_2, low_2, high_2, strict=True))
     return IsoFLOP(tuple(valleys), a, b, tuple(left_out))
 
 
@@ -112,6 +111,12 @@ def _valley(runs: Runs, bootstraps: int, generator: np.random.Generator) -> tupl
         off_R, (len(runs), bootstraps)
     )
     log_params_B = _lowest(np.polyfit(x_R, drawn_RB, 2), x_R)
+    at_an_end = float(np.mean((log_params_B <= x_R.min()) | (log_params_B >= x_R.max())))
+    if at_an_end > _MOST_AT_AN_END:
+        raise DataError(
+            f"{flops:.2g} FLOPs: in {at_an_end:.0%} of the resamples the loss is least at the "
+            "smallest or the largest size; more sizes, further apart, would tell the best"
+        )
     log_cost_2 = np.polyfit(x_R, np.log(flops_R / runs.samples_R), 1)
     log_samples_B = np.log(flops) - np.polyval(log_cost_2, log_params_B)
     params = _around(math.exp(best), np.exp(log_params_B))
@@ -133,7 +138,7 @@ def _lowest(coefficients_3B: Values, x_R: Values) -> Values:
 
 def _around(value: float, found_B: Values) -> Parameter:
     low, high = interval(found_B)
-    return Parameter(float(value), float(min(low, value)), float(max(high, value)))
+    return Parameter.of(value, float(low), float(high))
 
 
 def _slopes(log_C: Values, minima_BC2: Values) -> Values:

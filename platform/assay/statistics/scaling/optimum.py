@@ -31,6 +31,8 @@ class Optimum:
     """D* is in proportion to C^b."""
     cost_2: tuple[float, float]
     """p and log c of the measured cost."""
+    fall: float
+    """Share of the resamples whose exponents are both positive: the intervals are theirs."""
 
 
 def optimum(fit: Fit, flops_G: Values) -> Optimum:
@@ -49,16 +51,23 @@ def optimum(fit: Fit, flops_G: Values) -> Optimum:
         if (reason := known[name].refusal) is not None:
             raise DataError(f"no best size is known, as {name} is not: {reason}")
     p, log_c = _cost(fit.runs)
-    value = _solved(fit.natural(fit.theta_P), p, log_c, flops_G)
-    natural_BP = fit.natural(fit.thetas_BP)
-    rising_BP = natural_BP[(natural_BP[:, 2] > 0) & (natural_BP[:, 4] > 0)]
-    low, high = interval(_solved(rising_BP, p, log_c, flops_G))
+    value = _solved(fit.plain(fit.theta_P), p, log_c, flops_G)
+    plain_BP = fit.plain(fit.thetas_BP)
+    fall_B = (plain_BP[:, 2] > 0) & (plain_BP[:, 4] > 0)
+    low, high = interval(_solved(plain_BP[fall_B], p, log_c, flops_G))
+    with np.errstate(over="ignore"):
+        for ends in (value, low, high):
+            ends[:3] = np.exp(ends[:3])
     by_quantity = [
-        tuple(_parameter(*at) for at in zip(v, a, b, strict=True))
+        tuple(Parameter.of(*at) for at in zip(v, a, b, strict=True))
         for v, a, b in zip(value, low, high, strict=True)
     ]
     params_G, samples_G, loss_G, a_G, b_G = by_quantity
-    return Optimum(flops_G, params_G, samples_G, loss_G, a_G[0], b_G[0], (p, log_c))
+    sizes_G, counts_G = (
+        tuple(each.unless_of_no_use() for each in found_G) for found_G in (params_G, samples_G)
+    )
+    fall = float(fall_B.mean())
+    return Optimum(flops_G, sizes_G, counts_G, loss_G, a_G[0], b_G[0], (p, log_c), fall)
 
 
 def _cost(runs: Runs) -> tuple[float, float]:
@@ -72,18 +81,14 @@ def _cost(runs: Runs) -> tuple[float, float]:
     return float(p), float(log_c)
 
 
-def _solved(natural_xP: Values, p: float, log_c: float, flops_G: Values) -> Values:
-    """Return (…, 5, G) log N*, log D* (as N*, D*), the loss, and both exponents, of laws (…, P)."""
-    E, A, alpha, B, beta = (natural_xP[..., part, None] for part in range(5))
+def _solved(plain_xP: Values, p: float, log_c: float, flops_G: Values) -> Values:
+    """Return (…, 5, G): the logarithms of N*, D* and their loss, and both exponents."""
+    log_E, log_A, alpha, log_B, beta = (plain_xP[..., part, None] for part in range(5))
     log_rate_G = np.log(flops_G) - log_c
     a = beta / (alpha + p * beta)
-    log_N = (np.log(alpha * A / (p * beta * B)) + beta * log_rate_G) / (alpha + p * beta)
+    odds = np.log(alpha) + log_A - np.log(p) - np.log(beta) - log_B
+    log_N = (odds + beta * log_rate_G) / (alpha + p * beta)
     log_D = log_rate_G - p * log_N
-    loss = E + A * np.exp(-alpha * log_N) + B * np.exp(-beta * log_D)
-    b = np.broadcast_to(1 - p * a, log_N.shape)
-    parts = [np.exp(log_N), np.exp(log_D), loss, np.broadcast_to(a, log_N.shape), b]
-    return np.stack(parts, axis=-2)
-
-
-def _parameter(value: float, low: float, high: float) -> Parameter:
-    return Parameter(float(value), float(min(low, value)), float(max(high, value)))
+    of_size = np.logaddexp(log_A - alpha * log_N, log_B - beta * log_D)
+    a_xG, b_xG = np.broadcast_to(a, log_N.shape), np.broadcast_to(1 - p * a, log_N.shape)
+    return np.stack([log_N, log_D, np.logaddexp(log_E, of_size), a_xG, b_xG], axis=-2)

@@ -15,6 +15,8 @@ Values = NDArray[np.float64]
 
 REQUIRED = ("params", "samples", "loss")
 OPTIONAL = ("flops", "unique", "seed")
+NAMES = ("cell", "chain")
+"""Columns of text, which only tell runs apart."""
 _COUNTS = ("params", "samples", "unique")
 _SAME_BUDGET = 0.1
 
@@ -33,6 +35,8 @@ class Runs:
     """Measured, of the whole training."""
     unique_R: Values | None = None
     """Distinct samples U of the training set."""
+    chain_R: NDArray[np.int64] | None = None
+    """Equal numbers of runs that share a beginning: they vary together, and are resampled so."""
 
     def __len__(self) -> int:
         """Return R."""
@@ -40,7 +44,7 @@ class Runs:
 
     def at(self, chosen_R: NDArray[np.bool_] | NDArray[np.integer]) -> Self:
         """Return the runs at a mask, or at indices."""
-        found = {"flops_R": self.flops_R, "unique_R": self.unique_R}
+        found = {"flops_R": self.flops_R, "unique_R": self.unique_R, "chain_R": self.chain_R}
         given = {key: None if x is None else x[chosen_R] for key, x in found.items()}
         return replace(
             self,
@@ -62,7 +66,7 @@ class Runs:
 
     @classmethod
     def of(cls, columns: Mapping[str, Values]) -> Self:
-        """Return runs of columns named as in a file of runs.
+        """Return runs of columns named as in a file of runs; cells and chains are numbers.
 
         Raises:
             DataError: as `read_runs`, naming runs by their place from 1.
@@ -74,13 +78,16 @@ class Runs:
     @classmethod
     def _made(cls, table: Mapping[str, Values]) -> Self:
         required = (table["params"], table["samples"], table["loss"])
-        return cls(*required, table.get("flops"), table.get("unique"))
+        chain = table.get("chain")
+        numbers = None if chain is None else chain.astype(np.int64)
+        return cls(*required, table.get("flops"), table.get("unique"), numbers)
 
 
 def read_runs(path: Path) -> Runs:
     """Read a CSV file with columns params, samples, loss and, if known, flops, unique, seed.
 
-    Other columns are left alone. `seed` tells repetitions of a run apart.
+    `seed` or `cell` tell repetitions of a run apart; runs of one `chain` share a beginning. Other
+    columns are left alone.
 
     Raises:
         DataError: a column is missing or in another unit; a value is no number, not positive or
@@ -99,11 +106,21 @@ def read_runs(path: Path) -> Runs:
     _require_columns(header, path)
     if not rows:
         raise DataError(f"{path}: holds no run, only a header")
+    longer = [line for line, row in rows if None in row]
+    if longer:
+        raise DataError(
+            f"{path}, line {longer[0]}: has more values than the header has names; write numbers "
+            "without separators of thousands"
+        )
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in header]
     table = {
         name: np.array([_number(row[name], name, line, path) for line, row in rows])
         for name in names
     }
+    for name in NAMES:
+        if name in header:
+            words = [(row[name] or "").strip() for _, row in rows]
+            table[name] = np.unique(words, return_inverse=True)[1].astype(np.float64)
     _require(table, str(path), [f"line {line}" for line, _ in rows])
     return Runs._made(table)
 
@@ -135,7 +152,7 @@ def _number(text: str | None, name: str, line: int, path: Path) -> float:
 
 def _require(table: Mapping[str, Values], where: str, places: list[str]) -> None:
     for name, values in table.items():
-        if name == "seed":
+        if name in ("seed", *NAMES):
             continue
         wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(wrong):
@@ -160,6 +177,6 @@ def _require(table: Mapping[str, Values], where: str, places: list[str]) -> None
         if run in first:
             raise DataError(
                 f"{where}: {first[run]} and {place} are the same run; tell repetitions apart in a "
-                "column seed"
+                "column seed or cell"
             )
         first[run] = place
