@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay import __version__
+from assay.cli_compare import compare
 from assay.cli_samples import evaluate_app, sample
 from assay.cli_scaling import scaling_app
 from assay.errors import AssayError, TrainingError
@@ -35,6 +36,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(scaling_app, name="scaling")
 app.command()(sample)
+app.command()(compare)
 console = Console()
 
 Overrides = Annotated[

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from assay.errors import MachineError
 from assay.provenance import package_versions
+from assay.report.tables import headed
 from assay.result import write_bytes
 from assay.statistics.scaling.extrapolation import Extrapolation
 from assay.statistics.scaling.fit import DELTA, VERSION, Parameter
@@ -72,7 +72,7 @@ def document(study: Study, runs: str) -> dict[str, Any]:
 def tables(study: Study) -> Iterator[Table]:
     """Yield the parameters, the forms, the largest budget, the best sizes, for the terminal."""
     law = study.law
-    found = _table(f"{law.form.formula}, {len(law.runs)} runs", "parameter", "value", "95 %")
+    found = headed(f"{law.form.formula}, {len(law.runs)} runs", "parameter", "value", "95 %")
     for name, each in law.parameters().items():
         value = f"{each.value:.4g}" if each.refusal is None else "not known"
         found.add_row(name, value, f"{each.low:.4g} to {each.high:.4g}")
@@ -80,7 +80,7 @@ def tables(study: Study) -> Iterator[Table]:
     found.caption = Text("\n".join(f"{name}: {reason}" for name, reason in reasons))
     yield found
     if len(study.others) > 1:
-        found = _table("Forms", "form", "parameters", "AICc", "over the best")
+        found = headed("Forms", "form", "parameters", "AICc", "over the best")
         least = study.others[0].aicc
         for each in study.others:
             over = each.aicc - least if math.isfinite(least) else math.nan
@@ -188,7 +188,7 @@ def _band(
 
 
 def _held_out_table(found: Extrapolation | str) -> Table:
-    made = _table("The largest budget, held out", "budget", "seen", "foretold", "95 %", "error")
+    made = headed("The largest budget, held out", "budget", "seen", "foretold", "95 %", "error")
     if isinstance(found, str):
         made.caption = Text(found)
         return made
@@ -208,7 +208,7 @@ def _held_out_table(found: Extrapolation | str) -> Table:
 
 
 def _optimum_table(found: Optimum | str) -> Table:
-    made = _table("Best sizes", "FLOPs", "parameters", "samples", "loss")
+    made = headed("Best sizes", "FLOPs", "parameters", "samples", "loss")
     if isinstance(found, str):
         made.caption = Text(found)
         return made
@@ -223,20 +223,13 @@ def _optimum_table(found: Optimum | str) -> Table:
 
 
 def _isoflop_table(found: IsoFLOP | str) -> Table:
-    made = _table("IsoFLOP", "FLOPs", "parameters", "samples")
+    made = headed("IsoFLOP", "FLOPs", "parameters", "samples")
     if isinstance(found, str):
         made.caption = Text(found)
         return made
     for valley in found.valleys:
         made.add_row(f"{valley.flops:.2g}", _ends(valley.params), _ends(valley.samples))
     made.caption = Text("\n".join([_powers(found), *found.left_out]))
-    return made
-
-
-def _table(title: str, *headings: str) -> Table:
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
-    for place, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if place else "left")
     return made
 
 
