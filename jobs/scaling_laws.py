@@ -4,9 +4,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from _options import add_shared, command, exit_code, grid_options, results_root, run_store
+from _options import add_shared, command, count, exit_code, grid_options, results_root, run_store
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,8 +21,8 @@ what the runs cannot tell is said in words. `assay plan SUITE` says beforehand w
 
 examples:
   python jobs/scaling_laws.py
-  python jobs/scaling_laws.py --suite sweeps/scaling_model.yaml --figure held_out/x_mse
-  ray job submit --working-dir . -- python jobs/scaling_laws.py --suite sweeps/scaling_data.yaml
+  python jobs/scaling_laws.py --figure held_out/x_mse --form params_samples
+  ray job submit --working-dir . -- python jobs/scaling_laws.py --suite sweeps/scaling_mini.yaml
 
 Finished cells are reused: the same command completes what is missing.
 Results are the suite's folder, and in it `laws/`: of every law its runs, which `assay scaling fit`
@@ -50,6 +50,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--form", default="auto", metavar="FORM",
         choices=("auto", "params_samples", "repeated", "params", "samples", "flops"),
         help="of the laws, as for `assay scaling fit` (default: auto)")  # fmt: skip
+    add("--bootstraps", type=count, metavar="B", default=1000,
+        help="resamples of the runs, for the intervals (default: 1000)")  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -74,12 +76,16 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"{given.suite}: has no section ladder, which this job runs")
     storage = run_store(given, console)
     folder = results_root(given, storage, suite.name)
+    if any(folder.glob("*.metrics.jsonl")):  # a wrong figure is said before hours of training
+        ladder.figures_of(read_results(folder), given.figures)
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
     if outcome.finished:
         results = read_results(outcome.folder)
+        if outcome.failures:
+            console.print(f"laws of {len(results)} cells; {len(outcome.failures)} have failed")
         for figure in ladder.figures_of(results, given.figures):
             for label in dict.fromkeys(result.label for result in results):
-                _fit(results, label, figure, given.form, folder / "laws", console)
+                _fit(results, label, figure, given, folder / "laws", console)
     for name, reason in outcome.failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     console.print(f"results  {folder}", highlight=False, soft_wrap=True, markup=False)
@@ -87,7 +93,12 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _fit(
-    results: "list[Result]", label: str, figure: str, form: Any, folder: Path, console: "Console"
+    results: "list[Result]",
+    label: str,
+    figure: str,
+    given: argparse.Namespace,
+    folder: Path,
+    console: "Console",
 ) -> None:
     """Write the runs of a variant and the law of one figure, or print why there is none."""
     from assay.errors import DataError
@@ -105,7 +116,7 @@ def _fit(
     try:
         with console.status("fitting") as status:
             studied = study(
-                read_runs(runs), form,
+                read_runs(runs), given.form, given.bootstraps,
                 watch=lambda what, done: status.update(f"{what} {done:.0%}"),
             )  # fmt: skip
     except DataError as error:

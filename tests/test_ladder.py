@@ -65,6 +65,7 @@ def test_a_ladder_of_one_rung_is_the_plain_suite():
         ({"budgets": [1.5]}, "less than or equal to 1"),
         ({"records": [0]}, "greater than 0"),
         ({"sizes": [{"data": "qm9"}]}, "'data' is not below training or settings"),
+        ({"sizes": [{"training.records": 5}]}, "numbers of them go to records"),
         ({"size": ["xs"]}, "size"),
     ],
 )
@@ -89,6 +90,14 @@ def test_search_and_ladder_exclude_each_other():
 
 
 def test_sizes_of_equal_words_are_refused():
-    sizes = [{"settings.network": {"width": 8}}, {"settings.network": {"width": 8.0}}]
-    with pytest.raises(ValueError, match="holds a value twice"):
+    sizes = [{"settings.network.size": 8}, {"settings.network.size": "8"}]
+    with pytest.raises(ValueError, match="two sizes have the same words"):
         Ladder(sizes=sizes)
+
+
+def test_sizes_that_differ_in_their_rate_alone_are_called_by_it():
+    rates = [{"settings.network.width": 8, "training.learning_rate": r} for r in (0.1, 0.2)]
+
+    assert [rung.words for rung in Ladder(sizes=rates).rungs()] == [
+        "width=8, learning_rate=0.1", "width=8, learning_rate=0.2",
+    ]  # fmt: skip

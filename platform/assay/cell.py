@@ -246,9 +246,11 @@ class Suite(Settings):
         for rung in self.ladder.rungs() if self.ladder else (WHOLE,):
             for variant in self.variants():
                 for seed in self.seeds:
-                    cell = self._cell(variant, rung.values, seed, digest, device, rung.share)
-                    words = (cell.label, rung.words, f"s{seed}")
-                    found[" ".join(word for word in words if word)] = cell
+                    words = ("-".join(variant.values()), rung.words, f"s{seed}")
+                    name = " ".join(word for word in words if word)
+                    found[name] = self._cell(
+                        variant, rung.values, seed, digest, device, rung.share, name
+                    )
         names: dict[str, str] = {}
         for name, cell in found.items():
             if names.setdefault(cell.key, name) != name:
@@ -292,6 +294,7 @@ class Suite(Settings):
         digest: str,
         device: str,
         share: float = 1.0,
+        name: str = "",
     ) -> Cell:
         data: dict[str, Any] = {
             "family": self.family,
@@ -311,7 +314,8 @@ class Suite(Settings):
                     set_dotted(data, key, value)
         for key, value in values.items():
             set_dotted(data, key, value)
-        return validate(Cell, data, f"suite {self.name}, cell {'-'.join(variant.values())}")
+        named = name or "-".join(variant.values())
+        return validate(Cell, data, f"suite {self.name}, cell {named}")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -399,4 +403,6 @@ def select(named: Mapping[str, Cell], wanted: str) -> Cell:
             f"cell {wanted!r} is any of {len(of_variant)}, such as {of_variant[0]!r}: name one as "
             "`assay plan` does, or by its key"
         )
+    if of_variant:
+        return first[of_variant[0]]
     return first[choose("cell", wanted, first)]

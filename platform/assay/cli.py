@@ -204,7 +204,8 @@ def plan(
         plans = plan_cells(named, execution, lambda name: status.update(f"measuring {name}"))
     at_once = chosen.at_once(os.cpu_count() or 1, torch.cuda.device_count())
     if as_json:
-        typer.echo(json.dumps([_plain(plan) for plan in plans.values()], indent=1))
+        plain = [{"name": name, **_plain(plan)} for name, plan in plans.items()]
+        typer.echo(json.dumps(plain, indent=1))
         return
     console.print(_plan_table(plans))
     console.print(
@@ -331,8 +332,9 @@ def _one_cell(
     suite = load_suite(path, overrides)
     named = suite.named_cells(sets.prepare(suite.data).digest, device)
     if label is None:
-        labels = ", ".join(dict.fromkeys(cell.label for cell in named.values()))
-        raise ConfigError(f"{path}: is a suite: choose one cell with --cell ({labels})")
+        known = [*dict.fromkeys(name.rpartition(" s")[0] for name in named)]
+        some = ", ".join(known[:9]) + (f" … of {len(known)}" if len(known) > 9 else "")
+        raise ConfigError(f"{path}: is a suite: choose one cell with --cell ({some})")
     return select(named, label)
 
 

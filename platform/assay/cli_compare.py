@@ -11,7 +11,9 @@ console = Console()
 
 
 def compare(
-    folder: Annotated[Path, typer.Argument(help="A suite's folder of results.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders of suites, or single results of cells.")
+    ],
     figure: Annotated[
         str | None,
         typer.Option(
@@ -28,24 +30,19 @@ def compare(
 ) -> None:
     """Compare models seed by seed: effects, paired differences, ranks, costs, seeds needed.
 
-    Example: `assay compare results/factorial_qm9 --figure held_out/x_mse --page compared.html`
+    Example: `assay compare results/grid_qm9 --figure edm/validity --page compared.html`
     """
-    from assay.errors import ConfigError
     from assay.report.comparison import compare as compared
     from assay.report.comparison import document
     from assay.report.comparison_page import draw
     from assay.report.comparison_tables import tables
-    from assay.report.folders import read_folder
     from assay.report.leaderboard import headline, leaderboard
-    from assay.result import write_json
+    from assay.result import read_named, write_json
 
-    read = read_folder(folder)
-    chosen = figure or headline(leaderboard(read.results, None))
-    if chosen is None:
-        raise ConfigError(f"{folder}: nothing was measured on its cells")
-    found = compared(read.results, chosen)
+    results = read_named(paths)
+    found = compared(results, figure or headline(leaderboard(results, None)) or "a figure")
     if page is not None:
-        draw(found, read.suite.title, page)
+        draw(found, ", ".join(path.stem for path in paths), page)
     if json_out == Path("-"):
         typer.echo(json.dumps(document(found), indent=1, allow_nan=False))
         return

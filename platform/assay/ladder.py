@@ -50,11 +50,10 @@ class Ladder(Settings):
             beside = [key for key in size if key.split(".")[0] not in ("training", "settings")]
             if beside:
                 raise ValueError(f"{beside[0]!r} is not below training or settings")
-        words = [rung.words for rung in self.rungs()]
-        if len(set(words)) < len(words):
-            raise ValueError(
-                "two sizes have the same words: tell them apart by single keys below settings"
-            )
+            if "training.records" in size:
+                raise ValueError("a size holds training.records; numbers of them go to records")
+        if len(set(self._size_words())) < len(self.sizes):
+            raise ValueError("two sizes have the same words; give one a value of another kind")
         return self
 
     def rungs(self) -> tuple[Rung, ...]:
@@ -64,18 +63,37 @@ class Ladder(Settings):
         """
         return tuple(
             Rung(
-                self._words(size, records, share),
+                self._words(of_size, records, share),
                 size if records is None else {**size, "training.records": records},
                 share,
             )
-            for share, size, records in product(sorted(self.budgets), self.sizes, self.records)
+            for share, (size, of_size), records in product(
+                sorted(self.budgets),
+                zip(self.sizes, self._size_words(), strict=True),
+                self.records,
+            )
         )
 
-    def _words(self, size: dict[str, Any], records: int | None, share: float) -> str:
-        plain = {key: value for key, value in size.items() if not key.startswith("training.")}
-        words = [f"{key.rpartition('.')[2]}={value}" for key, value in (plain or size).items()]
+    def _words(self, of_size: str, records: int | None, share: float) -> str:
+        words = [of_size] if of_size else []
         if len(self.records) > 1:
             words.append("all records" if records is None else f"{records} records")
         if len(self.budgets) > 1:
-            words.append(f"{share:.4g} of the budget")
+            words.append(f"{share:.12g} of the budget")
         return ", ".join(words)
+
+    def _size_words(self) -> list[str]:
+        """Return what sizes are called: by settings, or by all keys where these are equal."""
+
+        def words(plain: bool) -> list[str]:
+            return [
+                ", ".join(
+                    f"{key.rpartition('.')[2]}={value}"
+                    for key, value in size.items()
+                    if not (plain and key.startswith("training."))
+                )
+                for size in self.sizes
+            ]
+
+        by_settings = words(plain=True)
+        return by_settings if len(set(by_settings)) == len(self.sizes) else words(plain=False)

@@ -10,6 +10,7 @@ import torch
 
 from assay import catalog
 from assay.cell import Cell
+from assay.config import digest16
 from assay.task import Batch, Splits, Stage, Task
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
@@ -17,6 +18,7 @@ from assay.training.execution import Execution, require_device
 from assay.training.meter import measure_flops
 from assay.training.optimizer import adamw, clip_gradients
 from assay.training.order import order_of
+from assay.training.schedule import require_one_warm_up
 from assay.training.subset import that_are_used
 
 LOOKED_AT = 200
@@ -85,7 +87,9 @@ def plan_cells(
     for name, cell in named.items():
         watch(name)
         task: Task = catalog.family(cell.family)(cell)
-        alike = cell.trunk or cell.key
+        require_one_warm_up(cell, len(task.stages()))
+        without_budget = {k: v for k, v in cell.model_dump(mode="json").items() if k != "budget"}
+        alike = digest16(without_budget)
         if alike not in probes:
             probes[alike] = _probe(task, cell, execution)
         plans[name] = _plan(cell, task, probes[alike], shared.get(alike, 0))

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -176,6 +177,24 @@ def read_results(directory: Path) -> list[Result]:
     """Read every result of a suite's folder, in the order of their labels, seeds and keys."""
     paths = [p for p in directory.glob("*.json") if KEY.fullmatch(p.stem)]
     return sorted(map(read_result, paths), key=_place)
+
+
+def read_named(paths: Sequence[Path]) -> list[Result]:
+    """Read the results of suites' folders and of single files, each cell once.
+
+    Raises:
+        ConfigError: a path is not there, or a folder holds no result.
+        DataError: a file is unreadable, or edited.
+    """
+    found: dict[str, Result] = {}
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file or folder")
+        results = read_results(path) if path.is_dir() else [read_result(path)]
+        if not results:
+            raise ConfigError(f"{path}: holds no result (<cell_key>.json): run its suite first")
+        found |= {result.provenance.cell_key: result for result in results}
+    return sorted(found.values(), key=_place)
 
 
 def _place(result: Result) -> tuple[str, int, str]:

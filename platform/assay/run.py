@@ -20,13 +20,13 @@ from filelock import FileLock, Timeout
 
 from assay import attempts, catalog
 from assay.cell import Cell
-from assay.config import apply_overrides, load_yaml, validate
+from assay.config import apply_overrides, digest16, load_yaml, validate
 from assay.errors import CheckpointError, ConfigError, MachineError, MemoryShortageError
-from assay.provenance import code_digest, provenance, settle
+from assay.provenance import code_digest, package_versions, provenance, settle
 from assay.result import Cost, Result, read_result, write_json
 from assay.store import sets
 from assay.task import Splits, Task
-from assay.training import checkpoint, memory
+from assay.training import checkpoint, memory, trunk
 from assay.training.execution import Execution, require_device
 from assay.training.loop import Row, Training
 from assay.training.meter import peak_memory_bytes, start_peak_memory
@@ -36,6 +36,8 @@ from assay.training.subset import that_are_used
 Phase = Literal["waiting", "data", "train", "evaluate", "done"]
 LOOK_SECONDS = 1.0
 """Between two looks at a lock that another process holds."""
+STAMP = "%Y%m%dT%H%M%S%f"
+"""Of what is set aside."""
 
 
 @dataclass(frozen=True)
@@ -205,16 +207,18 @@ def set_aside(cells: Iterable[Cell], storage: Path) -> None:
 
 def _set_aside(cell: Cell, storage: Path) -> None:
     """Keep a cell's folder, and what it shares with other budgets, under names with the time."""
-    shared = [] if cell.trunk is None else [_trunks(storage) / cell.trunk]
-    for directory in (cell_directory(storage, cell.key), *shared):
+    directory, stamp = cell_directory(storage, cell.key), datetime.now(UTC).strftime(STAMP)
+    with _writing(directory):
         if directory.exists():
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
             directory.rename(directory.with_name(f"{directory.name}.{stamp}"))
+        if cell.trunk is not None:
+            trunk.set_aside(_trunks(storage) / cell.trunk, stamp)
 
 
 def _trunks(storage: Path) -> Path:
     """Return where the present code keeps what cells of other budgets may begin with."""
-    return storage / "trunks" / code_digest()
+    made_by = {"code": code_digest(), "packages": package_versions()}
+    return storage / "trunks" / digest16(made_by)
 
 
 @contextlib.contextmanager

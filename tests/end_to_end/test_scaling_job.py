@@ -24,7 +24,7 @@ def test_a_ladder_becomes_runs_and_laws(tmp_path):
         "settings.validation_molecules=4", "ladder.records=[64, 256]",
     )  # fmt: skip
     command = [
-        sys.executable, "jobs/scaling_laws.py", "--storage", str(store),
+        sys.executable, "jobs/scaling_laws.py", "--storage", str(store), "--bootstraps", "100",
         *(word for each in tiny for word in ("--set", each)),
     ]  # fmt: skip
     here = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}

@@ -1,5 +1,6 @@
 import pytest
 
+from assay.config import digest16
 from assay.errors import DataError
 from assay.report import ladder
 from assay.result import read_result
@@ -32,15 +33,18 @@ def test_a_share_becomes_what_is_missing(result):
     assert ladder.rows([result], "another", "edm/atom_stability") == []
 
 
-def test_budgets_of_one_cell_are_a_chain(result):
+@pytest.mark.parametrize(("warmup_steps", "chains"), [(9, 2), (None, 3)])
+def test_budgets_of_one_beginning_are_a_chain(result, warmup_steps, chains):
     def changed(**changes):
-        return result.model_copy(update={"cell": {**result.cell, **changes}})
+        training = {**result.cell["training"], "warmup_steps": warmup_steps}
+        cell = {**result.cell, "training": training, **changes}
+        made = result.provenance.model_copy(update={"cell_key": digest16(cell)})
+        return result.model_copy(update={"cell": cell, "provenance": made})
 
-    runs = [result, changed(budget={"steps": 9}), changed(seed=5)]
-    chains = [row["chain"] for row in ladder.rows(runs, result.label, "held_out/x_mse")]
+    runs = [changed(), changed(budget={"steps": 9}), changed(seed=5)]
+    found = {row["chain"] for row in ladder.rows(runs, result.label, "held_out/x_mse")}
 
-    assert len(chains) == 3
-    assert len(set(chains)) == 2
+    assert len(found) == chains
 
 
 def test_laws_are_of_what_is_asked_for_or_of_what_there_is(result):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import DataError
+from assay.provenance import package_versions
 from assay.report.told_apart import names
 from assay.result import Result
 from assay.statistics.aggregate import interquartile_mean, probability_of_improvement
@@ -74,6 +75,10 @@ class Comparison:
     figure: str
     better: str
     seeds: tuple[int, ...]
+    left_out: tuple[int, ...]
+    """Seeds that some model lacks."""
+    cells: tuple[str, ...]
+    """Keys of what was compared."""
     axes: tuple[str, ...]
     models: tuple[Model, ...]
     """Best first."""
@@ -110,11 +115,15 @@ def compare(results: Sequence[Result], figure: str) -> Comparison:
         figure=figure,
         better=better,
         seeds=seeds,
+        left_out=tuple(sorted({seed for found in of_model.values() for seed in found} - {*seeds})),
+        cells=tuple(
+            found[seed].provenance.cell_key for found in of_model.values() for seed in seeds
+        ),
         axes=axes,
         models=models,
         pairs=_or_reason(lambda: _pairs(values, sign)),
         effects=_or_reason(lambda: _effects(models, axes)),
-        ranks=_or_reason(lambda: ranking(list(values), quality_SM)),
+        ranks=_or_reason(lambda: _ranks(list(values), quality_SM)),
     )
 
 
@@ -124,12 +133,16 @@ def document(found: Comparison) -> dict[str, Any]:
         "figure": found.figure,
         "better": found.better,
         "seeds": list(found.seeds),
-        "version": VERSION,
+        "seeds_left_out": list(found.left_out),
         "models": [_plain(asdict(model)) for model in found.models],
         "pairs": _part(found.pairs, lambda pairs: [_plain(asdict(pair)) for pair in pairs]),
         "effects": _part(found.effects, lambda each: {"axes": found.axes, **_plain(asdict(each))}),
         "ranks": _part(found.ranks, lambda each: _plain(asdict(each))),
-    }
+        "provenance": {
+            "protocol": f"comparison {VERSION}", "cells": list(found.cells),
+            "packages": package_versions(),
+        },
+    }  # fmt: skip
 
 
 def seeds_text(found: SeedsNeeded) -> str:
@@ -146,9 +159,17 @@ def _by_model(results: Sequence[Result], figure: str) -> dict[str, dict[int, Res
         if estimate is None or estimate.n == 0:
             measured = sorted(name for name, each in result.estimates.items() if each.n)
             raise DataError(
-                f"cell {key} ({named[key]}): {figure} is not measured, only {', '.join(measured)}"
+                f"cell {key} ({named[key]}): {figure} is not measured, only "
+                f"{', '.join(measured) or 'nothing'}"
             )
-        found.setdefault(named[key], {})[result.cell["seed"]] = result
+        of_model, seed = found.setdefault(named[key], {}), result.cell["seed"]
+        if seed in of_model:
+            other = of_model[seed].provenance.cell_key
+            raise DataError(
+                f"cells {other} and {key} are both {named[key]}, seed {seed}: they differ in data "
+                "or hardware; compare them apart"
+            )
+        of_model[seed] = result
     versions = {result.estimates[figure].version for result in results}
     if len(versions) > 1:
         raise DataError(f"{figure}: is of versions {', '.join(sorted(versions))}, not comparable")
@@ -201,6 +222,12 @@ def _pairs(values: Mapping[str, NDArray[np.float64]], sign: float) -> tuple[Pair
         chance, ends = probability_of_improvement(sign * one_S[:, None], sign * other_S[:, None])
         found.append(Pair(each, chance, ends, seeds_needed((one_S - other_S).tolist())))
     return tuple(found)
+
+
+def _ranks(named: Sequence[str], quality_SM: NDArray[np.float64]) -> Ranking:
+    if quality_SM.shape[0] < 2:
+        raise DataError("one seed: ranks take seeds as blocks; run two or more")
+    return ranking(named, quality_SM)
 
 
 def _effects(models: Sequence[Model], axes: Sequence[str]) -> Factorial:

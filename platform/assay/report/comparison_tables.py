@@ -15,28 +15,25 @@ from assay.statistics.intervals import Interval
 def tables(found: Comparison) -> Iterator[Table]:
     """Yield the models, the effects, and the best model against every other."""
     yield _models(found)
+    yield _costs(found)
     yield from _effects(found)
     yield _pairs(found)
 
 
 def _models(found: Comparison) -> Table:
-    made = headed(metric_title(found.figure), "model", "mean", "95 %", "middle half", "rank",
-                  *COSTS.values())  # fmt: skip
+    made = headed(metric_title(found.figure), "model", "mean", "95 %", "middle half", "rank")
     ranks = {} if isinstance(found.ranks, str) else dict(
         zip(found.ranks.names, found.ranks.ranks_K.tolist(), strict=True)
     )  # fmt: skip
     for model in found.models:
-        costs = (
-            si_text(value) + (" •" if cost in model.fronts else "")
-            for cost, value in model.costs.items()
-        )
         made.add_row(
             model.name, _value(found, model.mean), _ends(found, model.ends),
             "–" if model.middle is None else _value(found, model.middle),
-            f"{ranks[model.name]:.2f}" if model.name in ranks else "–", *costs,
+            f"{ranks[model.name]:.2f}" if model.name in ranks else "–",
         )  # fmt: skip
-    said = f"{found.better} is better; • no model is as good and cheaper. "
-    said += f"Seeds {', '.join(map(str, found.seeds))}. "
+    said = f"{found.better} is better. Seeds {', '.join(map(str, found.seeds))}"
+    said += f", without {', '.join(map(str, found.left_out))}" if found.left_out else ""
+    said += ". "
     if isinstance(found.ranks, str):
         said += f"No ranks: {found.ranks}"
     else:
@@ -45,6 +42,18 @@ def _models(found: Comparison) -> Table:
             f"blocks); that all are alike: p = {found.ranks.p:.2g}"
         )
     made.caption = Text(said)
+    return made
+
+
+def _costs(found: Comparison) -> Table:
+    made = headed("What they cost", "model", *COSTS.values())
+    for model in found.models:
+        costs = (
+            si_text(value) + (" •" if cost in model.fronts else "")
+            for cost, value in model.costs.items()
+        )
+        made.add_row(model.name, *costs)
+    made.caption = Text("• no model is as good and cheaper, or better and as cheap")
     return made
 
 
@@ -90,7 +99,8 @@ def _pairs(found: Comparison) -> Table:
         )  # fmt: skip
     made.caption = Text(
         f"p by Holm's method over all {len(found.pairs)} pairs; seeds needed to find the "
-        "difference that was seen, 80 times in 100"
+        "difference that was seen, 80 times in 100. Intervals are each for itself, and the best "
+        "was chosen on these runs"
     )
     return made
 

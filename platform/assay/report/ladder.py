@@ -61,7 +61,7 @@ def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, A
         if cost.records is None:
             raise DataError(
                 f"cell {key}: its result does not say how many training records there were; "
-                "evaluate it again with --fresh"
+                "train it again with --fresh"
             )
         value = result.estimates[figure].value
         found.append(
@@ -72,11 +72,18 @@ def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, A
                 "flops": cost.flops,
                 "loss": 1 - value if figure in FRACTIONS else value,
                 "seed": result.cell["seed"],
-                "chain": digest16({k: v for k, v in result.cell.items() if k != "budget"}),
+                "chain": _chain(result),
                 "cell": key,
             }
         )
     return sorted(found, key=lambda row: tuple(row.values()))
+
+
+def _chain(result: Result) -> str:
+    """Return what runs of one beginning have in common; without one, the cell's own key."""
+    if result.cell["training"].get("warmup_steps") is None:
+        return result.provenance.cell_key
+    return digest16({key: value for key, value in result.cell.items() if key != "budget"})
 
 
 def write_csv(found: Sequence[dict[str, Any]], path: Path) -> None:

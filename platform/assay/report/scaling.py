@@ -157,8 +157,11 @@ def _optimum_traces(best: Optimum) -> Iterator[dict[str, Any]]:
         (best.params_G, "parameters N*", _COLOURS[0]),
         (best.samples_G, "samples D*", _COLOURS[1]),
     ):
-        value_G, low_G, high_G = np.array([[q.value, q.low, q.high] for q in quantity]).T
-        yield from _band(best.flops_G, value_G, low_G, high_G, name, colour)
+        known = [(C, q) for C, q in zip(best.flops_G, quantity, strict=True) if not q.refusal]
+        if known:
+            value_K, low_K, high_K = np.array([[q.value, q.low, q.high] for _, q in known]).T
+            flops_K = np.array([C for C, _ in known])
+            yield from _band(flops_K, value_K, low_K, high_K, name, colour)
 
 
 def _valley_traces(valleys: IsoFLOP) -> Iterator[dict[str, Any]]:
@@ -201,9 +204,10 @@ def _held_out_table(found: Extrapolation | str) -> Table:
         made.add_row(
             f"{budget:.2g}", f"{seen:.4g}", f"{value:.4g}", f"{low:.4g} to {high:.4g}", error
         )
-    made.caption = Text(
-        f"mean error {found.error:+.2%}, {found.times_further:.1f} times further than was fitted"
-    )
+    said = f"mean error {found.error:+.2%}, {found.times_further:.1f} times further than was fitted"
+    if found.begun_with_others:
+        said += f"; {found.begun_with_others} of these runs began as runs that were fitted"
+    made.caption = Text(said)
     return made
 
 
@@ -263,6 +267,7 @@ def _of_held_out(found: Extrapolation | str) -> dict[str, Any]:
     return {
         "error": found.error,
         "times_further": found.times_further,
+        "begun_with_others": found.begun_with_others,
         "runs": [
             {"loss": float(loss), "value": float(v), "low": float(low), "high": float(high)}
             for loss, v, low, high in seen

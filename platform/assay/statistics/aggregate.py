@@ -6,8 +6,6 @@ Agarwal et al., "Deep reinforcement learning at the edge of the statistical prec
 Shapes: S seeds, T tasks, B resamples.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import trim_mean
@@ -29,10 +27,8 @@ def interquartile_mean(
     _require_scores(scores_ST)
     generator = np.random.default_rng(seed)
 
-    def draw() -> float:
-        return _middle(_stratified(scores_ST, generator))
-
-    return _middle(scores_ST), _interval(draw, resamples, confidence)
+    drawn_BST = _stratified(scores_ST, resamples, generator)
+    return float(_middle(scores_ST)), _percentiles(_middle(drawn_BST), confidence)
 
 
 def probability_of_improvement(
@@ -64,29 +60,31 @@ def probability_of_improvement(
     _require_scores(theirs_ST)
     generator = np.random.default_rng(seed)
 
-    def draw() -> float:
-        return _wins(_stratified(ours_ST, generator), _stratified(theirs_ST, generator))
-
-    return _wins(ours_ST, theirs_ST), _interval(draw, resamples, confidence)
-
-
-def _middle(scores_ST: Values) -> float:
-    return float(trim_mean(scores_ST.ravel(), 0.25))
+    ours_BST = _stratified(ours_ST, resamples, generator)
+    theirs_BST = _stratified(theirs_ST, resamples, generator)
+    return float(_wins(ours_ST, theirs_ST)), _percentiles(_wins(ours_BST, theirs_BST), confidence)
 
 
-def _wins(ours_ST: Values, theirs_ST: Values) -> float:
-    signs = np.sign(ours_ST[:, None] - theirs_ST[None])
-    return float(0.5 + 0.5 * signs.mean())
+def _middle(scores_xST: Values) -> Values:
+    """Return (…,) the mean of the middle half."""
+    flat_xN = scores_xST.reshape(*scores_xST.shape[:-2], -1)
+    return np.asarray(trim_mean(flat_xN, 0.25, axis=-1))
 
 
-def _stratified(scores_ST: Values, generator: np.random.Generator) -> Values:
-    drawn_ST = generator.integers(len(scores_ST), size=scores_ST.shape)
-    return np.take_along_axis(scores_ST, drawn_ST, axis=0)
+def _wins(ours_xST: Values, theirs_xST: Values) -> Values:
+    """Return (…,) the share of pairs of runs that ours wins, ties as one half."""
+    signs = np.sign(ours_xST[..., :, None, :] - theirs_xST[..., None, :, :])
+    return 0.5 + 0.5 * signs.mean(axis=(-3, -2, -1))
 
 
-def _interval(draw: Callable[[], float], resamples: int, confidence: float) -> Interval:
+def _stratified(scores_ST: Values, resamples: int, generator: np.random.Generator) -> Values:
+    drawn_BST = generator.integers(len(scores_ST), size=(resamples, *scores_ST.shape))
+    return np.take_along_axis(scores_ST[None], drawn_BST, axis=1)
+
+
+def _percentiles(found_B: Values, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
-    low, high = np.quantile([draw() for _ in range(resamples)], [tail, 1 - tail])
+    low, high = np.quantile(found_B, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -25,13 +25,15 @@ def run_name(cell: Mapping[str, Any]) -> str:
 
 def params(cell: Mapping[str, Any]) -> dict[str, str]:
     """Return the params of a cell: what a person sorts and filters by."""
-    network = cell["settings"].get("network", {})
+    network = cell["settings"].get("network")
+    network = network if isinstance(network, Mapping) else {}
     found = {
         "family": cell["family"],
         **cell["variant"],
         "data": cell["data"]["name"],
         "seed": cell["seed"],
-        "size": network.get("size") if isinstance(network, Mapping) else None,
+        "size": network.get("size"),
+        "network": ", ".join(f"{key}={value}" for key, value in network.items()) or None,
         "budget": _budget(cell),
         "records": cell["training"].get("records"),
         "batch_size": cell["training"]["batch_size"],

@@ -91,6 +91,9 @@ def load_newest(
     """
     for directory in _newest_first(root):
         try:
+            state = _read_manifest(directory / MANIFEST)["state"]
+            if state["cell_key"] == cell_key and not wanted(state):
+                continue
             checkpoint = _load(directory)
         except (OSError, ValueError, KeyError, SafetensorError, CheckpointError) as error:
             if not set_aside:
@@ -105,8 +108,7 @@ def load_newest(
             raise CheckpointError(
                 f"{directory}: belongs to cell {checkpoint.state['cell_key']}, not to {cell_key}"
             )
-        if wanted(checkpoint.state):
-            return checkpoint
+        return checkpoint
     return None
 
 

@@ -328,6 +328,7 @@ class Training:
                 "parts": self.workers.gather({k: float(v) for k, v in self._parts.items()}),
             },
             "resumed": self.resumed,
+            "kin": self.trunk.kin if self.trunk is not None else None,
             "shared_steps": self.shared_steps,
             "maker": asdict(self.maker),
             "peak_memory_bytes": max(self.peak_memory, peak_memory_bytes(self.device)),
@@ -375,6 +376,8 @@ class Training:
         restore_optimizer(self.optimizer, self.model, tensors)
         self._take_up_what_each_worker_had(found.state)
         self.shared_steps = found.state.get("shared_steps", 0)
+        if self.trunk is not None and not self.trunk.is_kin(found.state):
+            self.trunk = None  # what it would keep was begun by others
         self.resumed = found.state["resumed"]
         self.peak_memory = found.state["peak_memory_bytes"]
         if self.fraction >= 1:

@@ -23,30 +23,37 @@ _KEPT = 16
 
 
 class Trunk:
-    """The branching points of one cell's trunk, as one kind of machine made them."""
+    """The branching points of one cell's trunk."""
 
     def __init__(self, root: Path, cell: Cell, maker: Maker) -> None:
-        self.root, self.cell, self.maker = root, cell, maker
+        self.root, self.cell = root, cell
         self.end = 1 - cell.training.cooldown_fraction
+        self.kin = {"trunks": root.parent.name, **asdict(maker)}
+        """What a state must have been made by, from its first step, to be shared."""
 
     @classmethod
     def of(cls, cell: Cell, trunks: Path, maker: Maker) -> "Trunk | None":
-        """Return the trunk of a cell in a folder of trunks, if it has one."""
+        """Return the trunk of a cell in a folder of trunks of one code, if it has one."""
         return None if cell.trunk is None else cls(trunks / cell.trunk, cell, maker)
+
+    def is_kin(self, state: Mapping[str, Any]) -> bool:
+        """Return whether a state was made by this code with these workers and micro-batches."""
+        return state.get("kin") == self.kin
 
     def newest(self) -> checkpoints.Checkpoint | None:
         """Return the furthest state that lies before this cell's cool-down, if there is one.
 
-        One that was made on other hardware, or by another number of workers, is left alone: from
-        there a cell would not end bit for bit where it ends alone.
+        One of other makers is left alone: from there a cell would not end bit for bit where it
+        ends alone.
         """
 
-        def is_ours(state: Mapping[str, Any]) -> bool:
-            spent = Meter(**state["meter"]).spent(self.cell.budget)
-            return spent <= self.end and state["maker"] == asdict(self.maker)
+        def is_wanted(state: Mapping[str, Any]) -> bool:
+            return (
+                self.is_kin(state) and Meter(**state["meter"]).spent(self.cell.budget) <= self.end
+            )
 
         return checkpoints.load_newest(
-            self.root, str(self.cell.trunk), set_aside=False, wanted=is_ours
+            self.root, str(self.cell.trunk), set_aside=False, wanted=is_wanted
         )
 
     def is_passed(self, before: float, now: float) -> bool:
@@ -62,13 +69,29 @@ class Trunk:
         shared = replace(content, state={**content.state, "cell_key": self.cell.trunk})
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root.with_suffix(".lock")):
+            with _lock(self.root):
                 checkpoints.save(self.root, step, shared, keep=_KEPT)
         except OSError as error:
             raise MachineError(
                 f"{self.root}: cannot be written ({error.strerror or error}); free some space and "
                 "run the same command to carry on"
             ) from error
+
+
+def set_aside(root: Path, stamp: str) -> None:
+    """Keep a trunk's folder under a name with the time, so that nobody begins there.
+
+    Raises:
+        OSError: the run store cannot be written.
+    """
+    if root.exists():
+        with _lock(root):
+            if root.exists():
+                root.rename(root.with_name(f"{root.name}.{stamp}"))
+
+
+def _lock(root: Path) -> FileLock:
+    return FileLock(root.with_suffix(".lock"))
 
 
 def as_a_beginning(found: checkpoints.Checkpoint, cell: Cell) -> checkpoints.Checkpoint:
@@ -78,7 +101,6 @@ def as_a_beginning(found: checkpoints.Checkpoint, cell: Cell) -> checkpoints.Che
         "cell_key": cell.key,
         "cell": cell.model_dump(mode="json"),
         "row": {"steps": 0, "parts": [dict.fromkeys(p, 0.0) for p in found.state["row"]["parts"]]},
-        "resumed": 0,
         "shared_steps": step,
     }
     return replace(found, state={**found.state, **own})

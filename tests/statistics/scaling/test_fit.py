@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from assay.errors import DataError
 from assay.statistics.scaling.fit import DELTA, fit, huber
 from assay.statistics.scaling.forms import EXPONENTS, FORMS
 from assay.statistics.scaling.runs import Runs
@@ -94,9 +95,9 @@ def test_runs_that_share_a_beginning_make_intervals_wider():
     params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES.round(), SAMPLES.round()))
     size_R = np.unique(params_R, return_inverse=True)[1]
     of_size = np.random.default_rng(3).normal(0, 0.01, len(SIZES))[size_R]
-    loss_R = (1.8 + 2085 * samples_R**-0.37) * np.exp(of_size)
+    loss_R = (1.8 + 482 * params_R**-0.35) * np.exp(of_size)
     apart, together = (
-        fit(FORMS["samples"], Runs(params_R, samples_R, loss_R, chain_R=chain_R), 100).parameters()
+        fit(FORMS["params"], Runs(params_R, samples_R, loss_R, chain_R=chain_R), 100).parameters()
         for chain_R in (None, size_R)
     )
 
@@ -104,6 +105,16 @@ def test_runs_that_share_a_beginning_make_intervals_wider():
         return found["E"].high - found["E"].low
 
     assert width(together) > 1.5 * width(apart)
+
+
+def test_too_few_chains_have_no_intervals():
+    params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES[:3].round(), SAMPLES.round()))
+    loss_R = 1.8 + 482 * params_R**-0.35 + 2085 * samples_R**-0.37
+    size_R = np.unique(params_R, return_inverse=True)[1]
+    runs = Runs(params_R, samples_R, loss_R, chain_R=size_R)
+
+    with pytest.raises(DataError, match="3 chains of runs that share a beginning; intervals of"):
+        fit(FORMS["params_samples"], runs, 100)
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ def test_a_budget_without_flops_is_parameters_times_samples():
         ("params,samples,loss\n10,inf,1\n", "line 2: samples is inf"),
         ("params,samples,loss\n1.5,5,1\n", "params is 1.5, which is no count"),
         ("params,samples,loss\n10,5,1\n10,5,2\n", "line 2 and line 3 are the same run"),
+        ("params,samples,loss,chain\n10,5,1,a\n10,6,1,\n", "line 3: chain is empty"),
         ("params,samples,unique,loss\n10,5,6,1\n", "unique exceeds samples"),
         ("params,params,samples,loss\n10,10,5,1\n", "names the column params twice"),
     ],

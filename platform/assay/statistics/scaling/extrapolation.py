@@ -25,6 +25,12 @@ class Extrapolation:
     """Ends of the interval of the law; noise of single runs is not in it."""
 
     @property
+    def begun_with_others(self) -> int:
+        """How many of the held-out runs share a beginning with runs that were fitted."""
+        fitted, mine = self.of_others.runs.chain_R, self.held_out.chain_R
+        return 0 if fitted is None or mine is None else int(np.isin(mine, fitted).sum())
+
+    @property
     def error(self) -> float:
         """Mean of log L̂ - log L: a relative error that keeps its sign."""
         return float(np.log(self.predicted_H / self.held_out.loss_R).mean())

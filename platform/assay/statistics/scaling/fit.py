@@ -206,6 +206,12 @@ def _resampled(form: Form, runs: Runs, generator: np.random.Generator) -> Values
     places_R = np.arange(R)
     chain_R = places_R if runs.chain_R is None else np.unique(runs.chain_R, return_inverse=True)[1]
     chains = int(chain_R.max()) + 1
+    if chains <= len(form.parameters):
+        raise DataError(
+            f"{chains} chains of runs that share a beginning; intervals of the "
+            f"{len(form.parameters)} parameters of {form.formula} need more: more sizes, numbers "
+            "of records or seeds"
+        )
     for _ in range(1000):
         drawn_C = np.bincount(generator.integers(chains, size=chains), minlength=chains)
         count_R = drawn_C[chain_R]

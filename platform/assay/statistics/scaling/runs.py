@@ -120,6 +120,9 @@ def read_runs(path: Path) -> Runs:
     for name in NAMES:
         if name in header:
             words = [(row[name] or "").strip() for _, row in rows]
+            if "" in words:
+                line = rows[words.index("")][0]
+                raise DataError(f"{path}, line {line}: {name} is empty; give every run one")
             table[name] = np.unique(words, return_inverse=True)[1].astype(np.float64)
     _require(table, str(path), [f"line {line}" for line, _ in rows])
     return Runs._made(table)
