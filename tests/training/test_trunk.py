@@ -98,6 +98,14 @@ def test_what_another_number_of_micro_batches_made_is_left_alone(tmp_path):
     assert train(cell_of(60), tmp_path, Execution(accumulation=2)).shared_steps == 30
 
 
+def test_what_two_kinds_of_runs_made_together_is_not_kept(tmp_path):
+    begun(cell_of(40), tmp_path, Execution(accumulation=2)).run(until=0.5)
+    train(cell_of(40), tmp_path)
+
+    assert not (tmp_path / "trunks").exists()
+    assert train(cell_of(100), tmp_path).shared_steps == 0
+
+
 def test_another_rate_seed_or_schedule_shares_nothing(tmp_path):
     trunk = cell_of(40).trunk
 
