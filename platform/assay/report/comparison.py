@@ -195,7 +195,8 @@ def _models(
         [
             [np.mean([getattr(found[seed].cost, cost) for seed in seeds]) for cost in COSTS]
             for found in of_model.values()
-        ]
+        ],
+        np.float64,
     )
     quality_M = sign * np.array([values[name].mean() for name in of_model])
     on_front_QM = [front(quality_M, costs_MQ[:, [place]]) for place in range(len(COSTS))]
