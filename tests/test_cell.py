@@ -81,6 +81,11 @@ def test_any_field_changes_the_key(changed):
     assert toy_cell(**changed).key != toy_cell().key
 
 
+def test_a_changed_copy_has_a_key_of_its_own():
+    cell = toy_cell()
+    assert cell.key != cell.model_copy(update={"seed": 1}).key == toy_cell(seed=1).key
+
+
 def test_every_training_setting_changes_the_key():
     changed = {
         "records": 9, "batch_size": 17, "learning_rate": 0.5, "betas": (0.5, 0.6),

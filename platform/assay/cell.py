@@ -158,6 +158,13 @@ class Cell(Settings):
             raise ValueError("hardware belongs to a budget in seconds, and only to one")
         return self
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a changed copy, whose key is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("key", "trunk"):  # pydantic would copy what is cached
+            copied.__dict__.pop(name, None)
+        return copied
+
     @cached_property
     def key(self) -> str:
         """First 16 hex digits of SHA-256 over the canonical JSON: the run's name everywhere."""
