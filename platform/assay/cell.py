@@ -162,7 +162,7 @@ class Cell(Settings):
         """Return a changed copy, whose key is its own."""
         copied = super().model_copy(update=update, deep=deep)
         for name in ("key", "trunk"):  # pydantic would copy what is cached
-            copied.__dict__.pop(name, None)
+            vars(copied).pop(name, None)
         return copied
 
     @cached_property

@@ -50,7 +50,7 @@ def test_a_finished_cell_is_one_child_below_the_suite(runs, tmp_path):
     assert child.data.tags["assay.git_commit"] == "c" * 40
     assert child.data.params == {
         "family": "toy", "architecture": "gnn", "process": "diffusion", "data": "mini",
-        "seed": "0", "size": "xs", "network": "size=xs", "budget": "6,400 samples",
+        "seed": "0", "size": "xs", "network": "size=xs, width=4", "budget": "6,400 samples",
         "batch_size": "64", "learning_rate": "0.001",
     }  # fmt: skip
     assert child.data.metrics["final/edm/validity"] == 0.5
