@@ -34,17 +34,17 @@ from assay.training.execution import is_out_of_memory
 REPORT_SECONDS = 1.0
 
 
-def run_trial(config: Mapping[str, Any], orders: Orders) -> None:
-    """Run `config["cell"]` and report its progress; a fault of the cell is reported, not raised.
+def run_trial(key: str, plain: str, orders: Orders) -> None:
+    """Run a cell, sent as JSON, and report its progress; its faults are reported, not raised.
 
     A raised error would cost the actor, which the next cell reuses. Only a process that dies
     fails a trial for Tune, which then starts it anew; the cell resumes from its checkpoint.
     """
     os.environ.update(orders.environment)
-    directory = cell_directory(orders.storage, config["key"])
+    directory = cell_directory(orders.storage, key)
     report = throttled(lambda row: tune.report(dict(row)))
     try:
-        cell = read_sent(config["key"], config["cell"])
+        cell = read_sent(key, plain)
         if orders.resources.most_workers > 1:
             train_together(cell, orders)
         else:

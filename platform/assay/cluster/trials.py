@@ -3,7 +3,7 @@
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,9 @@ def run_trials(
     the end, the second is turned off in favour of the board.
     """
     quieten_tune()
-    space = [{"key": cell.key, "cell": canonical_json(cell)} for cell in cells]
+    plain = {cell.key: canonical_json(cell) for cell in cells}
     evaluations = Evaluations({cell.key: cell for cell in cells}, orders, board, on_failure)
-    trainable = tune.with_parameters(_trainable, orders=orders)
+    trainable = tune.with_parameters(_trainable, orders=orders, cells=plain)
     with private_folder(orders.storage) as state:
         tuner = tuner_of(
             trainable,
@@ -59,7 +59,7 @@ def run_trials(
             state,
             _Watcher(board, evaluations, on_failure),
             name_of=_key_of,
-            param_space={"trial": tune.grid_search(space)},
+            param_space={"key": tune.grid_search(list(plain))},
         )
         with cluster_stays():
             tuner.fit()
@@ -140,12 +140,12 @@ def trial_resources(resources: Resources) -> dict[str, float]:
     return {"cpu": 0, "memory": WAITING_BYTES} | ({DRIVER_RESOURCE: 0.001} if there else {})
 
 
-def _trainable(config: dict[str, Any], orders: Orders) -> None:
-    run_trial(config["trial"], orders)
+def _trainable(config: dict[str, Any], orders: Orders, cells: Mapping[str, str]) -> None:
+    run_trial(config["key"], cells[config["key"]], orders)
 
 
 def _key_of(trial: Trial) -> str:
-    return trial.config["trial"]["key"]
+    return trial.config["key"]
 
 
 class _Watcher(tune.Callback):
@@ -200,9 +200,10 @@ class _Watcher(tune.Callback):
 
 
 def quieten_tune() -> None:
-    """Keep Tune from printing and from handling signals: the board and the driver do."""
+    """Keep Tune from printing, from handling signals and from saving: we do these ourselves."""
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new output prints a banner even when silent
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "inf"  # its own state grows by 12 kB a trial
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # the driver stops itself, see session
