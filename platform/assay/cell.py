@@ -94,6 +94,9 @@ class TrainingSettings(Settings):
     cooldown_fraction: Fraction = 0.2
     """Share of the budget in which a constant rate falls to zero; a cosine has none of its own."""
     ema_decay: Momentum = 0.999
+    weights: Literal["last", "best"] = "last"
+    """Which are evaluated: those at the end of the budget, or those of the best of the
+    `validations`, by the figure that the family is chosen by. Both are averaged by `ema_decay`."""
     gradient_clip: PositiveFloat = 1.0
     precision: Literal["fp32", "bf16"] = "fp32"
     validations: int = Field(default=5, ge=0, le=100)
@@ -101,6 +104,8 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _warm_up_and_cool_down_fit(self) -> Self:
+        if self.weights == "best" and self.validations == 0:
+            raise ValueError("weights best are chosen by validation; set validations to 1 or more")
         default = type(self).model_fields["cooldown_fraction"].default
         if self.schedule == "cosine" and self.cooldown_fraction != default:
             raise ValueError("cooldown_fraction belongs to schedule constant; a cosine has none")
@@ -179,6 +184,8 @@ class Cell(Settings):
         """
         if self.training.warmup_steps is None or self.budget.unit == "seconds":
             return None
+        if self.training.weights == "best":
+            return None  # validations are spread over the budget
         return digest16(self.model_copy(update={"budget": Budget(steps=1)}))
 
     @property

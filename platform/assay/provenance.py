@@ -31,6 +31,7 @@ def provenance(
     resumed: int,
     quarantined: int,
     shared_steps: int = 0,
+    chosen_step: int | None = None,
 ) -> Provenance:
     """Return the provenance of a result that is made now, here."""
     commit, dirty = git_state()
@@ -54,6 +55,7 @@ def provenance(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
         shared_steps=shared_steps,
+        chosen_step=chosen_step,
         quarantined=quarantined,
         ray_job_id=os.environ.get(JOB_VARIABLE),
     )

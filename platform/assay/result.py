@@ -84,6 +84,8 @@ class Provenance(Settings):
     """How often training was resumed from a checkpoint."""
     shared_steps: int = 0
     """Steps at the beginning that were taken from a cell of another budget (`Cell.trunk`)."""
+    chosen_step: int | None = None
+    """The step whose weights were evaluated, where validation chose it."""
     quarantined: int = 0
     """Checkpoints that did not verify and were set aside."""
     ray_job_id: str | None = None

@@ -360,7 +360,7 @@ def _report(cell: Cell, row: Row, note: str = "") -> Report:
 
 
 def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> Result:
-    task, training, model = trained.task, trained.training, trained.training.average.model
+    task, training, model = trained.task, trained.training, trained.training.result
     spent = training.meter
 
     def on_evaluation(phase: str, fraction: float) -> None:
@@ -396,6 +396,7 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
             data_description=trained.data.description,
             resumed=training.resumed,
             shared_steps=training.shared_steps,
+            chosen_step=None if training.best is None else training.best.step,
             quarantined=len(list((directory / "checkpoints").glob("quarantine-*"))),
         ),
     )

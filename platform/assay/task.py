@@ -109,6 +109,8 @@ class Task(Protocol):
 
     reference_name: ClassVar[str] = "real data"
     """What `reference` scores, as reports call it."""
+    chosen_by: ClassVar[tuple[str, Literal["higher", "lower"]]] = ("loss", "lower")
+    """The figure of `validate` that chooses weights where training.weights is best."""
 
     def __init__(self, cell: "Cell") -> None: ...
 

@@ -22,7 +22,7 @@ from assay.training.subset import that_are_used
 
 @dataclass(frozen=True)
 class TrainedCell:
-    """A cell with its averaged weights."""
+    """A cell with the weights that are evaluated."""
 
     cell: Cell
     """As it is asked for, overrides included."""
@@ -72,7 +72,7 @@ def _weights(directory: Path, cell: Cell) -> Any:
         raise CheckpointError(
             f"{root}: training stands at {spent:.0%} of its budget; let it finish first"
         )
-    return found.tensors["ema"]
+    return found.tensors["best" if cell.training.weights == "best" else "ema"]
 
 
 def _require_same_training(trained: Cell, asked: Cell) -> None:

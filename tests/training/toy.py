@@ -53,6 +53,7 @@ class ToyTask:
     """A regression with noisy inputs whose noise is counter-based."""
 
     protocol: ClassVar[str] = "toy 1"
+    chosen_by: ClassVar[tuple[str, str]] = ("loss", "lower")
 
     @classmethod
     def protocol_of(cls, cell):

@@ -42,6 +42,7 @@ class InteractionsTask(Task):
     """One encoder on one graph."""
 
     reference_name = "paths of length 3"
+    chosen_by = ("hits_at_20", "higher")
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell

@@ -42,6 +42,7 @@ from assay.training.optimizer import (
 from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor, require_one_warm_up
+from assay.training.selection import BestWeights
 from assay.training.trunk import Trunk, as_a_beginning
 
 TICKS = 100
@@ -84,7 +85,12 @@ class Training:
         self.model = task.model(data)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.average = WeightAverage(self.model, cell.training.ema_decay)
-        for model in (self.model, self.average.model):
+        self.best = None
+        if cell.training.weights == "best":
+            figure, better = task.chosen_by
+            self.best = BestWeights(self.model, f"val/{figure}", better)
+        copies = [] if self.best is None else [self.best.model]
+        for model in (self.model, self.average.model, *copies):
             workers.shard(model)
             model.to(self.device)
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
@@ -104,12 +110,17 @@ class Training:
         self._tail = 0.0  # seconds of the last step that came after the workers had agreed
 
     @property
+    def result(self) -> nn.Module:
+        """The model that is evaluated: averaged, at the end or at the best validation."""
+        return self.average.model if self.best is None else self.best.model
+
+    @property
     def fraction(self) -> float:
         """Fraction of the budget that is spent."""
         return self.meter.spent(self.cell.budget)
 
     def run(self, until: float = 1.0) -> None:
-        """Train until that fraction of the budget is spent, and save; `average` has the weights.
+        """Train until that fraction of the budget is spent, and save; `result` has the weights.
 
         Raises:
             TrainingError: the loss, its gradient or a figure is not finite; names it and the step.
@@ -290,6 +301,8 @@ class Training:
         self._steps_in_row = 0
         if validate:
             row |= self.look()
+            if self.best is not None and self.stage == len(self.stages) - 1:
+                self.best.consider(self.average.model, row, self.meter.step)
         wild = [name for name, value in row.items() if not math.isfinite(value)]
         if wild:
             raise TrainingError(
@@ -317,7 +330,10 @@ class Training:
             "ema": self.workers.whole(self.average.model.state_dict()),
             "optimizer": self.workers.whole(optimizer_tensors(self.optimizer, self.model)),
         }
+        if self.best is not None:
+            tensors["best"] = self.workers.whole(self.best.model.state_dict())
         state = {
+            "best": None if self.best is None else self.best.state(),
             "cell_key": self.cell.key,
             "cell": self.cell.model_dump(mode="json"),
             "stage": self.stages[self.stage].name,
@@ -365,6 +381,10 @@ class Training:
             self._begin_stage(names.index(found.state["stage"]))
             self.model.load_state_dict(self.workers.place(found.tensors["model"], model))
             self.average.model.load_state_dict(self.workers.place(found.tensors["ema"], ema))
+            if self.best is not None:
+                best = self.workers.place(found.tensors["best"], self.best.model.state_dict())
+                self.best.model.load_state_dict(best)
+                self.best.restore(found.state["best"])
         except (RuntimeError, ValueError, CheckpointError) as error:
             raise CheckpointError(
                 f"{self.directory / 'checkpoints'}: made by code with another model or other "
