@@ -88,8 +88,8 @@ def test_a_changed_copy_has_a_key_of_its_own():
 
 def test_every_training_setting_changes_the_key():
     changed = {
-        "records": 9, "batch_size": 17, "learning_rate": 0.5, "betas": (0.5, 0.6),
-        "weight_decay": 0.5, "warmup_steps": 7,
+        "records": 9, "batch_size": 17, "optimizer": "muon", "learning_rate": 0.5,
+        "betas": (0.5, 0.6), "weight_decay": 0.5, "warmup_steps": 7,
         "schedule": "constant", "warmup_fraction": 0.5, "cooldown_fraction": 0.1,
         "ema_decay": 0.5, "weights": "best", "gradient_clip": 0.5, "precision": "bf16",
         "validations": 1,

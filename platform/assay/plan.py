@@ -16,7 +16,7 @@ from assay.training.draws import fold
 from assay.training.ema import WeightAverage
 from assay.training.execution import Execution, require_device
 from assay.training.meter import measure_flops
-from assay.training.optimizer import adamw, clip_gradients
+from assay.training.optimizer import ModelOptimizer, clip_gradients
 from assay.training.order import order_of
 from assay.training.schedule import require_one_warm_up
 from assay.training.subset import that_are_used
@@ -135,7 +135,7 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
     data = that_are_used(task.data(), cell)
     model = task.model(data).to(device)
     average = WeightAverage(model, cell.training.ema_decay)
-    optimizer = adamw(model.named_parameters(), cell.training)
+    optimizer = ModelOptimizer(model, cell.training)
     flops, seconds, forward, weights = [], [], [], []
     for stage, step, batch in _typical_batches(task, cell, data):
         batch = batch.to(device)
@@ -146,9 +146,9 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
         def train(compute: Callable[[], None] = compute) -> None:
             compute()
             clip_gradients(model, cell.training.gradient_clip)
-            optimizer.step()
+            optimizer.step(cell.training.learning_rate)
             average.update(model, 1)
-            optimizer.zero_grad()
+            model.zero_grad()
 
         def look(batch: Batch = batch, step: int = step, stage: Stage = stage) -> None:
             with torch.no_grad():

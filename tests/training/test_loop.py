@@ -37,10 +37,11 @@ def log(directory):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("variant", ["plain", "staged", "freezing"])
+@pytest.mark.parametrize("variant", ["plain", "staged", "freezing", "deep"])
 @pytest.mark.parametrize("kill_after", [1, 17, 30, 59])
 def test_n_steps_a_kill_and_n_steps_equal_2n_bit_for_bit(tmp_path, variant, kill_after):
-    cell = toy_cell(variant, budget={"steps": 60})
+    by_muon = {"settings": {"width": 16}, "training": {"optimizer": "muon"}}
+    cell = toy_cell(variant, budget={"steps": 60}, **(by_muon if variant == "deep" else {}))
     _, undisturbed, _ = train(cell, tmp_path / "whole")
 
     with pytest.raises(Killed):

@@ -21,6 +21,7 @@ def toy(
     settings=None,
     checkpoint_seconds: float = 0.0,
     shares_its_beginning: bool = False,
+    muon: bool = False,
 ):
     """Train the toy family; the group is of as many as there are processes."""
     import torch.distributed as dist
@@ -40,6 +41,8 @@ def toy(
     training, variant = {"validations": 5}, "staged"
     if shares_its_beginning:
         training, variant = {"schedule": "constant", "warmup_steps": 3}, "plain"
+    if muon:
+        training, variant, settings = {"optimizer": "muon"}, "deep", {"width": 32}
     cell = toy_cell(variant, budget={"steps": budget}, settings=settings, training=training)
     execution = Execution(checkpoint_seconds=checkpoint_seconds, workers=count, sharding=sharding)
     report = run.train_until(
@@ -125,6 +128,16 @@ def test_two_workers_begin_where_a_smaller_budget_cooled_down(sharding, tmp_path
     later, alone = losses(tmp_path / "shared"), losses(tmp_path / "alone")
     assert len(later) == 30
     assert later == alone[20:]
+
+
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
+def test_matrices_are_made_orthogonal_whole(sharding, tmp_path):
+    """Muon of half a matrix would be another update."""
+    rest = (1.0, sharding, None, 0.0, False, True)
+    together(1, toy, str(tmp_path / "one"), 30, *rest)
+    assert together(2, toy, str(tmp_path / "two"), 30, *rest) == [30, 30]
+
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-3)
 
 
 def test_a_group_of_another_size_carries_on(tmp_path):

@@ -80,6 +80,9 @@ class ToyTask:
 
     def model(self, data: Splits) -> nn.Module:
         width = self.cell.settings.width
+        if self.cell.variant["model"] == "deep":
+            inner = [nn.Linear(width, width), nn.Tanh()]
+            return nn.Sequential(nn.Linear(2, width), nn.Tanh(), *inner, nn.Linear(width, 1))
         return nn.Sequential(nn.Linear(2, width), nn.Tanh(), nn.Linear(width, 1))
 
     def workload(self, batch: Batch, step: int) -> Hashable:

@@ -33,12 +33,7 @@ from assay.training.execution import (
     require_enough_records,
 )
 from assay.training.meter import FlopTable, Meter, peak_memory_bytes
-from assay.training.optimizer import (
-    adamw,
-    clip_gradients,
-    optimizer_tensors,
-    restore_optimizer,
-)
+from assay.training.optimizer import ModelOptimizer, clip_gradients
 from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
 from assay.training.schedule import rate_factor, require_one_warm_up
@@ -163,9 +158,7 @@ class Training:
         torch.manual_seed(fold(self.cell.seed, "step", step))
         begin = sum(s.share for s in self.stages[: self.stage])
         spent = (self.fraction - begin) / stage.share
-        for group in self.optimizer.param_groups:
-            factor = rate_factor(self.cell.training, spent, step)
-            group["lr"] = self.cell.training.learning_rate * factor
+        rate = self.cell.training.learning_rate * rate_factor(self.cell.training, spent, step)
         self.model.zero_grad(set_to_none=True)
         computed = self._gradients_or_shortage(indices, stage, step)
         if isinstance(computed, str):  # outside the handler, whose traceback holds the tensors
@@ -175,7 +168,7 @@ class Training:
         loss, flops, seconds = self._agree(loss, flops, time.monotonic() - started + self._tail)
         agreed = time.monotonic()
         self._require_finite(loss, norm)
-        self.optimizer.step()
+        self.optimizer.step(rate)
         self.meter.step += 1
         self.average.update(self.model, self.meter.step)
         self._tail = time.monotonic() - agreed
@@ -277,7 +270,7 @@ class Training:
             parameter.requires_grad_(self.stages[index].trainable(name))
         self.model.zero_grad(set_to_none=True)
         self.network = self.workers.wrap(self.model)
-        self.optimizer = adamw(self.model.named_parameters(), self.cell.training)
+        self.optimizer = ModelOptimizer(self.model, self.cell.training)
 
     def _enter_stage_of(self, fraction: float) -> None:
         end = sum(stage.share for stage in self.stages[: self.stage + 1])
@@ -328,7 +321,7 @@ class Training:
         tensors = {
             "model": self.workers.whole(self.model.state_dict()),
             "ema": self.workers.whole(self.average.model.state_dict()),
-            "optimizer": self.workers.whole(optimizer_tensors(self.optimizer, self.model)),
+            "optimizer": self.workers.whole(self.optimizer.tensors()),
         }
         if self.best is not None:
             tensors["best"] = self.workers.whole(self.best.model.state_dict())
@@ -390,10 +383,8 @@ class Training:
                 f"{self.directory / 'checkpoints'}: made by code with another model or other "
                 "stages than the present one; --fresh computes the cell again"
             ) from error
-        like = dict(self.model.named_parameters())
-        moments = {f"{m}.{name}": p for name, p in like.items() for m in ("exp_avg", "exp_avg_sq")}
-        tensors = self.workers.place(found.tensors["optimizer"], moments)
-        restore_optimizer(self.optimizer, self.model, tensors)
+        tensors = self.workers.place(found.tensors["optimizer"], self.optimizer.shapes())
+        self.optimizer.restore(tensors)
         self._take_up_what_each_worker_had(found.state)
         self.shared_steps = found.state.get("shared_steps", 0)
         if self.trunk is not None and not self.trunk.is_kin(found.state):

@@ -1,27 +1,108 @@
-"""AdamW, and its state as named tensors that a checkpoint can hold."""
+"""The optimizers of a model, and their state as named tensors that a checkpoint can hold.
 
-from collections.abc import Iterable, Mapping
+AdamW: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019. Muon: Jordan et
+al., "Muon: an optimizer for hidden layers in neural networks", 2024, its updates scaled to the size
+of AdamW's after Liu et al., "Muon is scalable for LLM training", 2025, so that both are told the
+same learning rate and weight decay.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
-from torch.optim import AdamW
+from torch.optim import AdamW, Muon
 
 from assay.cell import TrainingSettings
 from assay.errors import CheckpointError
 
-_STATE = ("step", "exp_avg", "exp_avg_sq")
+_ENTRIES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+_SMALLEST_SIDE = 16
+"""Of a matrix whose update is made orthogonal: one to a few outputs has next to nothing to gain."""
 
 
-def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: TrainingSettings) -> AdamW:
-    """Return AdamW over the parameters that learn; vectors (biases, norms) do not decay.
+class ModelOptimizer:
+    """AdamW of all that learns, or Muon of the matrices within and AdamW of the rest."""
 
-    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
-    """
-    learning = [(name, p) for name, p in parameters if p.requires_grad]
+    def __init__(self, model: nn.Module, settings: TrainingSettings) -> None:
+        """Take in the parameters that learn now."""
+        self._names = {p: name for name, p in model.named_parameters() if p.requires_grad}
+        matrices = _matrices(model) if settings.optimizer == "muon" else set()
+        rest = [p for p in self._names if p not in matrices]
+        self._parts: list[AdamW | Muon] = []
+        if rest:
+            self._parts.append(_adamw(rest, settings))
+        inner = [p for p in self._names if p in matrices]
+        if inner:
+            self._parts.append(
+                Muon(
+                    inner,
+                    lr=settings.learning_rate,
+                    weight_decay=settings.weight_decay,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+
+    def step(self, rate: float) -> None:
+        """Move the parameters along their gradients, at a learning rate."""
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the state as `<entry>.<parameter>` tensors."""
+        return {
+            f"{entry}.{name}": state[entry]
+            for state, _, name in self._states()
+            for entry in _ENTRIES
+            if entry in state
+        }
+
+    def shapes(self) -> dict[str, Tensor]:
+        """Return, under the names of `tensors`, the parameters that their entries are laid out as.
+
+        Entry `step` is a number and has no layout.
+        """
+        return {f"{entry}.{name}": p for p, name in self._names.items() for entry in _ENTRIES[1:]}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `tensors` returned.
+
+        Raises:
+            CheckpointError: the tensors do not fit the parameters.
+        """
+        for state, parameter, name in self._states():
+            found = {e: tensors[f"{e}.{name}"] for e in _ENTRIES if f"{e}.{name}" in tensors}
+            for entry, tensor in found.items():
+                if entry == "step":
+                    state[entry] = tensor.clone()
+                    continue
+                if tensor.shape != parameter.shape:
+                    raise CheckpointError(
+                        f"optimizer state of {name} has another shape than the model"
+                    )
+                state[entry] = tensor.to(parameter.device, copy=True)
+
+    def _states(self) -> Iterator[tuple[dict[str, Any], nn.Parameter, str]]:
+        for part in self._parts:
+            for group in part.param_groups:
+                for parameter in group["params"]:
+                    yield part.state[parameter], parameter, self._names[parameter]
+
+
+def clip_gradients(model: nn.Module, limit: float) -> Tensor:
+    """Scale the gradients so that their joint norm is at most `limit`; return the norm before."""
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit, foreach=True)
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+
+
+def _adamw(parameters: list[nn.Parameter], settings: TrainingSettings) -> AdamW:
+    """Vectors (biases, norms) do not decay."""
     groups = [
-        {"params": [p for _, p in learning if p.ndim >= 2]},
-        {"params": [p for _, p in learning if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim >= 2]},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     return AdamW(
         [group for group in groups if group["params"]],
@@ -32,35 +113,7 @@ def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: TrainingSett
     )
 
 
-def optimizer_tensors(optimizer: AdamW, model: nn.Module) -> dict[str, Tensor]:
-    """Return the optimizer's state as `<moment>.<parameter>` tensors."""
-    return {
-        f"{entry}.{name}": optimizer.state[parameter][entry]
-        for name, parameter in model.named_parameters()
-        if parameter in optimizer.state
-        for entry in _STATE
-    }
-
-
-def restore_optimizer(optimizer: AdamW, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` returned.
-
-    Raises:
-        CheckpointError: the tensors do not fit the model's parameters.
-    """
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad or f"step.{name}" not in tensors:
-            continue
-        if tensors[f"exp_avg.{name}"].shape != parameter.shape:
-            raise CheckpointError(f"optimizer state of {name} has another shape than the model")
-        optimizer.state[parameter] = {
-            "step": tensors[f"step.{name}"].clone(),
-            "exp_avg": tensors[f"exp_avg.{name}"].to(parameter.device, copy=True),
-            "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(parameter.device, copy=True),
-        }
-
-
-def clip_gradients(model: nn.Module, limit: float) -> Tensor:
-    """Scale the gradients so that their joint norm is at most `limit`; return the norm before."""
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit, foreach=True)
-    return norm.full_tensor() if isinstance(norm, DTensor) else norm
+def _matrices(model: nn.Module) -> set[Tensor]:
+    """Return the weights of linear maps between features; no tables, no few outputs."""
+    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
+    return {weight for weight in weights if min(weight.shape) >= _SMALLEST_SIDE}
