@@ -23,6 +23,7 @@ DATA_SETS: Mapping[str, str] = {
     "mini_crystals": "assay.generation.data.mini_crystals:MINI_CRYSTALS",
     "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
     "mp20": "assay.generation.data.mp20:MP20",
+    "ogbl_ddi": "assay.interactions.data.ogbl_ddi:OGBL_DDI",
     "qm9": "assay.generation.data.qm9:QM9",
     "qm9_gap": "assay.generation.data.qm9_gap:QM9_GAP",
 }

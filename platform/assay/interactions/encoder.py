@@ -1,16 +1,19 @@
-"""The contract of an encoder: a graph at its making, features of its nodes in and out.
+"""The contract of an encoder: layers that pass messages over a graph, from features to features.
 
-Shapes: V nodes, D width.
+Shapes: V nodes, F features of a node, D width.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import PositiveInt
+import torch
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from assay.config import SizedSettings
-from assay.interactions.data.links import Graph
+from assay.interactions.messages import Messages
 
 
 class EncoderSettings(SizedSettings):
@@ -18,21 +21,47 @@ class EncoderSettings(SizedSettings):
 
     width: PositiveInt
     depth: PositiveInt
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Between layers."""
+    residual: bool = False
+    """Add a layer's input to its output, where they are of one width."""
+    jumping: Literal["last", "max", "cat"] = "last"
+    """Which layers' outputs count: Xu et al., "Jumping knowledge networks", ICML 2018."""
 
 
 class Encoder(nn.Module, ABC):
-    """Passes messages over the whole graph; how the graph is held is the encoder's own affair.
+    """Layers with ReLU between them; the last has no activation.
 
     Renumbering the nodes renumbers the outputs, and changes nothing else.
     """
 
     Settings: ClassVar[type[EncoderSettings]]
 
-    @abstractmethod
-    def __init__(self, settings: EncoderSettings, graph: Graph) -> None:
-        """Build the encoder for the messages of `graph`."""
+    def __init__(self, settings: EncoderSettings, inputs: int, messages: Messages) -> None:
+        """Build the layers for features of `inputs` columns and the messages of a graph."""
         super().__init__()
+        self.settings, self.messages = settings, messages
+        widths = [inputs] + [settings.width] * settings.depth
+        self.layers = nn.ModuleList(
+            self.layer(settings, before, after) for before, after in pairwise(widths)
+        )
+        joined = settings.width * settings.depth
+        self.join = nn.Linear(joined, settings.width) if settings.jumping == "cat" else None
 
+    @classmethod
     @abstractmethod
-    def forward(self, x_VD: Tensor) -> Tensor:
-        """Return (V, D) for the features (V, D) of all nodes."""
+    def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
+        """Return a layer; it is called with features (V, inputs) and the messages."""
+
+    def forward(self, x_VF: Tensor) -> Tensor:
+        """Return (V, D) for the features (V, F) of all nodes."""
+        x, kept = x_VF, []
+        for number, layer in enumerate(self.layers):
+            if number:
+                x = dropout(x.relu(), self.settings.dropout, self.training)
+            y = layer(x, self.messages)
+            x = x + y if self.settings.residual and x.shape == y.shape else y
+            kept.append(x)
+        if self.join is not None:
+            return self.join(torch.cat(kept, dim=1))
+        return torch.stack(kept).amax(0) if self.settings.jumping == "max" else x

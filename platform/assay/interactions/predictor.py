@@ -1,37 +1,63 @@
-"""The model: learned nodes, an encoder over the graph, and a decoder that scores pairs.
+"""The model: what nodes are given, an encoder over the graph, and a decoder that scores pairs.
 
-Shapes: V nodes, D width, P pairs.
+Shapes: V nodes, F columns of what nodes are given, D width, P pairs.
 """
 
+import torch
 from torch import Tensor, nn
 
 from assay.interactions.encoder import Encoder
+from assay.interactions.features.treatment import TreatedFeatures
+from assay.interactions.settings import DecoderSettings
+
+
+class Nodes(nn.Module):
+    """What the encoder is given of every node: features, a learned row, or both."""
+
+    def __init__(self, n_nodes: int, features: TreatedFeatures | None, ids: int) -> None:
+        super().__init__()
+        self.features = features
+        self.ids = nn.Embedding(n_nodes, ids) if ids else None
+        if self.ids is not None:
+            nn.init.xavier_uniform_(self.ids.weight)
+        self.columns = ids + (features.proj.out_features if features is not None else 0)
+        """F."""
+
+    def forward(self) -> Tensor:
+        """Return (V, F)."""
+        parts = [] if self.features is None else [self.features()]
+        parts += [] if self.ids is None else [self.ids.weight]
+        return torch.cat(parts, dim=1)
 
 
 class HadamardDecoder(nn.Module):
     """Scores a pair from the product of its nodes' features, entry by entry: symmetric."""
 
-    def __init__(self, width: int, layers: int) -> None:
+    def __init__(self, inputs: int, settings: DecoderSettings) -> None:
         super().__init__()
-        hidden = [m for _ in range(layers - 1) for m in (nn.Linear(width, width), nn.ReLU())]
-        self.network = nn.Sequential(*hidden, nn.Linear(width, 1))
+        width, self.residual = settings.width or inputs, settings.residual
+        widths = [inputs] + [width] * (settings.layers - 1)
+        self.hidden = nn.ModuleList(nn.Linear(before, width) for before in widths[:-1])
+        self.dropout = nn.Dropout(settings.dropout)
+        self.last = nn.Linear(widths[-1], 1)
 
     def forward(self, h_VD: Tensor, pairs_P2: Tensor) -> Tensor:
         """Return (P,) logits."""
         u_P, v_P = pairs_P2.unbind(1)
-        return self.network(h_VD[u_P] * h_VD[v_P]).squeeze(-1)
+        x = h_VD[u_P] * h_VD[v_P]
+        for layer in self.hidden:
+            y = self.dropout(layer(x).relu())
+            x = x + y if self.residual and x.shape == y.shape else y
+        return self.last(x).squeeze(-1)
 
 
 class LinkPredictor(nn.Module):
-    """Scores pairs of nodes that are known by nothing but their links."""
+    """Scores pairs of nodes."""
 
-    def __init__(self, n_nodes: int, width: int, encoder: Encoder, decoder_layers: int) -> None:
+    def __init__(self, nodes: Nodes, encoder: Encoder, decoder: HadamardDecoder) -> None:
         super().__init__()
-        self.nodes = nn.Embedding(n_nodes, width)
-        nn.init.xavier_uniform_(self.nodes.weight)
-        self.encoder = encoder
-        self.decoder = HadamardDecoder(width, decoder_layers)
+        self.nodes, self.encoder, self.decoder = nodes, encoder, decoder
 
     def forward(self, pairs_P2: Tensor) -> Tensor:
         """Return (P,) logits of int64 pairs (P, 2), from one pass over the whole graph."""
-        return self.decoder(self.encoder(self.nodes.weight), pairs_P2)
+        return self.decoder(self.encoder(self.nodes()), pairs_P2)

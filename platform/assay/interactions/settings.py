@@ -1,26 +1,60 @@
 """What a cell of the interactions family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from assay.catalog import load
 from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
 from assay.interactions.catalog import ENCODERS
 from assay.interactions.encoder import Encoder, EncoderSettings
+from assay.interactions.features.treatment import Missing
 
+Source = Literal["morgan", "descriptors", "proteins"]
 NetworkT = TypeVar("NetworkT", bound=EncoderSettings)
+
+
+class DecoderSettings(Settings):
+    """Of the network that scores a pair."""
+
+    layers: PositiveInt = 2
+    width: PositiveInt | None = None
+    """Of its hidden layers; by default the encoder's."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    residual: bool = False
+
+
+class FeatureSettings(Settings):
+    """What nodes are given."""
+
+    sources: list[Source] = []
+    """What is known of structures; without any, nodes are known by a learned row alone."""
+    structures: Literal["best", "study"] = "best"
+    """Which table of structures: the best there is, or that of an earlier study, which has fewer."""
+    missing: Missing = "fallback"
+    """What nodes without features are given."""
+    ids: PositiveInt | None = None
+    """Width of a learned row a node beside the features; without sources the encoder's width."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError("sources: one is given twice")
+        return self
 
 
 class LinkSettings(Settings, Generic[NetworkT]):
     """The encoder's settings, and what all encoders share."""
 
     network: NetworkT
-    decoder_layers: PositiveInt = 2
+    features: FeatureSettings = FeatureSettings()
+    decoder: DecoderSettings = DecoderSettings()
     negatives: PositiveInt = 1
     """Pairs that are no edge, drawn for each edge of a batch."""
+    masked: bool = False
+    """Whether the edges of a batch pass no messages while they are to be foretold."""
 
 
 def encoder(name: str) -> type[Encoder]:

@@ -1,18 +1,18 @@
 """Graph convolutional network: neighbours are averaged, weighted by both degrees.
 
 Source: Kipf and Welling, "Semi-supervised classification with graph convolutional networks", ICLR
-2017, equations 2 and 8. Shapes: V nodes, D width.
+2017, equations 2 and 8. Shapes: V nodes, F features, D width.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
+from torch_geometric.nn import GCNConv
 
 from assay.config import Size
-from assay.interactions.data.links import Graph
 from assay.interactions.encoder import Encoder, EncoderSettings
+from assay.interactions.messages import Messages
 
 
 class GCNSettings(EncoderSettings):
@@ -27,33 +27,24 @@ class GCNSettings(EncoderSettings):
     }
 
 
+class GCNLayer(nn.Module):
+    """PyG's layer; its product with the graph is one of matrices."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = GCNConv(inputs, outputs)
+
+    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+        """Return (V, D): Â (x W) + b."""
+        return messages.normalised_VV @ self.conv.lin(x_VF) + self.conv.bias
+
+
 class GCN(Encoder):
-    """Layers of x ← Â (x W + b), with ReLU between them."""
+    """Layers of x ← Â (x W) + b."""
 
     Settings = GCNSettings
-    propagation_VV: Tensor
 
-    def __init__(self, settings: EncoderSettings, graph: Graph) -> None:
-        super().__init__(settings, graph)
-        # Made anew from the data, so no part of a checkpoint.
-        self.register_buffer("propagation_VV", propagation(graph), persistent=False)
-        layers = [nn.Linear(settings.width, settings.width) for _ in range(settings.depth)]
-        for layer in layers:
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, x_VD: Tensor) -> Tensor:
-        """Return (V, D); the last layer has no activation."""
-        for k, layer in enumerate(self.layers):
-            x_VD = self.propagation_VV @ layer(x_VD if k == 0 else x_VD.relu())
-        return x_VD
-
-
-def propagation(graph: Graph) -> Tensor:
-    """Return Â = D^-½ (A + I) D^-½ as a dense float32 (V, V); D are the degrees, self included."""
-    adjacency_VV = torch.eye(graph.n_nodes)
-    u_E, v_E = graph.edges_E2.unbind(1)
-    adjacency_VV[u_E, v_E] = adjacency_VV[v_E, u_E] = 1.0
-    scale_V = adjacency_VV.sum(1).rsqrt()
-    return scale_V[:, None] * adjacency_VV * scale_V
+    @classmethod
+    def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
+        """Return a graph convolution."""
+        return GCNLayer(inputs, outputs)

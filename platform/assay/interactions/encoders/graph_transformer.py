@@ -1,0 +1,54 @@
+"""Graph transformer: scaled dot products of neighbours, and the node itself beside them.
+
+Source: Shi et al., "Masked label prediction", IJCAI 2021, equations 3 and 4, without the gate.
+Shapes: V nodes, F features, D width, H heads, C channels of a head.
+"""
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from torch_geometric.nn import TransformerConv
+
+from assay.interactions.encoder import Encoder, EncoderSettings
+from assay.interactions.encoders.gat import AttentionSettings
+from assay.interactions.messages import Messages
+
+
+class GraphTransformerLayer(nn.Module):
+    """PyG's layer; over a dense graph, attention to all nodes with a mask."""
+
+    def __init__(self, inputs: int, outputs: int, heads: int) -> None:
+        super().__init__()
+        self.conv = TransformerConv(inputs, outputs // heads, heads, beta=False)
+
+    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+        """Return (V, D); a node without neighbours sees itself alone."""
+        seen_VV = messages.neighbours_VV
+        if seen_VV is None:
+            return self.conv(x_VF, messages.edges_2M)
+        conv = self.conv
+
+        def heads(lin: nn.Module) -> Tensor:
+            return lin(x_VF).view(len(x_VF), conv.heads, conv.out_channels).transpose(0, 1)
+
+        has_V = seen_VV.any(1)
+        # A row that sees nothing has no softmax: let it see all, and take nothing from it.
+        mask_VV = seen_VV | ~has_V[:, None]
+        parts = (heads(conv.lin_query), heads(conv.lin_key), heads(conv.lin_value))
+        found_HVC = scaled_dot_product_attention(
+            *(part[None] for part in parts), attn_mask=mask_VV
+        )[0]
+        found_VD = found_HVC.transpose(0, 1).flatten(1)
+        return found_VD * has_V[:, None] + conv.lin_skip(x_VF)
+
+
+class GraphTransformer(Encoder):
+    """Layers of attention, each beside a linear map of the node itself."""
+
+    Settings = AttentionSettings
+
+    @classmethod
+    def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
+        """Return a layer of the graph transformer."""
+        return GraphTransformerLayer(inputs, outputs, cast(AttentionSettings, settings).heads)

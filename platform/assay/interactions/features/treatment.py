@@ -1,0 +1,57 @@
+"""What a node without features is given: five treatments, one of them learned.
+
+Shapes: V nodes, F features, D width.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from assay.errors import DataError
+from assay.interactions.features.node_features import NodeFeatures
+
+Missing = Literal["zeros", "random", "mean", "fallback", "per_node"]
+MISSING: tuple[Missing, ...] = get_args(Missing)
+
+
+class TreatedFeatures(nn.Module):
+    """Features projected to a width, with something in place of those that are not known.
+
+    zeros, random and mean stand before the projection: no features, a random row a node, the mean
+    of the known ones. fallback and per_node stand after it: one learned row for all unknown nodes,
+    mask · proj(x) + (1 - mask) · fallback, or one for each. Then ReLU.
+    """
+
+    x_VF: Tensor
+    mask_V1: Tensor
+
+    def __init__(self, features: NodeFeatures, width: int, missing: Missing, seed: int) -> None:
+        super().__init__()
+        x_VF, mask_V = torch.from_numpy(features.x_VF.copy()), torch.from_numpy(features.mask_V)
+        unknown = int((~mask_V).sum())
+        if missing == "random":
+            generator = torch.Generator().manual_seed(seed)
+            x_VF[~mask_V] = torch.randn(unknown, x_VF.shape[1], generator=generator)
+        elif missing == "mean":
+            if unknown == len(mask_V):
+                raise DataError("features: no node has any, so there is no mean of them")
+            x_VF[~mask_V] = x_VF[mask_V].mean(0)
+        self.register_buffer("x_VF", x_VF, persistent=False)
+        self.register_buffer("mask_V1", mask_V[:, None], persistent=False)
+        self.proj = nn.Linear(x_VF.shape[1], width)
+        self.fallback = nn.Parameter(torch.zeros(1, width)) if missing == "fallback" else None
+        self.of_node = nn.Embedding(unknown, width) if missing == "per_node" and unknown else None
+        for row in (self.fallback, None if self.of_node is None else self.of_node.weight):
+            if row is not None:
+                nn.init.normal_(row, std=0.1)
+
+    def forward(self) -> Tensor:
+        """Return (V, D)."""
+        h_VD = self.proj(self.x_VF)
+        if self.fallback is not None:
+            h_VD = torch.where(self.mask_V1, h_VD, self.fallback)
+        elif self.of_node is not None:
+            unknown_U = (~self.mask_V1[:, 0]).nonzero()[:, 0]
+            h_VD = h_VD.index_copy(0, unknown_U, self.of_node.weight)
+        return h_VD.relu()
