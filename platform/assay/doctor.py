@@ -35,6 +35,7 @@ State = Literal["ok", "missing", "broken", "off"]
 GIB = 1024**3
 
 OPENS: Mapping[str, str] = {
+    "chemberta": "embeddings of drugs' structures by ChemBERTa",
     "captioning": "captions of molecules and their metrics",
     "crystals": "crystals: MP-20, structures, composition checks",
     "metrics": "the Fréchet ChemNet distance",

@@ -38,10 +38,25 @@ def test_the_brute_force_agrees_with_many_ties(k):
 
 
 def test_a_constant_predictor_scores_nothing():
-    (estimate,) = evaluate(np.zeros(100), np.zeros(1000)).values()
+    estimates = evaluate(np.zeros(100), np.zeros(1000))
 
-    assert (estimate.value, estimate.low) == (0.0, 0.0)
-    assert estimate.high == wilson(0, 100)[1] > 0
+    assert set(estimates) == {"ogb/hits_at_10", "ogb/hits_at_20", "ogb/hits_at_30"}
+    for estimate in estimates.values():
+        assert (estimate.value, estimate.low) == (0.0, 0.0)
+        assert estimate.high == wilson(0, 100)[1] > 0
+
+
+def test_kinds_of_edges_are_held_against_the_threshold_of_all():
+    """The 20th best of 1 to 100 is 81; no edge has both structures."""
+    positive, negative = np.array([80.0, 82.0, 90.0, 81.0]), np.arange(1.0, 101.0)
+
+    found = evaluate(positive, negative, np.array([0, 0, 1, 1]))
+
+    assert found["ogb/hits_at_20"].value == 0.5
+    assert found["coverage/hits_at_20_none"].value == 0.5
+    assert found["coverage/hits_at_20_one"].value == 0.5
+    assert (found["coverage/hits_at_20_one"].n, found["ogb/hits_at_10"].value) == (2, 0.0)
+    assert "coverage/hits_at_20_both" not in found
 
 
 def test_the_interval_is_the_bootstrap_of_positives_and_negatives():
@@ -82,8 +97,8 @@ def test_the_same_scores_give_the_same_estimate():
         ([0.1, np.nan], np.zeros(20), "scores of edges: 1 of 2 are not finite"),
         ([0.1], np.full(20, np.inf), "scores of negatives: 20 of 20 are not finite"),
         ([], np.zeros(20), "scores of edges: there are none"),
-        ([0.1], [], "scores of negatives: 0 are too few for Hits@20"),
-        ([0.1], np.zeros(19), "scores of negatives: 19 are too few for Hits@20"),
+        ([0.1], [], "scores of negatives: 0 are too few for Hits@30"),
+        ([0.1], np.zeros(29), "scores of negatives: 29 are too few for Hits@30"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(positive, negative, said):

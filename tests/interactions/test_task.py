@@ -52,7 +52,7 @@ def trained(prepared_links, tmp_path_factory) -> tuple[Path, Cell, Result]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_CACHE", str(prepared_links))
         storage = tmp_path_factory.mktemp("runs")
-        cell = cells("budget.steps=600", "settings.network.size=s")[0]
+        cell = cells("budget.steps=1000", "settings.network.size=s")[0]
         return storage, cell, run(cell, storage)
 
 
@@ -95,7 +95,9 @@ def test_validation_is_the_same_at_every_call(task, model):
     first, again = (task.validate(model, task.data(), STAGE) for _ in range(2))
 
     assert first == again
-    assert set(first) == {"loss", "edges", "negatives", "hits_at_20"}
+    assert set(first) == {
+        "loss", "edges", "negatives", "hits_at_10", "hits_at_20", "hits_at_30",
+    }  # fmt: skip
 
 
 def test_scores_do_not_depend_on_how_many_are_computed_at_once(task, model, monkeypatch):
@@ -185,12 +187,70 @@ def test_bf16_stays_close_to_fp32(links, tmp_path):
     np.testing.assert_allclose(*losses, rtol=0.02)
 
 
+STUDY = "settings.features={sources: [morgan], structures: study, missing: %s}"
+
+
+@pytest.mark.parametrize("missing", ["zeros", "random", "mean", "fallback", "per_node"])
+def test_every_treatment_of_missing_structures_trains_and_is_told_by_coverage(
+    links, tmp_path, missing
+):
+    (cell, *_) = cells("budget.steps=30", STUDY % missing)
+
+    result = run(cell, tmp_path)
+
+    kinds = [result.estimates[f"coverage/hits_at_20_{k}"] for k in ("none", "one", "both")]
+    assert sum(kind.n for kind in kinds) == result.estimates["ogb/hits_at_20"].n == 505
+    assert all(kind.n > 50 for kind in kinds)
+    mean = sum(kind.value * kind.n for kind in kinds) / 505
+    assert mean == pytest.approx(result.estimates["ogb/hits_at_20"].value)
+
+
+def test_features_can_stand_beside_learned_rows(links):
+    (cell, *_) = cells("settings.features={sources: [morgan, descriptors], ids: 8}")
+    task = InteractionsTask(cell)
+
+    model = task.model(task.data())
+
+    assert model.nodes.columns == 8 + 32
+    assert model.nodes.features.proj.in_features > 2048 + 200
+
+
+def test_with_masking_training_does_not_see_the_edges_that_it_asks_for(links):
+    plain, masked = (
+        InteractionsTask(cells(*given)[0]) for given in ((), ("settings.masked=true",))
+    )
+    torch.manual_seed(0)
+    model = plain.model(plain.data()).train()
+    batch = plain.data().train.batch(np.arange(64))
+
+    seen, hidden = (task.loss(model, batch, STAGE, 0).total for task in (plain, masked))
+    looks = [task.validate(model.eval(), task.data(), STAGE)["loss"] for task in (plain, masked)]
+
+    assert not torch.isclose(seen, hidden, rtol=1e-7)
+    assert looks[0] == looks[1], "what is held out is never among the messages"
+
+
+def test_the_best_look_chooses_the_weights(links, tmp_path):
+    (cell, *_) = cells("budget.steps=100", "training.weights=best", "training.validations=10")
+
+    result = run(cell, tmp_path)
+
+    looks = {
+        row["step"]: row["val/hits_at_20"] for row in rows(tmp_path, cell) if "val/loss" in row
+    }
+    assert looks[result.provenance.chosen_step] == max(looks.values())
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
         ("grid.encoder=[gnc]", r"unknown encoder 'gnc'; did you mean 'gcn'\?"),
         ("grid={model: [gcn]}", r"a variant is an encoder, not \{'model': 'gcn'\}"),
         ("settings.network.widht=8", r"unknown key 'network.widht'; did you mean 'width'\?"),
+        ("settings.features={sources: [morgen]}", r"unknown source of features 'morgen'; did you"),
+        ("settings.features={sources: [morgan, morgan]}", "sources: one is given twice"),
+        ("settings.features={missing: mean}", "missing has no effect without sources"),
+        ("settings.features={chemberta: {}}", r"chemberta belongs to sources: \[chemberta\]"),
         ("settings.negatives=0", r"negatives: input should be greater than 0"),
         ("data=mini_link", r"unknown data set 'mini_link'; did you mean 'mini_links'\?"),
     ],

@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from assay.config import SizedSettings
-from assay.interactions.messages import Messages
+from assay.interactions.dropout import Dropout
+from assay.interactions.messages import Messages, Visible
 
 
 class EncoderSettings(SizedSettings):
@@ -45,21 +45,28 @@ class Encoder(nn.Module, ABC):
         self.layers = nn.ModuleList(
             self.layer(settings, before, after) for before, after in pairwise(widths)
         )
+        self.dropout = Dropout(settings.dropout)
         joined = settings.width * settings.depth
         self.join = nn.Linear(joined, settings.width) if settings.jumping == "cat" else None
 
     @classmethod
     @abstractmethod
     def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
-        """Return a layer; it is called with features (V, inputs) and the messages."""
+        """Return a layer; it is called with features (V, inputs) and `Visible`."""
 
-    def forward(self, x_VF: Tensor) -> Tensor:
-        """Return (V, D) for the features (V, F) of all nodes."""
+    def forward(self, x_VF: Tensor, hidden_B2: Tensor | None = None) -> Tensor:
+        """Return (V, D) for the features (V, F) of all nodes.
+
+        Args:
+            x_VF: Features.
+            hidden_B2: int64, edges that pass no messages this time; None if all do.
+        """
+        seen: Visible = self.messages.without(hidden_B2)
         x, kept = x_VF, []
         for number, layer in enumerate(self.layers):
             if number:
-                x = dropout(x.relu(), self.settings.dropout, self.training)
-            y = layer(x, self.messages)
+                x = self.dropout(x.relu())
+            y = layer(x, seen)
             x = x + y if self.settings.residual and x.shape == y.shape else y
             kept.append(x)
         if self.join is not None:

@@ -1,13 +1,16 @@
-"""How a graph is held while layers pass messages over it: a dense matrix, or lists of edges.
+"""How a graph is held while layers pass messages over it: a dense matrix, or a sparse one.
 
-Shapes: V nodes, M directed edges, H heads, C channels of a head, D width.
+Which one is chosen by the graph's density and size, here and nowhere else. Edges that are to be
+foretold can be hidden for a pass, without building the matrix again.
+
+Shapes: V nodes, E edges, M directed edges (2E), F features, B hidden edges.
 """
 
-from typing import Self
+import warnings
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import add_self_loops, to_undirected
 
 from assay.interactions.data.links import Graph
 
@@ -18,33 +21,26 @@ MOST_DENSE_NODES = 8192
 
 
 class Messages(nn.Module):
-    """A graph's operators. They follow the model to its device and are part of no checkpoint."""
+    """The adjacency matrix A of a graph. It follows the model to its device, in no checkpoint."""
 
+    adjacency_VV: Tensor
+    """0 and 1, float32: dense or CSR."""
     edges_2M: Tensor
-    """int64: source and target, every edge in both directions."""
-    normalised_VV: Tensor
-    """Â = D^-½ (A + I) D^-½, dense or CSR."""
-    mean_VV: Tensor
-    """D⁻¹ A, dense or CSR; the row of a node without neighbours is 0."""
-    neighbours_VV: Tensor | None
-    """bool A, where the graph is held densely."""
+    """int64: source and target, every edge in both directions, by target."""
+    degrees_V: Tensor
+    """float32."""
 
     def __init__(self, graph: Graph, dense: bool) -> None:
         super().__init__()
         self.n_nodes, self.dense = graph.n_nodes, dense
-        edges_2M = to_undirected(graph.edges_E2.t().contiguous(), num_nodes=graph.n_nodes)
-        looped_2M = add_self_loops(edges_2M, num_nodes=graph.n_nodes)[0]
-        degree_V = torch.bincount(looped_2M[1], minlength=graph.n_nodes).float()
-        scale_V = degree_V.rsqrt()
-        source_M, target_M = looped_2M
-        self._keep("normalised_VV", looped_2M, scale_V[source_M] * scale_V[target_M])
-        self._keep("mean_VV", edges_2M, 1 / (degree_V - 1)[edges_2M[1]])
+        edges_2M = _both_ways(graph.edges_E2, graph.n_nodes)
+        matrix = _matrix(edges_2M, graph.n_nodes)
         self.register_buffer("edges_2M", edges_2M, persistent=False)
-        neighbours_VV = None
-        if dense:
-            neighbours_VV = torch.zeros(graph.n_nodes, graph.n_nodes, dtype=torch.bool)
-            neighbours_VV[edges_2M[1], edges_2M[0]] = True
-        self.register_buffer("neighbours_VV", neighbours_VV, persistent=False)
+        held = matrix.to_dense() if dense else matrix
+        self.register_buffer("adjacency_VV", held, persistent=False)
+        degrees_V = torch.bincount(edges_2M[1], minlength=graph.n_nodes).float()
+        self.register_buffer("degrees_V", degrees_V, persistent=False)
+        self._halved: Tensor | None = None
 
     @classmethod
     def of(cls, graph: Graph) -> Self:
@@ -53,9 +49,111 @@ class Messages(nn.Module):
         share = len(graph.edges_E2) / max(1, V * (V - 1) // 2)
         return cls(graph, dense=share >= DENSE_SHARE and V <= MOST_DENSE_NODES)
 
-    def _keep(self, name: str, edges_2M: Tensor, weight_M: Tensor) -> None:
-        source_M, target_M = edges_2M
-        V = self.n_nodes
-        matrix = torch.sparse_coo_tensor(torch.stack([target_M, source_M]), weight_M, (V, V))
-        held = matrix.to_dense() if self.dense else matrix.coalesce().to_sparse_csr()
-        self.register_buffer(name, held, persistent=False)
+    def without(self, hidden_B2: Tensor | None) -> "Visible":
+        """Return what is seen when the given edges (B, 2) are hidden; None hides nothing."""
+        return Visible(self, hidden_B2)
+
+    def sums(self, x_VF: Tensor) -> Tensor:
+        """Return (V, F) A x: under autocast in its precision if A is dense, else in float32."""
+        kind = x_VF.device.type
+        lower = self.dense and torch.is_autocast_enabled(kind)
+        x_VF = x_VF.to(torch.get_autocast_dtype(kind) if lower else torch.float32)
+        return _product(self._adjacency_in(x_VF.dtype), x_VF)
+
+    def _adjacency_in(self, dtype: torch.dtype) -> Tensor:
+        if dtype == self.adjacency_VV.dtype:
+            return self.adjacency_VV
+        if self._halved is None or self._halved.dtype != dtype:
+            self._halved = self.adjacency_VV.to(dtype)
+        return self._halved
+
+
+class Visible:
+    """A graph less the edges that are hidden for this pass."""
+
+    def __init__(self, messages: Messages, hidden_B2: Tensor | None) -> None:
+        self._messages, self._hidden_2H, self._hidden = messages, None, None
+        self.degrees_V = messages.degrees_V
+        """float32."""
+        if hidden_B2 is not None and len(hidden_B2):
+            V = messages.n_nodes
+            self._hidden_2H = _both_ways(hidden_B2, V)
+            self._hidden = _matrix(self._hidden_2H, V)
+            self.degrees_V = self.degrees_V - torch.bincount(self._hidden_2H[1], minlength=V)
+
+    @property
+    def dense(self) -> bool:
+        """Whether attention should look at all pairs and mask those that are no edges."""
+        return self._messages.dense
+
+    def sums(self, x_VF: Tensor) -> Tensor:
+        """Return (V, F): of each node, the sum over its neighbours."""
+        found_VF = self._messages.sums(x_VF)
+        if self._hidden is None:
+            return found_VF
+        return found_VF - _product(self._hidden, x_VF.float())
+
+    def normalised(self, x_VF: Tensor) -> Tensor:
+        """Return (V, F) D^-½ (A + I) D^-½ x, with D the degrees that count a node itself."""
+        scale_V1 = (self.degrees_V + 1).rsqrt()[:, None]
+        scaled_VF = x_VF * scale_V1
+        return (self.sums(scaled_VF) + scaled_VF) * scale_V1
+
+    def means(self, x_VF: Tensor) -> Tensor:
+        """Return (V, F) D⁻¹ A x; 0 for a node without neighbours."""
+        return self.sums(x_VF) / self.degrees_V.clamp(min=1)[:, None]
+
+    def neighbours(self) -> Tensor:
+        """Return bool (V, V): who is whose neighbour, of a graph that is held densely."""
+        found_VV = self._messages.adjacency_VV > 0
+        if self._hidden_2H is not None:
+            found_VV[self._hidden_2H[0], self._hidden_2H[1]] = False
+        return found_VV
+
+    def edges(self) -> Tensor:
+        """Return int64 (2, M): source and target of the directed edges that are seen."""
+        edges_2M = self._messages.edges_2M
+        if self._hidden_2H is None:
+            return edges_2M
+        V = self._messages.n_nodes
+        codes_M, hidden_H = (pairs[0] * V + pairs[1] for pairs in (edges_2M, self._hidden_2H))
+        return edges_2M[:, ~torch.isin(codes_M, hidden_H)]
+
+
+class _Symmetric(torch.autograd.Function):
+    """The product with a constant symmetric matrix, whose backward pass needs no transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix_VV: Tensor, x_VF: Tensor) -> Tensor:
+        ctx.matrix_VV = matrix_VV
+        return matrix_VV @ x_VF
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        (gradient_VF,) = gradients
+        return None, ctx.matrix_VV @ gradient_VF
+
+
+def _product(matrix_VV: Tensor, x_VF: Tensor) -> Tensor:
+    with torch.autocast(x_VF.device.type, enabled=False):
+        return _Symmetric.apply(matrix_VV, x_VF)
+
+
+def _both_ways(edges_E2: Tensor, n_nodes: int) -> Tensor:
+    """Return int64 (2, M), each pair once in both directions, by target and then source."""
+    u_E, v_E = edges_E2.unbind(1)
+    codes_M = torch.cat([v_E * n_nodes + u_E, u_E * n_nodes + v_E]).unique()
+    return torch.stack([codes_M % n_nodes, codes_M // n_nodes])
+
+
+def _matrix(edges_2M: Tensor, n_nodes: int) -> Tensor:
+    """Return CSR (V, V), float32: a row a target; edges are in its order."""
+    source_M, target_M = edges_2M
+    counts_V = torch.bincount(target_M, minlength=n_nodes)
+    crow = torch.cat([counts_V.new_zeros(1), counts_V.cumsum(0)])
+    ones_M = torch.ones(len(source_M), device=edges_2M.device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            crow, source_M, ones_M, (n_nodes, n_nodes), check_invariants=False
+        )

@@ -11,18 +11,39 @@ from assay.errors import DataError
 from assay.statistics.intervals import CONFIDENCE, RESAMPLES, Interval, wilson
 from assay.task import Estimate
 
-VERSION = "1"
+VERSION = "2"
+KS = (10, 20, 30)
+COVERAGE = ("none", "one", "both")
+"""Of the two nodes of a pair: how many have a known structure."""
 
 Scores = NDArray[np.floating]
 
 
-def evaluate(positive_P: Scores, negative_N: Scores) -> dict[str, Estimate]:
+def evaluate(
+    positive_P: Scores, negative_N: Scores, known_P: NDArray[np.integer] | None = None
+) -> dict[str, Estimate]:
     """Return the protocol's estimates from the scores of edges and of pairs that are none.
 
+    Args:
+        positive_P: (P,) scores of edges, the higher the surer.
+        negative_N: (N,) scores of pairs that are no edge, the same for all positives.
+        known_P: How many nodes of each edge have a known structure, 0 to 2. With it Hits@20 is told
+            for each kind of edge, too, against the threshold of all: that of a kind's own negatives
+            would be another one for each.
+
     Raises:
-        DataError: as `hits_at_k`.
+        DataError: there is no positive, there are fewer than 30 negatives, or a score is not
+            finite.
     """
-    return {"ogb/hits_at_20": hits_at_k(positive_P, negative_N, 20)}
+    require_rankable(positive_P, negative_N, max(KS))
+    descending_N = -np.sort(-negative_N)
+    found = {f"ogb/hits_at_{k}": _hits(positive_P, descending_N, k) for k in KS}
+    if known_P is not None:
+        for known, name in enumerate(COVERAGE):
+            kind_P = positive_P[known_P == known]
+            if len(kind_P):
+                found[f"coverage/hits_at_20_{name}"] = _hits(kind_P, descending_N, 20)
+    return found
 
 
 def hits_at_k(positive_P: Scores, negative_N: Scores, k: int) -> Estimate:
@@ -32,6 +53,16 @@ def hits_at_k(positive_P: Scores, negative_N: Scores, k: int) -> Estimate:
         positive_P: (P,) scores of edges, the higher the surer.
         negative_N: (N,) scores of pairs that are no edge, the same for all positives.
         k: K.
+
+    Raises:
+        DataError: there is no positive, there are fewer than K negatives, or a score is not finite.
+    """
+    require_rankable(positive_P, negative_N, k)
+    return _hits(positive_P, -np.sort(-negative_N), k)
+
+
+def require_rankable(positive_P: Scores, negative_N: Scores, k: int) -> None:
+    """Refuse scores that Hits@K cannot be said of.
 
     Raises:
         DataError: there is no positive, there are fewer than K negatives, or a score is not finite.
@@ -50,9 +81,11 @@ def hits_at_k(positive_P: Scores, negative_N: Scores, k: int) -> Estimate:
             f"scores of negatives: {len(negative_N):,} are too few for Hits@{k}; "
             f"score at least {k} pairs that are no edge"
         )
-    best_N = -np.sort(-negative_N)
-    hits = int(np.sum(positive_P > best_N[k - 1]))
-    low, high = _interval(np.sort(positive_P), best_N, k, hits)
+
+
+def _hits(positive_P: Scores, descending_N: Scores, k: int) -> Estimate:
+    hits = int(np.sum(positive_P > descending_N[k - 1]))
+    low, high = _interval(np.sort(positive_P), descending_N, k, hits)
     P = len(positive_P)
     return Estimate(value=hits / P, low=low, high=high, n=P, version=VERSION, better="higher")
 

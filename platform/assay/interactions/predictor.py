@@ -6,6 +6,7 @@ Shapes: V nodes, F columns of what nodes are given, D width, P pairs.
 import torch
 from torch import Tensor, nn
 
+from assay.interactions.dropout import Dropout
 from assay.interactions.encoder import Encoder
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.settings import DecoderSettings
@@ -38,17 +39,20 @@ class HadamardDecoder(nn.Module):
         width, self.residual = settings.width or inputs, settings.residual
         widths = [inputs] + [width] * (settings.layers - 1)
         self.hidden = nn.ModuleList(nn.Linear(before, width) for before in widths[:-1])
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.last = nn.Linear(widths[-1], 1)
 
     def forward(self, h_VD: Tensor, pairs_P2: Tensor) -> Tensor:
         """Return (P,) logits."""
+        kind = h_VD.device.type
+        if torch.is_autocast_enabled(kind):  # what is gathered and multiplied is large
+            h_VD = h_VD.to(torch.get_autocast_dtype(kind))
         u_P, v_P = pairs_P2.unbind(1)
         x = h_VD[u_P] * h_VD[v_P]
         for layer in self.hidden:
             y = self.dropout(layer(x).relu())
             x = x + y if self.residual and x.shape == y.shape else y
-        return self.last(x).squeeze(-1)
+        return self.last(x).squeeze(-1).float()
 
 
 class LinkPredictor(nn.Module):
@@ -58,6 +62,11 @@ class LinkPredictor(nn.Module):
         super().__init__()
         self.nodes, self.encoder, self.decoder = nodes, encoder, decoder
 
-    def forward(self, pairs_P2: Tensor) -> Tensor:
-        """Return (P,) logits of int64 pairs (P, 2), from one pass over the whole graph."""
-        return self.decoder(self.encoder(self.nodes()), pairs_P2)
+    def forward(self, pairs_P2: Tensor, hidden_B2: Tensor | None = None) -> Tensor:
+        """Return (P,) logits of int64 pairs (P, 2), from one pass over the whole graph.
+
+        Args:
+            pairs_P2: Pairs of nodes.
+            hidden_B2: int64, edges that pass no messages this time; None if all do.
+        """
+        return self.decoder(self.encoder(self.nodes(), hidden_B2), pairs_P2)

@@ -8,11 +8,10 @@ from pydantic import Field, PositiveInt, model_validator
 from assay.catalog import load
 from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
-from assay.interactions.catalog import ENCODERS
+from assay.interactions.catalog import ENCODERS, SOURCES
 from assay.interactions.encoder import Encoder, EncoderSettings
 from assay.interactions.features.treatment import Missing
 
-Source = Literal["morgan", "descriptors", "proteins"]
 NetworkT = TypeVar("NetworkT", bound=EncoderSettings)
 
 
@@ -26,22 +25,51 @@ class DecoderSettings(Settings):
     residual: bool = False
 
 
+class ChembertaSettings(Settings):
+    """The encoder of SMILES that source chemberta asks."""
+
+    model: str = "seyonec/ChemBERTa-zinc-base-v1"
+    """A folder with its weights and tokenizer, or its name on the hub."""
+    revision: str | None = None
+    """On the hub."""
+    pooling: Literal["cls", "mean"] = "cls"
+    """The state of the first token, or the mean over all."""
+
+
 class FeatureSettings(Settings):
     """What nodes are given."""
 
-    sources: list[Source] = []
-    """What is known of structures; without any, nodes are known by a learned row alone."""
+    sources: list[str] = []
+    """Names: morgan, descriptors, proteins, chemberta; without any, a learned row a node is all."""
     structures: Literal["best", "study"] = "best"
-    """Which table of structures: the best there is, or that of an earlier study, which has fewer."""
+    """Which table of structures: the best there is, or an earlier study's, which has fewer."""
     missing: Missing = "fallback"
     """What nodes without features are given."""
     ids: PositiveInt | None = None
-    """Width of a learned row a node beside the features; without sources the encoder's width."""
+    """Width of a learned row a node beside the features; without sources by default the encoder's
+    width."""
+    chemberta: ChembertaSettings | None = None
+    """Of source chemberta."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chemberta_has_its_own(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "chemberta" in (given.get("sources") or ()):
+            return {**given, "chemberta": given.get("chemberta") or {}}
+        return given
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
+    def _known_and_each_once(self) -> Self:
+        for name in self.sources:
+            choose("source of features", name, SOURCES)
         if len(set(self.sources)) < len(self.sources):
             raise ValueError("sources: one is given twice")
+        if self.chemberta is not None and "chemberta" not in self.sources:
+            raise ValueError("chemberta belongs to sources: [chemberta]")
+        unused = {"structures": self.structures != "best", "missing": self.missing != "fallback"}
+        for name, is_set in unused.items():
+            if is_set and not self.sources:
+                raise ValueError(f"{name} has no effect without sources")
         return self
 
 

@@ -25,9 +25,12 @@ from assay.interactions.data.links import (
     splits,
     training_graph,
 )
+from assay.interactions.features.sources import known_structures, node_features
+from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.heuristics import paths_of_length_3
+from assay.interactions.messages import Messages
 from assay.interactions.negatives import NonEdges
-from assay.interactions.predictor import LinkPredictor
+from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
 from assay.interactions.settings import LinkSettings, encoder, link_settings
 from assay.result import write_bytes
 from assay.store import sets
@@ -71,10 +74,21 @@ class InteractionsTask(Task):
         return splits(self.packed)
 
     def model(self, data: Splits) -> LinkPredictor:
-        """Return the encoder over the training edges, between learned nodes and the decoder."""
-        network = encoder(self.cell.variant["encoder"])(self.chosen.network, self.graph)
+        """Return the encoder over the training edges, between nodes and the decoder."""
+        chosen, width = self.chosen, self.chosen.network.width
+        features = node_features(self.packed, chosen.features)
+        treated = None
+        if features is not None:
+            seed = fold(self.cell.seed, "features")
+            treated = TreatedFeatures(features, width, chosen.features.missing, seed)
+        ids = chosen.features.ids or (0 if treated is not None else width)
+        nodes = Nodes(self.graph.n_nodes, treated, ids)
+        network = encoder(self.cell.variant["encoder"])
+        messages = Messages.of(self.graph)
         return LinkPredictor(
-            self.graph.n_nodes, self.chosen.network.width, network, self.chosen.decoder_layers
+            nodes,
+            network(chosen.network, nodes.columns, messages),
+            HadamardDecoder(width, chosen.decoder),
         )
 
     def workload(self, batch: Batch, step: int) -> Hashable:
@@ -101,7 +115,7 @@ class InteractionsTask(Task):
         """Return the OGB protocol on the test edges and their fixed negatives."""
         self.scores = self._score(model, data.test, "test")
         progress("score", 1.0)
-        return metrics.evaluate(*self.scores)
+        return metrics.evaluate(*self.scores, self._known(data.test))
 
     def evaluation_passes(self) -> float:
         """Return the pairs to score, over those of an edge's loss; passes over the graph aside."""
@@ -114,7 +128,7 @@ class InteractionsTask(Task):
             paths_of_length_3(self.graph, pairs_P2.numpy())
             for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
         )
-        return metrics.evaluate(pos, neg)
+        return metrics.evaluate(pos, neg, self._known(data.test))
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated scores as `scores.npz`: `pos` and `neg`, float32, in file order."""
@@ -128,11 +142,17 @@ class InteractionsTask(Task):
         self.non_edges = self.non_edges.to(batch.pairs_B2.device)
         draws = Draws(seed, step, batch.record_ids)
         negatives_Bn2 = self.non_edges.draw(draws, self.chosen.negatives)
+        hidden_B2 = batch.pairs_B2 if self.chosen.masked and model.training else None
         # One call of the model, and so one pass over the graph, for both.
-        scores_P = model(torch.cat([batch.pairs_B2, negatives_Bn2.flatten(0, 1)]))
+        scores_P = model(torch.cat([batch.pairs_B2, negatives_Bn2.flatten(0, 1)]), hidden_B2)
         edges, negatives = scores_P.tensor_split([len(batch)])
         parts = {"edges": softplus(-edges).mean(), "negatives": softplus(negatives).mean()}
         return Loss(parts["edges"] + parts["negatives"], parts)
+
+    def _known(self, records: Records) -> NDArray[np.integer] | None:
+        """Return, of each edge, how many of its nodes have a known structure; None if all have."""
+        known_V = known_structures(self.packed, self.chosen.features)
+        return None if known_V.all() else known_V[_edges(records).numpy()].sum(axis=1)
 
     def _score(
         self, model: nn.Module, records: Records, split: HeldOut
@@ -145,7 +165,9 @@ class InteractionsTask(Task):
         edges_P2 = _edges(records)
         pairs = torch.cat([edges_P2, fixed_negatives(self.packed, split)])
         pairs = pairs.to(next(model.parameters()).device)
-        with torch.no_grad():
+        # In bfloat16 most scores would tie with others, and a tie is no hit.
+        exact = torch.autocast(pairs.device.type, enabled=False)
+        with torch.no_grad(), exact:
             scores = torch.cat([model(part).float().cpu() for part in pairs.split(SCORED_AT_ONCE)])
         wild = int((~scores.isfinite()).sum())
         if wild:

@@ -1,6 +1,7 @@
 """What a packed set of links holds, and batches of it.
 
     smiles.npy (V,) bytes, one a node, empty where it is unknown    ids.npy (E,) int64
+    study_smiles.npy (V,) bytes, if there is a second table that knows fewer
     edges.npy (E, 2) int32, u < v, undirected                       split.npy (E,) uint8
     negatives_validation.npy, negatives_test.npy (N, 2) int32, u < v: fixed pairs that are no edge
 

@@ -24,7 +24,7 @@ SPLIT = "split/target"
 _MOST_BYTES = 1 << 30
 MAPPING = "mapping/nodeidx2drugid.csv.gz"
 
-_PICKLED = (
+_PICKLED: tuple[Any, ...] = (
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # pyright: ignore[reportAttributeAccessIssue]
     np._core.multiarray._reconstruct,  # pyright: ignore[reportAttributeAccessIssue]
     np.ndarray,

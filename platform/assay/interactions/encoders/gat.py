@@ -14,7 +14,7 @@ from torch_geometric.nn import GATConv
 
 from assay.interactions.encoder import Encoder, EncoderSettings
 from assay.interactions.encoders.gcn import GCNSettings
-from assay.interactions.messages import Messages
+from assay.interactions.messages import Visible
 
 
 class AttentionSettings(GCNSettings):
@@ -36,16 +36,16 @@ class GATLayer(nn.Module):
         super().__init__()
         self.conv = GATConv(inputs, outputs // heads, heads)
 
-    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
         """Return (V, D); a node attends to itself, too."""
-        if messages.neighbours_VV is None:
-            return self.conv(x_VF, messages.edges_2M)
+        if not seen.dense:
+            return self.conv(x_VF, seen.edges())
         conv, V = self.conv, len(x_VF)
         assert conv.lin is not None, "source and target are of one kind"
         value_VHC = conv.lin(x_VF).view(V, conv.heads, conv.out_channels)
         of_source_HV = (value_VHC * conv.att_src).sum(-1).t()
         of_target_HV = (value_VHC * conv.att_dst).sum(-1).t()
-        seen_VV = messages.neighbours_VV | torch.eye(V, dtype=torch.bool, device=x_VF.device)
+        seen_VV = seen.neighbours() | torch.eye(V, dtype=torch.bool, device=x_VF.device)
         scores_HVV = leaky_relu(of_target_HV[:, :, None] + of_source_HV[:, None], 0.2)
         share_HVV = scores_HVV.masked_fill(~seen_VV, -torch.inf).softmax(-1)
         found_HVC = share_HVV @ value_VHC.transpose(0, 1)

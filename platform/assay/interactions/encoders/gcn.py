@@ -12,7 +12,7 @@ from torch_geometric.nn import GCNConv
 
 from assay.config import Size
 from assay.interactions.encoder import Encoder, EncoderSettings
-from assay.interactions.messages import Messages
+from assay.interactions.messages import Visible
 
 
 class GCNSettings(EncoderSettings):
@@ -34,9 +34,9 @@ class GCNLayer(nn.Module):
         super().__init__()
         self.conv = GCNConv(inputs, outputs)
 
-    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
         """Return (V, D): Â (x W) + b."""
-        return messages.normalised_VV @ self.conv.lin(x_VF) + self.conv.bias
+        return seen.normalised(self.conv.lin(x_VF)) + self.conv.bias
 
 
 class GCN(Encoder):

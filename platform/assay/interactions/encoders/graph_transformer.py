@@ -12,7 +12,7 @@ from torch_geometric.nn import TransformerConv
 
 from assay.interactions.encoder import Encoder, EncoderSettings
 from assay.interactions.encoders.gat import AttentionSettings
-from assay.interactions.messages import Messages
+from assay.interactions.messages import Visible
 
 
 class GraphTransformerLayer(nn.Module):
@@ -22,12 +22,11 @@ class GraphTransformerLayer(nn.Module):
         super().__init__()
         self.conv = TransformerConv(inputs, outputs // heads, heads, beta=False)
 
-    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
         """Return (V, D); a node without neighbours sees itself alone."""
-        seen_VV = messages.neighbours_VV
-        if seen_VV is None:
-            return self.conv(x_VF, messages.edges_2M)
-        conv = self.conv
+        if not seen.dense:
+            return self.conv(x_VF, seen.edges())
+        seen_VV, conv = seen.neighbours(), self.conv
 
         def heads(lin: nn.Module) -> Tensor:
             return lin(x_VF).view(len(x_VF), conv.heads, conv.out_channels).transpose(0, 1)

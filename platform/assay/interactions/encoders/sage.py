@@ -9,7 +9,7 @@ from torch_geometric.nn import SAGEConv
 
 from assay.interactions.encoder import Encoder, EncoderSettings
 from assay.interactions.encoders.gcn import GCNSettings
-from assay.interactions.messages import Messages
+from assay.interactions.messages import Visible
 
 
 class SAGESettings(GCNSettings):
@@ -23,9 +23,9 @@ class SAGELayer(nn.Module):
         super().__init__()
         self.conv = SAGEConv(inputs, outputs)
 
-    def forward(self, x_VF: Tensor, messages: Messages) -> Tensor:
+    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
         """Return (V, D): D⁻¹ A x W + b + x W'."""
-        return self.conv.lin_l(messages.mean_VV @ x_VF) + self.conv.lin_r(x_VF)
+        return self.conv.lin_l(seen.means(x_VF)) + self.conv.lin_r(x_VF)
 
 
 class SAGE(Encoder):

@@ -62,7 +62,8 @@ def concatenated(parts: Sequence[NodeFeatures]) -> NodeFeatures:
     if len(counts) > 1:
         raise DataError(f"features of {' and '.join(map(str, sorted(counts)))} nodes: not the same")
     masks = np.stack([part.mask_V for part in parts])
-    return NodeFeatures(np.concatenate([part.x_VF for part in parts], axis=1), masks.any(axis=0))
+    known_V = np.asarray(masks.any(axis=0))
+    return NodeFeatures(np.concatenate([part.x_VF for part in parts], axis=1), known_V)
 
 
 def cached(

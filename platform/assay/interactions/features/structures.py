@@ -13,11 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.interactions.features.node_features import NodeFeatures, cached
+from assay.interactions.features.sources import smiles_of
+from assay.interactions.settings import FeatureSettings
+from assay.store.packed import PackedSet
 
 MORGAN_BITS, MORGAN_RADIUS = 2048, 2
 _MOST_DEVIATIONS = 10.0
 _LISTED = 5
 log = logging.getLogger(__name__)
+
+
+def morgan_of_nodes(packed: PackedSet, settings: FeatureSettings) -> NodeFeatures:
+    """Return the fingerprints of the nodes' structures."""
+    return morgan(smiles_of(packed, settings))
+
+
+def descriptors_of_nodes(packed: PackedSet, settings: FeatureSettings) -> NodeFeatures:
+    """Return the descriptors of the nodes' structures."""
+    return descriptors(smiles_of(packed, settings))
 
 
 def morgan(smiles: Sequence[str]) -> NodeFeatures:
@@ -73,17 +86,16 @@ def digest_of(smiles: Sequence[str]) -> str:
 def _by_molecule(
     smiles: Sequence[str], row: Callable[[Any], Sequence[float] | NDArray], width: int
 ) -> NodeFeatures:
-    from rdkit import Chem, RDLogger
+    from rdkit import Chem, rdBase
 
-    RDLogger.DisableLog("rdApp.*")  # what does not parse is listed below
     x_VF, mask_V, unread = np.zeros((len(smiles), width)), np.zeros(len(smiles), bool), []
-    for node, text in enumerate(smiles):
-        molecule = Chem.MolFromSmiles(text) if text else None
-        if molecule is not None:
-            x_VF[node], mask_V[node] = row(molecule), True
-        elif text:
-            unread.append(f"{node} ({text[:40]})")
-    RDLogger.EnableLog("rdApp.*")
+    with rdBase.BlockLogs():  # what does not parse is listed below
+        for node, text in enumerate(smiles):
+            molecule = Chem.MolFromSmiles(text) if text else None
+            if molecule is not None:
+                x_VF[node], mask_V[node] = row(molecule), True
+            elif text:
+                unread.append(f"{node} ({text[:40]})")
     if unread:
         more = f" and {len(unread) - _LISTED:,} more" if len(unread) > _LISTED else ""
         log.warning(

@@ -1,0 +1,133 @@
+import pytest
+import torch
+
+from assay.interactions.catalog import ENCODERS
+from assay.interactions.messages import Messages
+from assay.interactions.settings import encoder
+from tests.interactions.graphs import adjacency, graph, random_graph, renumbered
+
+NAMES = sorted(ENCODERS)
+INPUTS = 5
+
+
+def made(name, of, dense=True, **settings):
+    torch.manual_seed(0)
+    cls = encoder(name)
+    chosen = cls.Settings.model_validate({"width": 6, "depth": 2, **settings})
+    model = cls(chosen, INPUTS, Messages(of, dense))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)  # biases, too
+    return model.eval()
+
+
+def features(of):
+    return torch.randn(of.n_nodes, INPUTS, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_is_that_of_pyg_over_a_list_of_edges(name, dense):
+    """Node 11 has no neighbour."""
+    of = random_graph(11, 0.4)
+    of = graph(12, *map(tuple, of.edges_E2.tolist()))
+    model, x = made(name, of, dense, depth=1), features(of).requires_grad_()
+    (layer,) = model.layers
+
+    ours, theirs = model(x), layer.conv(x, model.messages.edges_2M)
+    weights = torch.randn(ours.shape)
+    gradients = [torch.autograd.grad((h * weights).sum(), x)[0] for h in (ours, theirs)]
+
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+@pytest.mark.parametrize("name", NAMES)
+def test_hidden_edges_are_as_if_they_were_not_there(name, dense):
+    of = random_graph(12, 0.4)
+    hidden = of.edges_E2[::3]
+    left = graph(
+        12, *map(tuple, of.edges_E2[[k % 3 > 0 for k in range(len(of.edges_E2))]].tolist())
+    )
+    x = features(of)
+
+    seen = made(name, of, dense)(x, hidden.flip(1))
+
+    torch.testing.assert_close(seen, made(name, left, dense)(x), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(seen, made(name, of, dense)(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_renumbering_the_nodes_renumbers_the_outputs(name):
+    of = random_graph(12, 0.3)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    x = features(of)
+
+    here, there = made(name, of)(x), made(name, renumbered(of, order))(x[order])
+
+    torch.testing.assert_close(there, here[order], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_farther_than_the_layers_reach_does_not_matter(name):
+    path = graph(5, (0, 1), (1, 2), (2, 3), (3, 4))
+    x = features(path)
+    changed = x.clone()
+    changed[3] += 1
+
+    moved = (made(name, path)(x) - made(name, path)(changed)).abs().amax(1) > 1e-6
+
+    assert moved.tolist() == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_graph_is_no_part_of_a_checkpoint(name):
+    assert all(key.startswith("layers.") for key in made(name, random_graph(5, 0.5)).state_dict())
+
+
+def test_two_graph_convolutions_written_out_node_by_node():
+    of = random_graph(9, 0.3)
+    model, x = made("gcn", of), features(of)
+    matrix = adjacency(of) + torch.eye(9)
+    scale = matrix.sum(0).rsqrt()
+    propagation = scale[:, None] * matrix * scale
+    first, second = (layer.conv for layer in model.layers)
+
+    h = (propagation @ x.double() @ first.lin.weight.double().t() + first.bias).clamp(min=0)
+    h = propagation @ h @ second.lin.weight.double().t() + second.bias
+
+    torch.testing.assert_close(model(x).double(), h.detach(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("jumping", ["max", "cat"])
+def test_jumping_knowledge_joins_what_the_layers_found(jumping):
+    of = random_graph(8, 0.4)
+    model, x = made("gcn", of, jumping=jumping), features(of)
+    seen = model.messages.without(None)
+    first = model.layers[0](x, seen)
+    second = model.layers[1](first.relu(), seen)
+
+    expected = torch.maximum(first, second)
+    if jumping == "cat":
+        expected = model.join(torch.cat([first, second], dim=1))
+
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_a_residual_adds_the_input_where_it_is_as_wide():
+    of = random_graph(8, 0.4)
+    model, x = made("sage", of, residual=True), features(of)
+    seen = model.messages.without(None)
+    first = model.layers[0](x, seen)
+
+    torch.testing.assert_close(model(x), first.relu() + model.layers[1](first.relu(), seen))
+
+
+def test_dropout_thins_between_layers_in_training_alone():
+    of = random_graph(8, 0.4)
+    model, x = made("gcn", of, dropout=0.5), features(of)
+    whole = model(x)
+
+    assert torch.equal(whole, model(x))
+    assert not torch.allclose(whole, model.train()(x))
