@@ -205,6 +205,28 @@ def test_every_treatment_of_missing_structures_trains_and_is_told_by_coverage(
     assert mean == pytest.approx(result.estimates["ogb/hits_at_20"].value)
 
 
+def test_what_nodes_are_given_is_an_axis_of_a_grid(links):
+    axis = "grid={encoder: [gcn], nodes: [ids, zeros, per_node, fallback, fallback_ids]}"
+    given = (axis, "seeds=[0]", "settings.features={sources: [morgan], structures: study}")
+
+    found = {cell.variant["nodes"]: cell for cell in cells(*given)}
+
+    features = {name: cell.settings.features for name, cell in found.items()}
+    assert [features[name].missing for name in ("zeros", "per_node")] == ["zeros", "per_node"]
+    assert {name for name, of in features.items() if of.sources} == set(features) - {"ids"}
+    assert {name: of.ids for name, of in features.items() if of.ids} == {"fallback_ids": 64}
+    assert found["per_node"].label == "gcn-per_node"
+    for cell in found.values():
+        assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
+
+
+def test_a_treatment_beside_that_of_the_grid_is_refused(links):
+    given = "settings.features={sources: [morgan], missing: mean}"
+
+    with pytest.raises(ConfigError, match="is what the grid's nodes say; leave it out"):
+        cells("grid={encoder: [gcn], nodes: [zeros]}", given)
+
+
 def test_features_can_stand_beside_learned_rows(links):
     (cell, *_) = cells("settings.features={sources: [morgan, descriptors], ids: 8}")
     task = InteractionsTask(cell)
@@ -245,7 +267,9 @@ def test_the_best_look_chooses_the_weights(links, tmp_path):
     ("override", "said"),
     [
         ("grid.encoder=[gnc]", r"unknown encoder 'gnc'; did you mean 'gcn'\?"),
-        ("grid={model: [gcn]}", r"a variant is an encoder, not \{'model': 'gcn'\}"),
+        ("grid={model: [gcn]}", r"a variant is an encoder, .* not \{'model': 'gcn'\}"),
+        ("grid={encoder: [gcn], nodes: [fallbac]}", "unknown nodes 'fallbac'; did you mean"),
+        ("grid={encoder: [gcn], nodes: [mean]}", r"nodes mean need settings.features.sources"),
         ("settings.network.widht=8", r"unknown key 'network.widht'; did you mean 'width'\?"),
         ("settings.features={sources: [morgen]}", r"unknown source of features 'morgen'; did you"),
         ("settings.features={sources: [morgan, morgan]}", "sources: one is given twice"),

@@ -1,6 +1,7 @@
 """What a cell of the interactions family can be told."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
@@ -10,7 +11,22 @@ from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
 from assay.interactions.catalog import ENCODERS, SOURCES
 from assay.interactions.encoder import Encoder, EncoderSettings
+from assay.interactions.features.model_files import model_digest
 from assay.interactions.features.treatment import Missing
+
+NODES: Mapping[str, Mapping[str, Any]] = {
+    "ids": {"sources": [], "chemberta": None},
+    "zeros": {"missing": "zeros"},
+    "random": {"missing": "random"},
+    "mean": {"missing": "mean"},
+    "fallback": {"missing": "fallback"},
+    "per_node": {"missing": "per_node"},
+    "fallback_ids": {"missing": "fallback"},
+}
+"""What nodes are given, as an axis of a grid: a learned row alone; the suite's sources with one of
+the treatments of those that are not known; with the fallback and a learned row a node."""
+IDS = 64
+"""Width of a learned row beside features, where a grid asks for it and nobody says."""
 
 NetworkT = TypeVar("NetworkT", bound=EncoderSettings)
 
@@ -32,8 +48,18 @@ class ChembertaSettings(Settings):
     """A folder with its weights and tokenizer, or its name on the hub."""
     revision: str | None = None
     """On the hub."""
+    digest: str | None = None
+    """Of the files in a folder that is here: so a cell is of these weights, wherever they lie."""
     pooling: Literal["cls", "mean"] = "cls"
     """The state of the first token, or the mean over all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _digest_of_what_is_here(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "model" in given and not given.get("digest"):
+            folder = Path(str(given["model"]))
+            return {**given, "digest": model_digest(folder) if folder.is_dir() else None}
+        return given
 
 
 class FeatureSettings(Settings):
@@ -42,7 +68,8 @@ class FeatureSettings(Settings):
     sources: list[str] = []
     """Names: morgan, descriptors, proteins, chemberta; without any, a learned row a node is all."""
     structures: Literal["best", "study"] = "best"
-    """Which table of structures: the best there is, or an earlier study's, which has fewer."""
+    """Which table of structures: the best there is, or an earlier study's, which has fewer. Edges
+    are told apart by it, too, whatever nodes are given."""
     missing: Missing = "fallback"
     """What nodes without features are given."""
     ids: PositiveInt | None = None
@@ -66,10 +93,8 @@ class FeatureSettings(Settings):
             raise ValueError("sources: one is given twice")
         if self.chemberta is not None and "chemberta" not in self.sources:
             raise ValueError("chemberta belongs to sources: [chemberta]")
-        unused = {"structures": self.structures != "best", "missing": self.missing != "fallback"}
-        for name, is_set in unused.items():
-            if is_set and not self.sources:
-                raise ValueError(f"{name} has no effect without sources")
+        if self.missing != "fallback" and not self.sources:
+            raise ValueError("missing has no effect without sources")
         return self
 
 
@@ -98,10 +123,27 @@ def link_settings(variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkS
     """Validate `given` with the settings class of the variant's encoder.
 
     Raises:
-        ConfigError: a key is wrong, or the variant is not exactly an encoder.
+        ConfigError: a key is wrong, or the variant is no encoder, with or without nodes.
     """
-    if set(variant) != {"encoder"}:
-        raise ConfigError(f"interactions: a variant is an encoder, not {dict(variant)}")
+    if set(variant) not in ({"encoder"}, {"encoder", "nodes"}):
+        raise ConfigError(
+            "interactions: a variant is an encoder, and nodes if the grid has that axis, not "
+            f"{dict(variant)}"
+        )
     network = encoder(variant["encoder"]).Settings
     model = LinkSettings[network]  # pyright: ignore[reportInvalidTypeArguments]
-    return validate(model, {"network": {}, **given}, "settings")
+    features = _features_of(variant.get("nodes"), given.get("features") or {})
+    return validate(model, {"network": {}, **given, "features": features}, "settings")
+
+
+def _features_of(nodes: str | None, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    if nodes is None:
+        return given
+    fixed = NODES[choose("nodes", nodes, NODES)]
+    if given.get("missing", fixed.get("missing")) not in (fixed.get("missing"), "fallback"):
+        raise ConfigError("settings.features.missing is what the grid's nodes say; leave it out")
+    if nodes != "ids" and not given.get("sources"):
+        raise ConfigError(f"nodes {nodes} need settings.features.sources, such as [morgan]")
+    with_ids = nodes in ("ids", "fallback_ids")
+    ids = given.get("ids") or (IDS if nodes == "fallback_ids" else None)
+    return {**given, **fixed, "ids": ids if with_ids else None}

@@ -8,7 +8,8 @@ import torch
 
 from assay.errors import DataError
 from assay.interactions.features import chemberta as module
-from assay.interactions.features.chemberta import chemberta, model_digest
+from assay.interactions.features.chemberta import chemberta
+from assay.interactions.features.model_files import model_digest
 from assay.interactions.settings import ChembertaSettings
 
 transformers = pytest.importorskip("transformers")
@@ -94,6 +95,16 @@ def test_the_weights_are_asked_once_and_again_when_they_change(folder, tmp_path,
     assert np.array_equal(first.x_VF, again.x_VF)
     assert model_digest(folder) != model_digest(other)
     assert not np.allclose(first.x_VF, changed.x_VF)
+
+
+def test_a_cell_is_of_the_weights_that_were_there_when_it_was_made(folder, tmp_path):
+    made = settings(folder)
+    assert made.digest == model_digest(folder)
+    again = ChembertaSettings.model_validate_json(made.model_dump_json())
+    assert again == made
+
+    with pytest.raises(DataError, match=r"is another model .* than the cell was made for"):
+        chemberta(SMILES, settings(folder, digest="0" * 16))
 
 
 def test_no_structure_at_all(folder):

@@ -5,7 +5,6 @@ molecular property prediction", 2020. Shapes: V nodes, U texts, B texts of a bat
 width.
 """
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +16,13 @@ from numpy.typing import NDArray
 
 from assay.chemistry.extras import needing
 from assay.errors import DataError
+from assay.interactions.features.model_files import FILES, model_digest
 from assay.interactions.features.node_features import NodeFeatures, cached
 from assay.interactions.features.sources import smiles_of
 from assay.interactions.features.structures import digest_of
 from assay.interactions.settings import ChembertaSettings, FeatureSettings
 from assay.store.packed import PackedSet
 
-_FILES = ("*.json", "*.txt", "*.safetensors")
 _TEXTS = 64
 log = logging.getLogger(__name__)
 
@@ -38,26 +37,22 @@ def chemberta(smiles: Sequence[str], settings: ChembertaSettings) -> NodeFeature
     """Return (V, F) embeddings, computed once for these texts and weights.
 
     Raises:
-        DataError: the model is not to be had, or cannot be read.
+        DataError: the model is not to be had, cannot be read, or is another one than the cell's.
         MachineError: transformers is not installed.
     """
     folder = _folder(settings)
+    digest = model_digest(folder)
+    if settings.digest is not None and settings.digest != digest:
+        raise DataError(
+            f"{folder}: is another model ({digest}) than the cell was made for "
+            f"({settings.digest}); give that one, or make a new cell"
+        )
     of = {
         "smiles": digest_of(smiles),
         "pooling": settings.pooling,
-        "model": model_digest(folder),
+        "model": digest,
     }
     return cached("chemberta", of, len(smiles), lambda: _embed(smiles, folder, settings.pooling))
-
-
-def model_digest(folder: Path) -> str:
-    """Return 16 hex digits over the files of a model: weights, configuration, tokenizer."""
-    digest = hashlib.sha256()
-    for path in sorted(path for pattern in _FILES for path in folder.glob(pattern)):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def _folder(settings: ChembertaSettings) -> Path:
@@ -69,7 +64,7 @@ def _folder(settings: ChembertaSettings) -> Path:
         try:
             local = Path(
                 snapshot_download(
-                    settings.model, revision=settings.revision, allow_patterns=list(_FILES)
+                    settings.model, revision=settings.revision, allow_patterns=list(FILES)
                 )
             )
         except Exception as error:  # the hub raises many kinds
