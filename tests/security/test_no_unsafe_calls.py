@@ -26,7 +26,6 @@ CALLS = {
     "exec": "runs a text",
     "compile": "runs a text",
     "__import__": "runs a text",
-    "torch.load": "reads pickles",
     "torch.save": "writes pickles",
     "pandas.read_pickle": "reads pickles",
     "pd.read_pickle": "reads pickles",
@@ -97,8 +96,8 @@ def _faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _imported(name: str) -> str:
-    if name in CALLS:
-        return f"{name} {CALLS[name]}"
+    if name in CALLS or name == "torch.load":
+        return f"{name} {CALLS.get(name, 'hides what it reads')}"
     first = name.partition(".")[0]
     return f"{name} {MODULES[first]}" if first in MODULES else ""
 
@@ -107,6 +106,8 @@ def _called(node: ast.Call) -> Iterator[str]:
     name = _dotted(node.func)
     if name in CALLS:
         yield f"{name}() {CALLS[name]}"
+    if name == "torch.load" and not any(map(_is_weights_only, node.keywords)):
+        yield "torch.load() without weights_only=True"
     if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
         yield f".{node.func.attr}() {METHODS[node.func.attr]}"
     for keyword in node.keywords:
@@ -118,6 +119,11 @@ def _called(node: ast.Call) -> Iterator[str]:
     shows = name in WHOLE_ENVIRONMENT or name.partition(".")[0] in ("log", "logger", "logging")
     if shows and any(_dotted(each) == "os.environ" for each in node.args):
         yield "shows the whole environment"
+
+
+def _is_weights_only(keyword: ast.keyword) -> bool:
+    value = keyword.value
+    return keyword.arg == "weights_only" and isinstance(value, ast.Constant) and value.value is True
 
 
 def _dotted(node: ast.expr) -> str:
@@ -151,6 +157,7 @@ def test_all_the_code_is_looked_at():
         "import pickle",
         "from ray import cloudpickle\ncloudpickle.loads(b'')",
         "import torch\ntorch.load('x')",
+        "import torch\ntorch.load('x', weights_only=safe)",
         "from torch import load",
         "import yaml\nyaml.load('x', Loader=yaml.Loader)",
         "import numpy as np\nnp.load('x')",

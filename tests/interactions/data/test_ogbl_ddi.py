@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from assay.errors import DataError
 from assay.interactions import metrics
@@ -70,6 +71,68 @@ def copy(tmp_path):
     text = "\n".join(["node_idx,drugbank_id,smiles,study_smiles", *rows]) + "\n"
     (tmp_path / "nodes.csv.gz").write_bytes(gzip.compress(text.encode()))
     return tmp_path
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A folder as OGB's download unpacks to, of ten drugs."""
+    root = tmp_path / "ddi"
+    (root / "split" / "target").mkdir(parents=True)
+    (root / "mapping").mkdir()
+    parts = {
+        "train": {"edge": [[0, 1], [1, 2]]},
+        "valid": {"edge": [[2, 3]], "edge_neg": [[0, 9]]},
+        "test": {"edge": [[3, 4]], "edge_neg": [[1, 9], [2, 9]]},
+    }
+    for split, found in parts.items():
+        arrays = {name: np.array(pairs) for name, pairs in found.items()}
+        torch.save(arrays, root / "split" / "target" / f"{split}.pt")
+    rows = "".join(f"{k},DB{k:05d}\n" for k in range(10))
+    mapping = root / "mapping" / "nodeidx2drugid.csv.gz"
+    mapping.write_bytes(gzip.compress(f"node idx,drug id\n{rows}".encode()))
+    return root
+
+
+def test_ogbs_own_files_as_a_folder_and_as_an_archive(archive, tmp_path):
+    zipped = Path(shutil.make_archive(str(tmp_path / "ddi"), "zip", tmp_path, "ddi"))
+
+    for path in (archive, zipped):
+        links = read_links(path)
+        assert links.drugs[9] == "DB00009"
+        assert not any(links.smiles)
+        assert {name: pairs.tolist() for name, pairs in links.pairs.items()} == {
+            "train_edge": [[0, 1], [1, 2]],
+            "valid_edge": [[2, 3]],
+            "test_edge": [[3, 4]],
+            "valid_edge_neg": [[0, 9]],
+            "test_edge_neg": [[1, 9], [2, 9]],
+        }
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.mkdir, ("/nowhere/at/all",))
+
+
+def test_a_split_that_would_run_something_is_refused(archive):
+    torch.save({"edge": Evil()}, archive / "split" / "target" / "train.pt")
+
+    with pytest.raises(DataError, match=r"train\.pt: is no table of edges"):
+        read_links(archive)
+
+
+def test_a_split_of_something_else_is_refused(archive):
+    torch.save([1, 2], archive / "split" / "target" / "test.pt")
+
+    with pytest.raises(DataError, match=r"test\.pt: holds no table of edges"):
+        read_links(archive)
+
+
+def test_an_archive_without_its_parts_is_refused(archive):
+    (archive / "split" / "target" / "valid.pt").unlink()
+
+    with pytest.raises(DataError, match="is no copy of OGB's ogbl-ddi"):
+        read_links(archive)
 
 
 def build(path):
