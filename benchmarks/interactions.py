@@ -35,6 +35,7 @@ from assay.interactions.negatives import NonEdges
 from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
 from assay.interactions.settings import DecoderSettings, encoder
 from assay.store import sets
+from assay.store.locations import data_root
 from assay.training.draws import Draws
 from assay.training.optimizer import clip_gradients
 
@@ -190,7 +191,7 @@ def memory(repeats: int) -> Iterator[dict[str, Any]]:
 
 def graph() -> Graph:
     """Return the training graph of ogbl-ddi, or one of its size."""
-    if not sets.is_absent(OGBL_DDI):
+    if data_root() is not None and not sets.is_absent(OGBL_DDI):
         return training_graph(links_of(sets.prepare("ogbl_ddi")))
     u, v = torch.triu_indices(NODES, NODES, offset=1)
     chosen = torch.randperm(len(u), generator=torch.Generator().manual_seed(0))[:EDGES]

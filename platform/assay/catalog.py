@@ -24,6 +24,8 @@ DATA_SETS: Mapping[str, str] = {
     "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
     "mp20": "assay.generation.data.mp20:MP20",
     "ogbl_ddi": "assay.interactions.data.ogbl_ddi:OGBL_DDI",
+    "ogbl_ddi_cold": "assay.interactions.data.ogbl_ddi_cold:OGBL_DDI_COLD",
+    "biosnap": "assay.interactions.data.biosnap:BIOSNAP",
     "qm9": "assay.generation.data.qm9:QM9",
     "qm9_gap": "assay.generation.data.qm9_gap:QM9_GAP",
 }

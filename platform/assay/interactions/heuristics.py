@@ -19,7 +19,7 @@ _BLOCK = 512
 
 def common_neighbours(graph: Graph, pairs_P2: NDArray[np.integer]) -> Values:
     """Return (P,) |Γ(u) ∩ Γ(v)|: Newman, Phys. Rev. E 64, 025102 (2001)."""
-    adjacency_VV = _adjacency(graph)
+    adjacency_VV = adjacency_of(graph)
     return _at(pairs_P2, lambda u_B: adjacency_VV[u_B] @ adjacency_VV)
 
 
@@ -28,14 +28,14 @@ def adamic_adar(graph: Graph, pairs_P2: NDArray[np.integer]) -> Values:
 
     A neighbour in common has two edges at least, so that no logarithm is 0.
     """
-    adjacency_VV = _adjacency(graph)
+    adjacency_VV = adjacency_of(graph)
     weight_V = 1 / np.log(np.maximum(adjacency_VV.sum(0), 2))
     return _at(pairs_P2, lambda u_B: (adjacency_VV[u_B] * weight_V) @ adjacency_VV)
 
 
 def resource_allocation(graph: Graph, pairs_P2: NDArray[np.integer]) -> Values:
     """Return (P,) Σ 1/k_x over common neighbours x: Zhou et al., Eur. Phys. J. B 71, 623 (2009)."""
-    adjacency_VV = _adjacency(graph)
+    adjacency_VV = adjacency_of(graph)
     weight_V = 1 / np.maximum(adjacency_VV.sum(0), 1)
     return _at(pairs_P2, lambda u_B: (adjacency_VV[u_B] * weight_V) @ adjacency_VV)
 
@@ -46,7 +46,7 @@ def paths_of_length_3(graph: Graph, pairs_P2: NDArray[np.integer]) -> Values:
     Source: Kovács et al., "Network-based prediction of protein interactions", Nat. Commun. 10, 1240
     (2019), equation 2: those interact whose partners are alike, which neighbours in common miss.
     """
-    adjacency_VV = _adjacency(graph)
+    adjacency_VV = adjacency_of(graph)
     scale_V = 1 / np.sqrt(np.maximum(adjacency_VV.sum(0), 1))
     step_VV = adjacency_VV * scale_V
     return _at(pairs_P2, lambda u_B: ((step_VV[u_B] @ adjacency_VV) * scale_V) @ adjacency_VV)
@@ -60,7 +60,8 @@ HEURISTICS: Mapping[str, Heuristic] = {
 }
 
 
-def _adjacency(graph: Graph) -> Values:
+def adjacency_of(graph: Graph) -> Values:
+    """Return (V, V) of 0 and 1."""
     u_E, v_E = graph.edges_E2.numpy().T
     adjacency_VV = np.zeros((graph.n_nodes, graph.n_nodes))
     adjacency_VV[u_E, v_E] = adjacency_VV[v_E, u_E] = 1.0

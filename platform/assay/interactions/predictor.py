@@ -11,6 +11,9 @@ from assay.interactions.encoder import Encoder
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.settings import DecoderSettings
 
+SCORED_AT_ONCE = 1 << 14
+"""Pairs, where no gradient is asked for."""
+
 
 class Nodes(nn.Module):
     """What the encoder is given of every node: features, a learned row, or both."""
@@ -69,4 +72,7 @@ class LinkPredictor(nn.Module):
             pairs_P2: Pairs of nodes.
             hidden_B2: int64, edges that pass no messages this time; None if all do.
         """
-        return self.decoder(self.encoder(self.nodes(), hidden_B2), pairs_P2)
+        h_VD = self.encoder(self.nodes(), hidden_B2)
+        if torch.is_grad_enabled():
+            return self.decoder(h_VD, pairs_P2)
+        return torch.cat([self.decoder(h_VD, part) for part in pairs_P2.split(SCORED_AT_ONCE)])

@@ -5,6 +5,7 @@ Shapes: B edges of a batch, n negatives of an edge, P pairs.
 
 import io
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from torch.nn.functional import softplus
 
 from assay.cell import Cell
 from assay.errors import TrainingError
-from assay.interactions import metrics
+from assay.interactions import hard_negatives, metrics
 from assay.interactions.data.links import (
     HeldOut,
     LinkBatch,
@@ -37,9 +38,6 @@ from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 
-SCORED_AT_ONCE = 1 << 17
-"""Pairs of one pass: each passes over the whole graph once more."""
-
 
 class InteractionsTask(Task):
     """One encoder on one graph."""
@@ -57,8 +55,8 @@ class InteractionsTask(Task):
 
     @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
-        """Return OGB's version, whatever the graph."""
-        return f"ogb {metrics.VERSION}"
+        """Return the versions of OGB's protocol and of that of hard negatives."""
+        return f"ogb {metrics.VERSION}, heart {hard_negatives.VERSION}"
 
     @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkSettings:
@@ -112,14 +110,21 @@ class InteractionsTask(Task):
         }
 
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
-        """Return the OGB protocol on the test edges and their fixed negatives."""
+        """Return the OGB protocol on the test edges, and their ranks among hard negatives."""
         self.scores = self._score(model, data.test, "test")
+        progress("score", 0.5)
+
+        def score(pairs_N2: NDArray[np.integer]) -> NDArray[np.float32]:
+            return self._scores(model, torch.from_numpy(pairs_N2), "test")
+
+        hard = hard_negatives.evaluate(score, _edges(data.test).numpy(), self._candidates)
         progress("score", 1.0)
-        return metrics.evaluate(*self.scores, self._known(data.test))
+        return metrics.evaluate(*self.scores, self._known(data.test)) | hard
 
     def evaluation_passes(self) -> float:
         """Return the pairs to score, over those of an edge's loss; passes over the graph aside."""
-        pairs = self.packed.counts[2] + len(fixed_negatives(self.packed, "test"))
+        pairs = 2 * self.packed.counts[2] + len(fixed_negatives(self.packed, "test"))
+        pairs += self.graph.n_nodes * hard_negatives.CANDIDATES
         return pairs / (1 + self.chosen.negatives)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
@@ -128,7 +133,12 @@ class InteractionsTask(Task):
             paths_of_length_3(self.graph, pairs_P2.numpy())
             for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
         )
-        return metrics.evaluate(pos, neg, self._known(data.test))
+        hard = hard_negatives.evaluate(
+            lambda pairs_N2: paths_of_length_3(self.graph, pairs_N2),
+            _edges(data.test).numpy(),
+            self._candidates,
+        )
+        return metrics.evaluate(pos, neg, self._known(data.test)) | hard
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated scores as `scores.npz`: `pos` and `neg`, float32, in file order."""
@@ -164,18 +174,25 @@ class InteractionsTask(Task):
         """
         edges_P2 = _edges(records)
         pairs = torch.cat([edges_P2, fixed_negatives(self.packed, split)])
-        pairs = pairs.to(next(model.parameters()).device)
+        scores = self._scores(model, pairs, split)
+        return scores[: len(edges_P2)], scores[len(edges_P2) :]
+
+    def _scores(self, model: nn.Module, pairs_P2: Tensor, split: HeldOut) -> NDArray[np.float32]:
+        pairs_P2 = pairs_P2.to(next(model.parameters()).device)
         # In bfloat16 most scores would tie with others, and a tie is no hit.
-        exact = torch.autocast(pairs.device.type, enabled=False)
-        with torch.no_grad(), exact:
-            scores = torch.cat([model(part).float().cpu() for part in pairs.split(SCORED_AT_ONCE)])
-        wild = int((~scores.isfinite()).sum())
+        with torch.no_grad(), torch.autocast(pairs_P2.device.type, enabled=False):
+            scores_P = model(pairs_P2).float().cpu()
+        wild = int((~scores_P.isfinite()).sum())
         if wild:
             raise TrainingError(
-                f"the model's {split} scores: {wild:,} of {len(scores):,} are not finite; lower "
+                f"the model's {split} scores: {wild:,} of {len(scores_P):,} are not finite; lower "
                 "training.learning_rate"
             )
-        return scores[: len(edges_P2)].numpy(), scores[len(edges_P2) :].numpy()
+        return scores_P.numpy()
+
+    @cached_property
+    def _candidates(self) -> NDArray[np.int64]:
+        return hard_negatives.candidates(self.graph, np.asarray(self.packed.arrays["edges"]))
 
 
 def _edges(records: Records) -> Tensor:

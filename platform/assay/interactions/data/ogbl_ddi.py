@@ -60,7 +60,11 @@ class OGBLDDI(DataSet):
         links = read_links(_fetched(source, watch) if is_url(source) else Path(source))
         watch("check", 0.0)
         require_published(links)
-        arrays = _arrays(links)
+        return self.pack(links)
+
+    def pack(self, links: Links) -> Built:
+        """Return the arrays and what they hold in one line."""
+        arrays = arrays_of(links)
         check_links(arrays, self.name)
         return Built(arrays, describe(links))
 
@@ -98,7 +102,8 @@ def describe(links: Links) -> str:
     )
 
 
-def _arrays(links: Links) -> dict[str, NDArray]:
+def arrays_of(links: Links) -> dict[str, NDArray]:
+    """Return the arrays of a packed set, in the official split."""
     train, valid, test = (_ascending(links.pairs[name]) for name in PARTS[:3])
     edges = np.concatenate([train, valid, test])
     codes = np.repeat(np.arange(3, dtype=np.uint8), [len(train), len(valid), len(test)])

@@ -76,7 +76,7 @@ def _of_arrays(path: Path) -> Links:
         raise DataError(
             f"{path / ARRAYS}: not readable as the arrays of ogbl-ddi ({error})"
         ) from error
-    rows = _rows(path / TABLE, ("node_idx", "drugbank_id", "smiles", "study_smiles"))
+    rows = rows_of(path / TABLE, ("node_idx", "drugbank_id", "smiles", "study_smiles"))
     for place, row in enumerate(rows):
         if row["node_idx"] != str(place):
             raise DataError(
@@ -150,7 +150,7 @@ def _pairs(values: Any, where: str) -> NDArray[np.int64]:
 def _proteins(path: Path, n_drugs: int) -> NDArray[np.int32]:
     if not path.exists():
         return np.empty((0, 2), np.int32)
-    rows = _rows(path, ("node_idx", "uniprot_id"))
+    rows = rows_of(path, ("node_idx", "uniprot_id"))
     names = sorted({row["uniprot_id"] for row in rows})
     number = {name: place for place, name in enumerate(names)}
     found = set()
@@ -161,7 +161,12 @@ def _proteins(path: Path, n_drugs: int) -> NDArray[np.int32]:
     return np.array(sorted(found), np.int32).reshape(-1, 2)
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def rows_of(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return the rows of a gzipped table, of these columns.
+
+    Raises:
+        DataError: the file is missing, damaged or no table, or lacks a column.
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from assay.errors import DataError
+from assay.interactions import hard_negatives
+from assay.interactions.hard_negatives import candidates, evaluate
+from tests.interactions.graphs import adjacency, graph, random_graph
+
+
+def brute_force(score, edges, found):
+    """The reciprocal ranks, one pair at a time, ties counted half."""
+    ranks = []
+    for u, v in edges:
+        mine = score(np.array([[u, v]]))[0]
+        others = [score(np.array([[end, w]]))[0] for end in (u, v) for w in found[end]]
+        ranks.append(1 + sum(s > mine for s in others) + sum(s == mine for s in others) / 2)
+    return 1 / np.array(ranks), np.array(ranks) <= 20
+
+
+def test_ranks_are_those_of_each_edge_among_its_own_negatives():
+    of, edges = random_graph(30, 0.3), random_graph(30, 0.05, seed=1).edges_E2.numpy()
+    found = candidates(of, np.concatenate([of.edges_E2.numpy(), edges]), 12)
+    table = np.random.default_rng(0).integers(0, 9, (30, 30))
+    score = lambda pairs: (table + table.T)[pairs[:, 0], pairs[:, 1]].astype(float)  # noqa: E731
+
+    estimates = evaluate(score, edges, found)
+
+    reciprocal, hits = brute_force(score, edges, found)
+    assert estimates["heart/mrr"].value == pytest.approx(reciprocal.mean())
+    assert estimates["heart/hits_at_20"].value == pytest.approx(hits.mean())
+    assert estimates["heart/mrr"].low < reciprocal.mean() < estimates["heart/mrr"].high
+
+
+def test_a_constant_predictor_is_in_the_middle():
+    of = random_graph(40, 0.2)
+    edges = of.edges_E2.numpy()
+    found = candidates(of, edges, 10)
+
+    estimates = evaluate(lambda pairs: np.zeros(len(pairs)), edges, found)
+
+    assert estimates["heart/mrr"].value == pytest.approx(1 / 11)
+
+
+def test_candidates_are_no_edges_each_once_and_never_the_node_itself():
+    of = random_graph(30, 0.4)
+    held_out = random_graph(30, 0.1, seed=2).edges_E2.numpy()
+    edges = np.concatenate([of.edges_E2.numpy(), held_out])
+    matrix = adjacency(of).numpy().astype(bool)
+    matrix[held_out[:, 0], held_out[:, 1]] = matrix[held_out[:, 1], held_out[:, 0]] = True
+
+    found = candidates(of, edges, 8)
+
+    assert found.shape == (30, 8)
+    for node, row in enumerate(found):
+        assert len(set(row)) == 8
+        assert node not in row
+        assert not matrix[node, row].any()
+
+
+def test_the_best_are_those_that_either_heuristic_takes_for_edges():
+    """0 shares two neighbours with 3 and none with 5, which is far from it."""
+    of = graph(7, (0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6))
+
+    found = candidates(of, of.edges_E2.numpy(), 2)
+
+    assert found[0, 0] == 3
+    assert 6 not in found[0]
+
+
+def test_pagerank_is_where_the_walker_is_found():
+    of = random_graph(9, 0.5)
+    matrix = adjacency(of).numpy()
+    step = matrix / matrix.sum(1, keepdims=True)
+
+    found = hard_negatives._pagerank(step)
+
+    walker = np.eye(9)
+    for _ in range(400):
+        walker = hard_negatives.RETURN * np.eye(9) + (1 - hard_negatives.RETURN) * walker @ step
+    np.testing.assert_allclose(found, walker, atol=1e-9)
+    np.testing.assert_allclose(found.sum(1), 1)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    of = random_graph(40, 0.3)
+    whole = candidates(of, of.edges_E2.numpy(), 9)
+    monkeypatch.setattr(hard_negatives, "_BLOCK", 7)
+
+    assert np.array_equal(candidates(of, of.edges_E2.numpy(), 9), whole)
+
+
+def test_fewer_candidates_where_a_node_has_fewer():
+    of = graph(5, (0, 1), (0, 2), (0, 3))
+
+    assert candidates(of, of.edges_E2.numpy(), 9).shape == (5, 1)
+
+
+def test_a_node_that_is_joined_to_all_is_refused():
+    of = graph(3, (0, 1), (0, 2))
+
+    with pytest.raises(DataError, match="has no hard negatives"):
+        candidates(of, of.edges_E2.numpy())
