@@ -17,7 +17,9 @@ FRACTIONS = frozenset(
         "cdvae/cov_precision",
         "csp/match_rate",
         "csp/match_rate_cdvae",
-        "ogb/hits_at_20",
+        *(f"ogb/hits_at_{k}" for k in (10, 20, 30)),
+        *(f"coverage/hits_at_20_{known}" for known in ("none", "one", "both")),
+        "heart/hits_at_20",
     }
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
@@ -27,7 +29,9 @@ _TITLES = {
     "edm/valid_unique": "Valid × unique",
     "cdvae/cov_recall": "COV-R",
     "cdvae/cov_precision": "COV-P",
-    "ogb/hits_at_20": "Hits@20",
+    **{f"ogb/hits_at_{k}": f"Hits@{k}" for k in (10, 20, 30)},
+    "heart/hits_at_20": "Hits@20 (hard)",
+    "heart/mrr": "MRR (hard)",
 }
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",
@@ -43,7 +47,7 @@ _SHORT_TITLES = {
     "cdvae/cov_precision": "COV-P",
     "cdvae/wasserstein_density": "W₁\ndensity",
     "cdvae/wasserstein_elements": "W₁\nelements",
-    "ogb/hits_at_20": "Hits@20",
+    **{f"ogb/hits_at_{k}": f"Hits@{k}" for k in (10, 20, 30)},
 }
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"),
              (1e6, "M"), (1e3, "k"))  # fmt: skip
