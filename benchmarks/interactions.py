@@ -69,21 +69,16 @@ def encoders(repeats: int) -> Iterator[dict[str, Any]]:
     """Time every encoder over every way to hold the graph; compare what comes out."""
     of = graph()
     for name in ENCODERS:
-        held = {way: network(name, of, dense=way == "dense") for way in ("sparse", "dense")}
-        held["dense"].load_state_dict(held["sparse"].state_dict())
-        x_VD = torch.randn(of.n_nodes, WIDTH)
-
-        def by_pyg(model: Encoder = held["sparse"], x_VD: Tensor = x_VD) -> Tensor:
-            h = x_VD
-            layers: Any = model.layers
-            for number, layer in enumerate(layers):
-                h = layer.conv(h.relu() if number else h, model.messages.edges_2M)
-            return h
+        model, x_VD = network(name), torch.randn(of.n_nodes, WIDTH)
+        held = {way: Messages(of, dense=way == "dense") for way in ("sparse", "dense")}
+        edges_2M = held["dense"].edges_2M
 
         ways = {
-            "edge_index": by_pyg,
-            "sparse": lambda held=held, x_VD=x_VD: held["sparse"](x_VD),
-            "dense": lambda held=held, x_VD=x_VD: held["dense"](x_VD),
+            "edge_index": lambda model=model, x=x_VD, edges=edges_2M: over_edges(model, x, edges),
+            **{
+                way: lambda model=model, x=x_VD, held=held[way]: model(x, held.without(None))
+                for way in held
+            },
         }
         seconds = {way: median(repeats, both_ways(run)) for way, run in ways.items()}
         with torch.no_grad():
@@ -103,7 +98,7 @@ def steps(repeats: int) -> Iterator[dict[str, Any]]:
         model = predictor(name, of, dropout=0.5)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.005, foreach=True)
         non_edges, pairs_B2 = NonEdges.of(of), of.edges_E2[:BATCH]
-        edges_2M = model.encoder.messages.edges_2M
+        edges_2M = model.messages.edges_2M
 
         def drawn(non_edges: NonEdges = non_edges) -> Tensor:
             return non_edges.draw(Draws(0, 0, torch.arange(BATCH)), 1).flatten(0, 1)
@@ -121,11 +116,7 @@ def steps(repeats: int) -> Iterator[dict[str, Any]]:
             if not reference:
                 scores_P = model(torch.cat([pairs_B2, negatives_B2]))
             else:
-                h = model.nodes()
-                layers: Any = model.encoder.layers
-                for number, layer in enumerate(layers):
-                    h = nn.functional.dropout(h.relu(), 0.5, model.training) if number else h
-                    h = layer.conv(h, edges_2M)
+                h = over_edges(model.encoder, model.nodes(), edges_2M, dropout=0.5)
                 scores_P = torch.cat([by_pyg(model, h, p) for p in (pairs_B2, negatives_B2)])
             edges, others = scores_P.tensor_split([BATCH])
             return softplus(-edges).mean() + softplus(others).mean()
@@ -198,19 +189,29 @@ def graph() -> Graph:
     return Graph(NODES, torch.stack([u, v], dim=1)[chosen])
 
 
-def network(name: str, of: Graph, *, dense: bool, dropout: float = 0.0) -> Encoder:
+def network(name: str, dropout: float = 0.0) -> Encoder:
     """Return two layers of width 256."""
     torch.manual_seed(0)
     cls = encoder(name)
     settings = cls.Settings.model_validate({"width": WIDTH, "depth": 2, "dropout": dropout})
-    return cls(settings, WIDTH, Messages(of, dense))
+    return cls(settings, WIDTH)
 
 
 def predictor(name: str, of: Graph, dropout: float) -> LinkPredictor:
     """Return the model of the official recipe."""
     decoder = HadamardDecoder(WIDTH, DecoderSettings(dropout=dropout))
-    held = network(name, of, dense=True, dropout=dropout)
-    return LinkPredictor(Nodes(of.n_nodes, None, WIDTH), held, decoder)
+    nodes = Nodes(of.n_nodes, None, WIDTH)
+    return LinkPredictor(nodes, network(name, dropout), decoder, Messages.of(of))
+
+
+def over_edges(model: Encoder, x_VD: Tensor, edges_2M: Tensor, dropout: float = 0.0) -> Tensor:
+    """Return (V, D) as PyG's own layers compute it from a list of edges."""
+    layers: Any = model.layers
+    h_VD = x_VD
+    for number, layer in enumerate(layers):
+        h_VD = nn.functional.dropout(h_VD.relu(), dropout, model.training) if number else h_VD
+        h_VD = layer.conv(h_VD, edges_2M)
+    return h_VD
 
 
 def by_pyg(model: LinkPredictor, h_VD: Tensor, pairs_P2: Tensor) -> Tensor:

@@ -18,10 +18,9 @@ def predictor(of, width=6, features=None, ids=6, name="gcn", decoder=None, size=
     nodes = Nodes(of.n_nodes, features, ids)
     cls = encoder(name)
     given = {"size": size} if size else {"width": width, "depth": 2}
-    network = cls(cls.Settings.model_validate(given), nodes.columns, Messages.of(of))
-    return LinkPredictor(
-        nodes, network, HadamardDecoder(network.settings.width, decoder or DecoderSettings())
-    )
+    network = cls(cls.Settings.model_validate(given), nodes.columns)
+    decoder = HadamardDecoder(network.settings.width, decoder or DecoderSettings())
+    return LinkPredictor(nodes, network, decoder, Messages.of(of))
 
 
 def count(model):

@@ -254,6 +254,30 @@ def test_with_masking_training_does_not_see_the_edges_that_it_asks_for(links):
     assert looks[0] == looks[1], "what is held out is never among the messages"
 
 
+def test_with_all_neighbours_a_part_of_the_graph_gives_the_scores_of_the_whole(links):
+    (cell, *_) = cells("grid.encoder=[sage]")
+    task = InteractionsTask(cell)
+    torch.manual_seed(0)
+    model = task.model(task.data())
+    pairs = task.data().train.batch(np.arange(4)).pairs_B2
+
+    part = task.neighbours.around(pairs, (999, 999), 0, 0, None)
+
+    assert len(part.messages.edges_2M[0]) < len(model.messages.edges_2M[0])
+    torch.testing.assert_close(model(pairs, None, part), model(pairs), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("encoder", ["sage", "gat"])
+def test_a_few_neighbours_of_each_node_are_enough_to_learn(links, tmp_path, encoder):
+    given = (f"grid.encoder=[{encoder}]", "budget.steps=150", "settings.neighbours=[8, 4]")
+    (cell, *_) = cells(*given, "settings.masked=true", "training.batch_size=64")
+
+    run(cell, tmp_path)
+
+    losses = [row["train/loss"] for row in rows(tmp_path, cell)]
+    assert np.mean(losses[-5:]) < 0.85 * losses[0]
+
+
 def test_the_best_look_chooses_the_weights(links, tmp_path):
     (cell, *_) = cells("budget.steps=100", "training.weights=best", "training.validations=10")
 
@@ -277,6 +301,7 @@ def test_the_best_look_chooses_the_weights(links, tmp_path):
         ("settings.features={sources: [morgan, morgan]}", "sources: one is given twice"),
         ("settings.features={missing: mean}", "missing has no effect without sources"),
         ("settings.features={chemberta: {}}", r"chemberta belongs to sources: \[chemberta\]"),
+        ("settings.neighbours=[8]", "neighbours: 1 given for 2 layers; give one a layer"),
         ("settings.negatives=0", r"negatives: input should be greater than 0"),
         ("data=mini_link", r"unknown data set 'mini_link'; did you mean 'mini_links'\?"),
     ],

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from assay.config import SizedSettings
 from assay.interactions.dropout import Dropout
-from assay.interactions.messages import Messages, Visible
+from assay.interactions.messages import Visible
 
 
 class EncoderSettings(SizedSettings):
@@ -37,10 +37,10 @@ class Encoder(nn.Module, ABC):
 
     Settings: ClassVar[type[EncoderSettings]]
 
-    def __init__(self, settings: EncoderSettings, inputs: int, messages: Messages) -> None:
-        """Build the layers for features of `inputs` columns and the messages of a graph."""
+    def __init__(self, settings: EncoderSettings, inputs: int) -> None:
+        """Build the layers for features of `inputs` columns."""
         super().__init__()
-        self.settings, self.messages = settings, messages
+        self.settings = settings
         widths = [inputs] + [settings.width] * settings.depth
         self.layers = nn.ModuleList(
             self.layer(settings, before, after) for before, after in pairwise(widths)
@@ -54,14 +54,8 @@ class Encoder(nn.Module, ABC):
     def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
         """Return a layer; it is called with features (V, inputs) and `Visible`."""
 
-    def forward(self, x_VF: Tensor, hidden_B2: Tensor | None = None) -> Tensor:
-        """Return (V, D) for the features (V, F) of all nodes.
-
-        Args:
-            x_VF: Features.
-            hidden_B2: int64, edges that pass no messages this time; None if all do.
-        """
-        seen: Visible = self.messages.without(hidden_B2)
+    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
+        """Return (V, D) for the features (V, F) of all nodes and the graph that they see."""
         x, kept = x_VF, []
         for number, layer in enumerate(self.layers):
             if number:

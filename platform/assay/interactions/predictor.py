@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from assay.interactions.dropout import Dropout
 from assay.interactions.encoder import Encoder
 from assay.interactions.features.treatment import TreatedFeatures
+from assay.interactions.messages import Messages
+from assay.interactions.sampling import Part
 from assay.interactions.settings import DecoderSettings
 
 SCORED_AT_ONCE = 1 << 14
@@ -27,10 +29,11 @@ class Nodes(nn.Module):
         self.columns = ids + (features.proj.out_features if features is not None else 0)
         """F."""
 
-    def forward(self) -> Tensor:
-        """Return (V, F)."""
-        parts = [] if self.features is None else [self.features()]
-        parts += [] if self.ids is None else [self.ids.weight]
+    def forward(self, nodes_N: Tensor | None = None) -> Tensor:
+        """Return (V, F), or (N, F) of some nodes."""
+        parts = [] if self.features is None else [self.features(nodes_N)]
+        if self.ids is not None:
+            parts.append(self.ids.weight if nodes_N is None else self.ids(nodes_N))
         return torch.cat(parts, dim=1)
 
 
@@ -61,18 +64,29 @@ class HadamardDecoder(nn.Module):
 class LinkPredictor(nn.Module):
     """Scores pairs of nodes."""
 
-    def __init__(self, nodes: Nodes, encoder: Encoder, decoder: HadamardDecoder) -> None:
+    def __init__(
+        self, nodes: Nodes, encoder: Encoder, decoder: HadamardDecoder, messages: Messages
+    ) -> None:
         super().__init__()
         self.nodes, self.encoder, self.decoder = nodes, encoder, decoder
+        self.messages = messages
 
-    def forward(self, pairs_P2: Tensor, hidden_B2: Tensor | None = None) -> Tensor:
-        """Return (P,) logits of int64 pairs (P, 2), from one pass over the whole graph.
+    def forward(
+        self, pairs_P2: Tensor, hidden_B2: Tensor | None = None, part: Part | None = None
+    ) -> Tensor:
+        """Return (P,) logits of int64 pairs (P, 2), from one pass over the whole graph or a part.
 
         Args:
             pairs_P2: Pairs of nodes.
             hidden_B2: int64, edges that pass no messages this time; None if all do.
+            part: The neighbourhood of the pairs, if the pass is over no more than that; edges that
+                are hidden are not in it.
         """
-        h_VD = self.encoder(self.nodes(), hidden_B2)
+        if part is None:
+            h_VD = self.encoder(self.nodes(), self.messages.without(hidden_B2))
+        else:
+            h_VD = self.encoder(self.nodes(part.nodes_N), part.messages.without(None))
+            pairs_P2 = part.local(pairs_P2)
         if torch.is_grad_enabled():
             return self.decoder(h_VD, pairs_P2)
         return torch.cat([self.decoder(h_VD, part) for part in pairs_P2.split(SCORED_AT_ONCE)])

@@ -108,6 +108,19 @@ class LinkSettings(Settings, Generic[NetworkT]):
     """Pairs that are no edge, drawn for each edge of a batch."""
     masked: bool = False
     """Whether the edges of a batch pass no messages while they are to be foretold."""
+    neighbours: list[PositiveInt] = []
+    """In training, pass messages among so many neighbours of each node of a batch, so many of each
+    of those, and so on, one number a layer: for graphs whose nodes do not fit into a step. Without
+    numbers a step passes over the whole graph, as evaluation always does."""
+
+    @model_validator(mode="after")
+    def _one_number_a_layer(self) -> Self:
+        if self.neighbours and len(self.neighbours) != self.network.depth:
+            raise ValueError(
+                f"neighbours: {len(self.neighbours)} given for {self.network.depth} layers; give "
+                "one a layer"
+            )
+        return self
 
 
 def encoder(name: str) -> type[Encoder]:

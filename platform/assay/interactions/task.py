@@ -32,6 +32,7 @@ from assay.interactions.heuristics import paths_of_length_3
 from assay.interactions.messages import Messages
 from assay.interactions.negatives import NonEdges
 from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
+from assay.interactions.sampling import Neighbours
 from assay.interactions.settings import LinkSettings, encoder, link_settings
 from assay.result import write_bytes
 from assay.store import sets
@@ -51,6 +52,7 @@ class InteractionsTask(Task):
         self.packed = links_of(sets.open_set(cell.data.name))
         self.graph = training_graph(self.packed)
         self.non_edges = NonEdges.of(self.graph)
+        self.neighbours = Neighbours.of(self.graph)
         self.scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     @classmethod
@@ -82,11 +84,11 @@ class InteractionsTask(Task):
         ids = chosen.features.ids or (0 if treated is not None else width)
         nodes = Nodes(self.graph.n_nodes, treated, ids)
         network = encoder(self.cell.variant["encoder"])
-        messages = Messages.of(self.graph)
         return LinkPredictor(
             nodes,
-            network(chosen.network, nodes.columns, messages),
+            network(chosen.network, nodes.columns),
             HadamardDecoder(width, chosen.decoder),
+            Messages.of(self.graph),
         )
 
     def workload(self, batch: Batch, step: int) -> Hashable:
@@ -154,7 +156,12 @@ class InteractionsTask(Task):
         negatives_Bn2 = self.non_edges.draw(draws, self.chosen.negatives)
         hidden_B2 = batch.pairs_B2 if self.chosen.masked and model.training else None
         # One call of the model, and so one pass over the graph, for both.
-        scores_P = model(torch.cat([batch.pairs_B2, negatives_Bn2.flatten(0, 1)]), hidden_B2)
+        pairs_P2 = torch.cat([batch.pairs_B2, negatives_Bn2.flatten(0, 1)])
+        part = None
+        if self.chosen.neighbours and model.training:
+            self.neighbours = self.neighbours.to(pairs_P2.device)
+            part = self.neighbours.around(pairs_P2, self.chosen.neighbours, seed, step, hidden_B2)
+        scores_P = model(pairs_P2, hidden_B2, part)
         edges, negatives = scores_P.tensor_split([len(batch)])
         parts = {"edges": softplus(-edges).mean(), "negatives": softplus(negatives).mean()}
         return Loss(parts["edges"] + parts["negatives"], parts)

@@ -14,11 +14,27 @@ def made(name, of, dense=True, **settings):
     torch.manual_seed(0)
     cls = encoder(name)
     chosen = cls.Settings.model_validate({"width": 6, "depth": 2, **settings})
-    model = cls(chosen, INPUTS, Messages(of, dense))
+    model = cls(chosen, INPUTS)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.1)  # biases, too
-    return model.eval()
+    return Over(model.eval(), Messages(of, dense))
+
+
+class Over:
+    """An encoder over a graph."""
+
+    def __init__(self, model, messages):
+        self.model, self.messages = model, messages
+        self.layers, self.join = model.layers, model.join
+        self.state_dict = model.state_dict
+
+    def __call__(self, x, hidden=None):
+        return self.model(x, self.messages.without(hidden))
+
+    def train(self):
+        self.model.train()
+        return self
 
 
 def features(of):

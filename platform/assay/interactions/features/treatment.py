@@ -46,12 +46,16 @@ class TreatedFeatures(nn.Module):
             if row is not None:
                 nn.init.normal_(row, std=0.1)
 
-    def forward(self) -> Tensor:
-        """Return (V, D)."""
-        h_VD = self.proj(self.x_VF)
+    def forward(self, nodes_N: Tensor | None = None) -> Tensor:
+        """Return (V, D), or (N, D) of some nodes."""
+        x_VF, mask_V1 = self.x_VF, self.mask_V1
+        if nodes_N is not None:
+            x_VF, mask_V1 = x_VF[nodes_N], mask_V1[nodes_N]
+        h_VD = self.proj(x_VF)
         if self.fallback is not None:
-            h_VD = torch.where(self.mask_V1, h_VD, self.fallback)
+            h_VD = torch.where(mask_V1, h_VD, self.fallback)
         elif self.of_node is not None:
-            unknown_U = (~self.mask_V1[:, 0]).nonzero()[:, 0]
-            h_VD = h_VD.index_copy(0, unknown_U, self.of_node.weight)
+            row_V = (~self.mask_V1[:, 0]).cumsum(0) - 1  # of an unknown node
+            row_V = row_V if nodes_N is None else row_V[nodes_N]
+            h_VD = torch.where(mask_V1, h_VD, self.of_node(row_V.clamp(min=0)))
         return h_VD.relu()
