@@ -2,6 +2,7 @@
 """Do structures help to foretell interactions, and what should stand where one is missing?"""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,11 @@ def run(given: argparse.Namespace) -> int:
     root = results_root(given, storage, plain.name)
     failures = {}
     for table in given.structures:
+        if not any_is_missing(plain.data, table):
+            console.print(
+                f"{plain.data}, table {table}: every structure is known; nothing to treat"
+            )
+            continue
         suite = load_suite(given.suite, (*given.overrides, *changes(plain, table, given.chemberta)))
         folder = root / suite.name
         outcome = run_suite(suite, storage, grid_options(given, folder), console)
@@ -90,6 +96,17 @@ def run(given: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
+def any_is_missing(data: str, table: str) -> bool:
+    """Tell whether the data set knows some nodes, and not all, by this table of structures."""
+    from assay.interactions.data.links import links_of
+    from assay.interactions.features.sources import known_structures
+    from assay.interactions.settings import FeatureSettings
+    from assay.store import sets
+
+    settings = FeatureSettings.model_validate({"structures": table})
+    return not known_structures(links_of(sets.prepare(data)), settings).all()
+
+
 def changes(suite: Any, table: str, chemberta: Path | None) -> list[str]:
     """Return the overrides that make the suite one of this table, by ChemBERTa if that is given."""
     sources = list(suite.settings.get("features", {}).get("sources", ()))
@@ -97,9 +114,10 @@ def changes(suite: Any, table: str, chemberta: Path | None) -> list[str]:
     if chemberta is not None:
         kept = [name for name in sources if name not in ("morgan", "descriptors", "chemberta")]
         made.append(f"settings.features.sources=[{', '.join(['chemberta', *kept])}]")
-        made.append(f"settings.features.chemberta.model={chemberta.expanduser().absolute()}")
+        path = json.dumps(str(chemberta.expanduser().absolute()))
+        made.append(f"settings.features.chemberta={{model: {path}}}")
         by = "_chemberta"
-    title = f"{suite.title}, {table} table of structures"
+    title = json.dumps(f"{suite.title}, {table} table of structures")
     return [*made, f"name={suite.name}{by}_{table}", f"title={title}"]
 
 

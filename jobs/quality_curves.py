@@ -26,7 +26,7 @@ with its own schedule. Then every cell of the whole budget is sampled with other
 examples:
   python jobs/quality_curves.py --fractions 0.25 0.5 --steps 10 25 50 100
   python jobs/quality_curves.py --suite sweeps/quality_qm9_gnn.yaml
-  ray job submit --working-dir . -- python jobs/quality_curves.py --suite sweeps/quality_qm9_pairformer.yaml
+  ray job submit --working-dir . -- python jobs/quality_curves.py
 
 Finished cells and finished numbers of steps are reused: the same command completes what is missing.
 Results are curves.json and curves.html beside the folders of the suites.

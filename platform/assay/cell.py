@@ -84,7 +84,8 @@ class TrainingSettings(Settings):
     """Distinct training records, drawn by the seed; by default all of the split."""
     batch_size: PositiveInt = 64
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """AdamW, or Muon of the matrices within a network and AdamW of the rest."""
+    """AdamW, or Muon of the matrices within a network and AdamW of the rest, to which alone `betas`
+    belong."""
     learning_rate: PositiveFloat = 1e-3
     betas: tuple[Momentum, Momentum] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from assay.errors import DataError
 from assay.interactions import hard_negatives
 from assay.interactions.hard_negatives import candidates, evaluate
 from tests.interactions.graphs import adjacency, graph, random_graph
@@ -89,14 +88,22 @@ def test_blocks_change_nothing(monkeypatch):
     assert np.array_equal(candidates(of, of.edges_E2.numpy(), 9), whole)
 
 
-def test_fewer_candidates_where_a_node_has_fewer():
+def test_who_has_fewer_is_held_against_fewer():
+    """Node 0 has an edge with all but 4."""
     of = graph(5, (0, 1), (0, 2), (0, 3))
 
-    assert candidates(of, of.edges_E2.numpy(), 9).shape == (5, 1)
+    found = candidates(of, of.edges_E2.numpy(), 9)
+
+    assert found.shape == (5, 5)
+    assert sorted(found[0].tolist()) == [-1, -1, -1, -1, 4]
+    scores = {(0, 4): 2.0}
+    score = lambda pairs: np.array([scores.get((u, w), 0.5) for u, w in pairs.tolist()])  # noqa: E731
+    estimates = evaluate(score, np.array([[0, 1]]), found)
+    # Above it the pair 0-4; with it tie 1-2, 1-3 and 1-4.
+    assert estimates["heart/mrr"].value == pytest.approx(1 / (1 + 1 + 1.5))
 
 
-def test_a_node_that_is_joined_to_all_is_refused():
-    of = graph(3, (0, 1), (0, 2))
+def test_of_equal_rank_the_lower_node_comes_first():
+    of = graph(6, (0, 1))
 
-    with pytest.raises(DataError, match="has no hard negatives"):
-        candidates(of, of.edges_E2.numpy())
+    assert candidates(of, of.edges_E2.numpy(), 3)[5].tolist() == [0, 1, 2]

@@ -1,8 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from assay.interactions.catalog import ENCODERS
 from assay.interactions.features.node_features import NodeFeatures
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.messages import Messages
@@ -10,6 +11,7 @@ from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
 from assay.interactions.settings import DecoderSettings, encoder
 from tests.interactions.graphs import graph, random_graph, renumbered
 
+ROW = torch.tensor([0])
 PAIRS = torch.tensor([[0, 5], [3, 4], [7, 2]])
 
 
@@ -39,7 +41,7 @@ def test_a_decoder_of_one_layer_is_a_weighted_product():
 
     expected = (h_VD[0] * h_VD[2] * layer.weight[0]).sum() + layer.bias[0]
 
-    torch.testing.assert_close(decoder(h_VD, torch.tensor([[0, 2]]))[0], expected)
+    torch.testing.assert_close(decoder(h_VD, torch.tensor([[0, 2]]), ROW)[0], expected)
 
 
 def test_a_deep_decoder_adds_its_input_where_it_may():
@@ -49,7 +51,9 @@ def test_a_deep_decoder_adds_its_input_where_it_may():
     for layer in decoder.hidden:
         x = x + layer(x).relu()
 
-    torch.testing.assert_close(decoder(h_VD, torch.tensor([[0, 2]])), decoder.last(x))
+    found = decoder(h_VD, torch.tensor([[0, 2]]), ROW)
+
+    torch.testing.assert_close(found, decoder.last(x).squeeze(-1).expand(1))
 
 
 def test_renumbering_the_nodes_changes_no_score():
@@ -110,5 +114,27 @@ def test_the_parameters_of_the_study_of_fallbacks(name, plain, with_ids):
     assert with_ids >= 4267 * 64 == 273_088
 
 
-def test_every_encoder_is_counted():
-    assert set(ENCODERS) == {"gcn", "sage", "gat", "graph_transformer"}
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+def test_a_copy_of_the_model_shares_the_graph(dense):
+    """Of a sparse matrix PyTorch cannot make a copy, and the average of weights is one."""
+    of = random_graph(8, 0.4)
+    model = predictor(of)
+    model.messages = Messages(of, dense)
+
+    copied = copy.deepcopy(model)
+
+    assert copied.messages is model.messages
+    assert copied.nodes.ids.weight is not model.nodes.ids.weight
+    torch.testing.assert_close(copied(PAIRS), model(PAIRS))
+
+
+def test_dropout_depends_on_the_pair_and_not_on_what_else_is_scored():
+    settings = DecoderSettings(dropout=0.5)
+    model = predictor(random_graph(8, 0.4), decoder=settings).train()
+    torch.manual_seed(3)
+    whole = model(PAIRS)
+    part = model(PAIRS[1:].flip(1))
+    torch.manual_seed(4)
+
+    torch.testing.assert_close(part, whole[1:])
+    assert not torch.allclose(model(PAIRS), whole)

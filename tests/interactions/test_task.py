@@ -177,6 +177,24 @@ def test_halved_micro_batches_train_alike(links, tmp_path):
     np.testing.assert_allclose(*losses, rtol=0, atol=1e-5)
 
 
+def test_with_dropout_halved_micro_batches_train_alike_too(links, tmp_path):
+    thinned = ("settings.network.dropout=0.3", "settings.decoder.dropout=0.3", "budget.steps=20")
+    (cell, *_) = cells(*thinned)
+    run(cell, tmp_path / "whole")
+    run(cell, tmp_path / "halves", accumulation=2)
+
+    losses = [[row["train/loss"] for row in rows(tmp_path / n, cell)] for n in ("whole", "halves")]
+
+    np.testing.assert_allclose(*losses, rtol=0, atol=1e-5)
+
+
+def test_a_graph_that_is_held_sparsely_is_trained_and_evaluated(links, tmp_path, monkeypatch):
+    monkeypatch.setattr("assay.interactions.messages.DENSE_SHARE", 1.0)
+    (cell, *_) = cells("budget.steps=20")
+
+    assert run(cell, tmp_path).estimates["ogb/hits_at_20"].n == 505
+
+
 def test_bf16_stays_close_to_fp32(links, tmp_path):
     exact, rough = (
         cells("budget.steps=20", f"training.precision={name}")[0] for name in ("fp32", "bf16")
@@ -300,7 +318,14 @@ def test_the_best_look_chooses_the_weights(links, tmp_path):
         ("settings.features={sources: [morgen]}", r"unknown source of features 'morgen'; did you"),
         ("settings.features={sources: [morgan, morgan]}", "sources: one is given twice"),
         ("settings.features={missing: mean}", "missing has no effect without sources"),
-        ("settings.features={chemberta: {}}", r"chemberta belongs to sources: \[chemberta\]"),
+        ("settings.features={sources: [chemberta]}", "source chemberta needs chemberta.model"),
+        (
+            "settings.features={sources: [chemberta], chemberta: {model: some/name}}",
+            "give an absolute path, or the commit of a model on the hub",
+        ),
+        ("settings.features={sources: 3}", r"features.sources"),
+        ("settings.features=morgan", "features"),
+        ("settings.decoder={layers: 1, dropout: 0.5}", "a decoder of one layer has no width"),
         ("settings.neighbours=[8]", "neighbours: 1 given for 2 layers; give one a layer"),
         ("settings.negatives=0", r"negatives: input should be greater than 0"),
         ("data=mini_link", r"unknown data set 'mini_link'; did you mean 'mini_links'\?"),

@@ -45,7 +45,8 @@ class Encoder(nn.Module, ABC):
         self.layers = nn.ModuleList(
             self.layer(settings, before, after) for before, after in pairwise(widths)
         )
-        self.dropout = Dropout(settings.dropout)
+        names = (f"encoder {number}" for number in range(settings.depth))
+        self.dropouts = nn.ModuleList(Dropout(settings.dropout, name) for name in names)
         joined = settings.width * settings.depth
         self.join = nn.Linear(joined, settings.width) if settings.jumping == "cat" else None
 
@@ -54,12 +55,18 @@ class Encoder(nn.Module, ABC):
     def layer(cls, settings: EncoderSettings, inputs: int, outputs: int) -> nn.Module:
         """Return a layer; it is called with features (V, inputs) and `Visible`."""
 
-    def forward(self, x_VF: Tensor, seen: Visible) -> Tensor:
-        """Return (V, D) for the features (V, F) of all nodes and the graph that they see."""
+    def forward(self, x_VF: Tensor, seen: Visible, nodes_V: Tensor) -> Tensor:
+        """Return (V, D) for features of nodes and the graph that they see.
+
+        Args:
+            x_VF: Features.
+            seen: A graph of V nodes.
+            nodes_V: int64, which nodes they are, for the draws of dropout.
+        """
         x, kept = x_VF, []
         for number, layer in enumerate(self.layers):
             if number:
-                x = self.dropout(x.relu())
+                x = self.dropouts[number](x.relu(), nodes_V)
             y = layer(x, seen)
             x = x + y if self.settings.residual and x.shape == y.shape else y
             kept.append(x)

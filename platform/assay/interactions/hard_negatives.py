@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import DataError
 from assay.interactions.data.links import Graph
 from assay.interactions.heuristics import adjacency_of
 from assay.statistics.intervals import Interval, linearised, wilson
@@ -25,7 +24,7 @@ CANDIDATES = 250
 """Of each end of an edge, so that it has 500 negatives."""
 RETURN = 0.15
 """Probability with which PageRank's walker goes back to where it began."""
-_BLOCK = 512
+_BLOCK, _DIGITS = 512, 10
 
 Scores = NDArray[np.floating]
 Pairs = NDArray[np.integer]
@@ -34,28 +33,24 @@ Pairs = NDArray[np.integer]
 def candidates(graph: Graph, edges_E2: Pairs, count: int = CANDIDATES) -> NDArray[np.int64]:
     """Return (V, C) the hardest partners of every node that it has no edge with, best first.
 
+    Of equal rank the lower node comes first. Where a node has fewer, -1 fills up.
+
     Args:
         graph: Training edges, which the heuristics see.
         edges_E2: Every edge there is, of all splits: none of them is a candidate.
-        count: C; fewer, where some node has fewer nodes that it has no edge with.
-
-    Raises:
-        DataError: some node has an edge with every other, so that nothing is left for it.
+        count: C.
     """
     V, u_E, v_E = graph.n_nodes, *edges_E2.T
     joined_VV = np.eye(V, dtype=bool)
     joined_VV[u_E, v_E] = joined_VV[v_E, u_E] = True
-    free = int((~joined_VV).sum(axis=1).min())
-    if free == 0:
-        raise DataError("links: a node has an edge with every other: it has no hard negatives")
-    C = min(count, free)
+    C = min(count, V)
     found_VC = np.empty((V, C), np.int64)
     for begin, scores in _blocks(graph):
         barred_BV = joined_VV[begin : begin + len(scores[0])]
         rank_BV = np.minimum(*(_ranks(each, barred_BV) for each in scores))
-        best_BC = np.argpartition(rank_BV, C - 1, axis=1)[:, :C]
-        order_BC = np.argsort(np.take_along_axis(rank_BV, best_BC, axis=1), axis=1, kind="stable")
-        found_VC[begin : begin + len(best_BC)] = np.take_along_axis(best_BC, order_BC, axis=1)
+        order_BC = np.argsort(rank_BV, axis=1, kind="stable")[:, :C]
+        is_barred_BC = np.take_along_axis(barred_BV, order_BC, axis=1)
+        found_VC[begin : begin + len(order_BC)] = np.where(is_barred_BC, -1, order_BC)
     return found_VC
 
 
@@ -71,9 +66,12 @@ def evaluate(
         edges_P2: The edges that are judged.
         candidates_VC: As `candidates` returns them.
     """
-    V, C = candidates_VC.shape
-    pairs = np.stack([np.repeat(np.arange(V), C), candidates_VC.ravel()], axis=1)
-    ascending_VC = np.sort(score(pairs).reshape(V, C), axis=1)
+    nodes_N, places_N = np.nonzero(candidates_VC >= 0)
+    scores_VC = np.full(candidates_VC.shape, -np.inf)
+    scores_VC[nodes_N, places_N] = score(
+        np.stack([nodes_N, candidates_VC[nodes_N, places_N]], axis=1)
+    )
+    ascending_VC = np.sort(scores_VC, axis=1)
     edge_P = score(edges_P2)
     beaten_2P = np.stack([_above(ascending_VC, nodes_P, edge_P) for nodes_P in edges_P2.T])
     rank_P = 1 + beaten_2P.sum(axis=0)
@@ -123,8 +121,12 @@ def _pagerank(step_VV: Scores) -> Scores:
 
 
 def _ranks(scores_BV: Scores, barred_BV: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (B, V): 0 for the best; what is barred comes last, ties in the order of nodes."""
-    order_BV = np.argsort(np.where(barred_BV, np.inf, -scores_BV), axis=1, kind="stable")
+    """Return (B, V): 0 for the best; what is barred comes last, ties in the order of nodes.
+
+    Scores are rounded, or else the last bits of a product would order those that are equal.
+    """
+    rounded_BV = np.round(scores_BV, _DIGITS)
+    order_BV = np.argsort(np.where(barred_BV, np.inf, -rounded_BV), axis=1, kind="stable")
     rank_BV = np.empty_like(order_BV)
     places_V = np.arange(scores_BV.shape[1])
     np.put_along_axis(rank_BV, order_BV, np.broadcast_to(places_V, order_BV.shape), axis=1)

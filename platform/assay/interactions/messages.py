@@ -10,8 +10,9 @@ import warnings
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from assay.interactions.constant import Constant
 from assay.interactions.data.links import Graph
 
 DENSE_SHARE = 1 / 64
@@ -20,7 +21,7 @@ MOST_DENSE_NODES = 8192
 """A dense float32 matrix of so many takes 256 MiB, and attention some of them a head."""
 
 
-class Messages(nn.Module):
+class Messages(Constant):
     """The adjacency matrix A of a graph. It follows the model to its device, in no checkpoint."""
 
     adjacency_VV: Tensor
@@ -53,17 +54,18 @@ class Messages(nn.Module):
         """Return what is seen when the given edges (B, 2) are hidden; None hides nothing."""
         return Visible(self, hidden_B2)
 
-    def sums(self, x_VF: Tensor) -> Tensor:
-        """Return (V, F) A x: under autocast in its precision if A is dense, else in float32."""
+    def sums(self, x_VF: Tensor, exact: bool = False) -> Tensor:
+        """Return (V, F) A x, in float32; in autocast's precision if A is dense, unless `exact`."""
         kind = x_VF.device.type
-        lower = self.dense and torch.is_autocast_enabled(kind)
+        lower = self.dense and torch.is_autocast_enabled(kind) and not exact
         x_VF = x_VF.to(torch.get_autocast_dtype(kind) if lower else torch.float32)
         return _product(self._adjacency_in(x_VF.dtype), x_VF)
 
     def _adjacency_in(self, dtype: torch.dtype) -> Tensor:
         if dtype == self.adjacency_VV.dtype:
             return self.adjacency_VV
-        if self._halved is None or self._halved.dtype != dtype:
+        here = (dtype, self.adjacency_VV.device)
+        if self._halved is None or (self._halved.dtype, self._halved.device) != here:
             self._halved = self.adjacency_VV.to(dtype)
         return self._halved
 
@@ -88,9 +90,10 @@ class Visible:
 
     def sums(self, x_VF: Tensor) -> Tensor:
         """Return (V, F): of each node, the sum over its neighbours."""
-        found_VF = self._messages.sums(x_VF)
         if self._hidden is None:
-            return found_VF
+            return self._messages.sums(x_VF)
+        # Exactly, or else what is hidden would leave its rounding behind.
+        found_VF = self._messages.sums(x_VF, exact=True)
         return found_VF - _product(self._hidden, x_VF.float())
 
     def normalised(self, x_VF: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ So one number chooses among these many equal parts, and a second one within the 
 
 @dataclass(frozen=True)
 class NonEdges:
-    """The pairs u < v that are no edge of a graph, numbered without being listed.
+    """The pairs u < v of nodes with edges that are none themselves, numbered without being listed.
 
     Pair (u, v) has the code v(v - 1)/2 + u. With the edges' codes ascending, code_e - e pairs that
     are no edge come before edge e; so a search among these E numbers turns the rank of a pair
@@ -30,6 +30,9 @@ class NonEdges:
     count: int
     before_E: Tensor
     """int64 (E,), ascending: how many pairs that are no edge come before each edge."""
+    nodes_V: Tensor
+    """int64, ascending: the nodes that have an edge. A node without any is unseen, and what is
+    unseen in training is not trained on."""
 
     @classmethod
     def of(cls, graph: Graph) -> Self:
@@ -38,27 +41,30 @@ class NonEdges:
         Raises:
             DataError: every pair is an edge.
         """
-        u_E, v_E = graph.edges_E2.unbind(1)
+        nodes_V = graph.edges_E2.unique()
+        u_E, v_E = torch.searchsorted(nodes_V, graph.edges_E2).unbind(1)
         codes_E = (v_E * (v_E - 1) // 2 + u_E).sort().values
         E = len(codes_E)
-        count = graph.n_nodes * (graph.n_nodes - 1) // 2 - E
+        V = len(nodes_V)
+        count = V * (V - 1) // 2 - E
         if count == 0:
             raise DataError(
-                f"links: all {E:,} pairs of the {graph.n_nodes:,} nodes are training edges: no "
+                f"links: all {E:,} pairs of the {V:,} nodes are training edges: no "
                 "pair is left as a negative; use a graph with fewer edges"
             )
-        return cls(count, codes_E - torch.arange(E))
+        return cls(count, codes_E - torch.arange(E), nodes_V)
 
     def to(self, device: torch.device) -> Self:
         """Return the same on `device`."""
-        return replace(self, before_E=self.before_E.to(device))
+        nodes_V = self.nodes_V.to(device)
+        return replace(self, before_E=self.before_E.to(device), nodes_V=nodes_V)
 
     def pairs(self, ranks: Tensor) -> Tensor:
         """Return int64 (…, 2): the pairs u < v of the given ranks, int64 (…) in 0 … count - 1."""
         codes = ranks + torch.searchsorted(self.before_E, ranks, right=True)
         # Exact: 1 + 8·code is a perfect square at u = 0, and float64 holds it to V of 30 million.
         v = ((1 + (1 + 8 * codes.double()).sqrt()) / 2).floor().long()
-        return torch.stack([codes - v * (v - 1) // 2, v], dim=-1)
+        return self.nodes_V[torch.stack([codes - v * (v - 1) // 2, v], dim=-1)]
 
     def draw(self, draws: Draws, count: int) -> Tensor:
         """Return int64 (B, n, 2): `count` pairs for each record of `draws`, with replacement."""

@@ -45,18 +45,25 @@ class HadamardDecoder(nn.Module):
         width, self.residual = settings.width or inputs, settings.residual
         widths = [inputs] + [width] * (settings.layers - 1)
         self.hidden = nn.ModuleList(nn.Linear(before, width) for before in widths[:-1])
-        self.dropout = Dropout(settings.dropout)
+        names = (f"decoder {number}" for number in range(settings.layers - 1))
+        self.dropouts = nn.ModuleList(Dropout(settings.dropout, name) for name in names)
         self.last = nn.Linear(widths[-1], 1)
 
-    def forward(self, h_VD: Tensor, pairs_P2: Tensor) -> Tensor:
-        """Return (P,) logits."""
+    def forward(self, h_VD: Tensor, pairs_P2: Tensor, rows_P: Tensor) -> Tensor:
+        """Return (P,) logits.
+
+        Args:
+            h_VD: Of nodes.
+            pairs_P2: int64, pairs of rows of `h_VD`.
+            rows_P: int64, a number for each pair, for the draws of dropout.
+        """
         kind = h_VD.device.type
         if torch.is_autocast_enabled(kind):  # what is gathered and multiplied is large
             h_VD = h_VD.to(torch.get_autocast_dtype(kind))
         u_P, v_P = pairs_P2.unbind(1)
         x = h_VD[u_P] * h_VD[v_P]
-        for layer in self.hidden:
-            y = self.dropout(layer(x).relu())
+        for layer, dropout in zip(self.hidden, self.dropouts, strict=True):
+            y = dropout(layer(x).relu(), rows_P)
             x = x + y if self.residual and x.shape == y.shape else y
         return self.last(x).squeeze(-1).float()
 
@@ -82,11 +89,15 @@ class LinkPredictor(nn.Module):
             part: The neighbourhood of the pairs, if the pass is over no more than that; edges that
                 are hidden are not in it.
         """
+        rows_P = pairs_P2.amin(1) * self.messages.n_nodes + pairs_P2.amax(1)
         if part is None:
-            h_VD = self.encoder(self.nodes(), self.messages.without(hidden_B2))
+            everyone_V = torch.arange(self.messages.n_nodes, device=pairs_P2.device)
+            h_VD = self.encoder(self.nodes(), self.messages.without(hidden_B2), everyone_V)
         else:
-            h_VD = self.encoder(self.nodes(part.nodes_N), part.messages.without(None))
+            nodes_N = part.nodes_N
+            h_VD = self.encoder(self.nodes(nodes_N), part.messages.without(None), nodes_N)
             pairs_P2 = part.local(pairs_P2)
         if torch.is_grad_enabled():
-            return self.decoder(h_VD, pairs_P2)
-        return torch.cat([self.decoder(h_VD, part) for part in pairs_P2.split(SCORED_AT_ONCE)])
+            return self.decoder(h_VD, pairs_P2, rows_P)
+        parts = zip(pairs_P2.split(SCORED_AT_ONCE), rows_P.split(SCORED_AT_ONCE), strict=True)
+        return torch.cat([self.decoder(h_VD, pairs, rows) for pairs, rows in parts])

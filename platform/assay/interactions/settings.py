@@ -40,26 +40,47 @@ class DecoderSettings(Settings):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     residual: bool = False
 
+    @model_validator(mode="after")
+    def _of_hidden_layers(self) -> Self:
+        if self.layers == 1 and (self.width or self.dropout or self.residual):
+            raise ValueError("a decoder of one layer has no width, dropout or residual of its own")
+        return self
+
 
 class ChembertaSettings(Settings):
     """The encoder of SMILES that source chemberta asks."""
 
-    model: str = "seyonec/ChemBERTa-zinc-base-v1"
-    """A folder with its weights and tokenizer, or its name on the hub."""
-    revision: str | None = None
-    """On the hub."""
+    model: str
+    """The absolute path of a folder with its weights and tokenizer, or its name on the hub."""
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """The commit on the hub, without which a name would not say which weights."""
     digest: str | None = None
-    """Of the files in a folder that is here: so a cell is of these weights, wherever they lie."""
+    """Of the files in a folder, read where a cell is made: a cell is of these weights."""
     pooling: Literal["cls", "mean"] = "cls"
     """The state of the first token, or the mean over all."""
 
     @model_validator(mode="before")
     @classmethod
     def _digest_of_what_is_here(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "model" in given and not given.get("digest"):
-            folder = Path(str(given["model"]))
-            return {**given, "digest": model_digest(folder) if folder.is_dir() else None}
+        if isinstance(given, Mapping) and not given.get("digest"):
+            folder = Path(str(given.get("model", "")))
+            if folder.is_absolute() and folder.is_dir():
+                return {**given, "digest": model_digest(folder)}
         return given
+
+    @model_validator(mode="after")
+    def _says_which_weights(self) -> Self:
+        is_folder = Path(self.model).is_absolute()
+        if is_folder and self.digest is None:
+            raise ValueError(f"chemberta.model {self.model} is no folder here")
+        if is_folder and self.revision is not None:
+            raise ValueError("chemberta.revision belongs to a model on the hub")
+        if not is_folder and self.revision is None:
+            raise ValueError(
+                f"chemberta.model {self.model}: give an absolute path, or the commit of a model on "
+                "the hub as chemberta.revision"
+            )
+        return self
 
 
 class FeatureSettings(Settings):
@@ -74,15 +95,16 @@ class FeatureSettings(Settings):
     """What nodes without features are given."""
     ids: PositiveInt | None = None
     """Width of a learned row a node beside the features; without sources by default the encoder's
-    width."""
+    width. Where a grid has nodes as an axis, that of fallback_ids."""
     chemberta: ChembertaSettings | None = None
     """Of source chemberta."""
 
     @model_validator(mode="before")
     @classmethod
-    def _chemberta_has_its_own(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "chemberta" in (given.get("sources") or ()):
-            return {**given, "chemberta": given.get("chemberta") or {}}
+    def _chemberta_says_which(cls, given: Any) -> Any:
+        sources = given.get("sources") if isinstance(given, Mapping) else None
+        if isinstance(sources, list) and "chemberta" in sources and not given.get("chemberta"):
+            raise ValueError("source chemberta needs chemberta.model: a folder or a name")
         return given
 
     @model_validator(mode="after")
@@ -107,7 +129,8 @@ class LinkSettings(Settings, Generic[NetworkT]):
     negatives: PositiveInt = 1
     """Pairs that are no edge, drawn for each edge of a batch."""
     masked: bool = False
-    """Whether the edges of a batch pass no messages while they are to be foretold."""
+    """Whether the edges of a batch pass no messages while they are to be foretold. A step in parts
+    (several workers, micro-batches) hides in each part that part's edges alone."""
     neighbours: list[PositiveInt] = []
     """In training, pass messages among so many neighbours of each node of a batch, so many of each
     of those, and so on, one number a layer: for graphs whose nodes do not fit into a step. Without
@@ -145,7 +168,9 @@ def link_settings(variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkS
         )
     network = encoder(variant["encoder"]).Settings
     model = LinkSettings[network]  # pyright: ignore[reportInvalidTypeArguments]
-    features = _features_of(variant.get("nodes"), given.get("features") or {})
+    features = given.get("features") or {}
+    if isinstance(features, Mapping):
+        features = _features_of(variant.get("nodes"), features)
     return validate(model, {"network": {}, **given, "features": features}, "settings")
 
 
@@ -157,6 +182,5 @@ def _features_of(nodes: str | None, given: Mapping[str, Any]) -> Mapping[str, An
         raise ConfigError("settings.features.missing is what the grid's nodes say; leave it out")
     if nodes != "ids" and not given.get("sources"):
         raise ConfigError(f"nodes {nodes} need settings.features.sources, such as [morgan]")
-    with_ids = nodes in ("ids", "fallback_ids")
-    ids = given.get("ids") or (IDS if nodes == "fallback_ids" else None)
-    return {**given, **fixed, "ids": ids if with_ids else None}
+    ids = (given.get("ids") or IDS) if nodes == "fallback_ids" else None
+    return {**given, **fixed, "ids": ids}

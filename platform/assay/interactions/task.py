@@ -4,8 +4,7 @@ Shapes: B edges of a batch, n negatives of an edge, P pairs.
 """
 
 import io
-from collections.abc import Hashable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +52,7 @@ class InteractionsTask(Task):
         self.graph = training_graph(self.packed)
         self.non_edges = NonEdges.of(self.graph)
         self.neighbours = Neighbours.of(self.graph)
+        self.known_V = known_structures(self.packed, self.chosen.features)
         self.scores: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     @classmethod
@@ -76,7 +76,9 @@ class InteractionsTask(Task):
     def model(self, data: Splits) -> LinkPredictor:
         """Return the encoder over the training edges, between nodes and the decoder."""
         chosen, width = self.chosen, self.chosen.network.width
-        features = node_features(self.packed, chosen.features)
+        # Whoever makes features may draw; the network's own draws must not depend on it.
+        with torch.random.fork_rng():
+            features = node_features(self.packed, chosen.features)
         treated = None
         if features is not None:
             seed = fold(self.cell.seed, "features")
@@ -116,10 +118,9 @@ class InteractionsTask(Task):
         self.scores = self._score(model, data.test, "test")
         progress("score", 0.5)
 
-        def score(pairs_N2: NDArray[np.integer]) -> NDArray[np.float32]:
-            return self._scores(model, torch.from_numpy(pairs_N2), "test")
-
-        hard = hard_negatives.evaluate(score, _edges(data.test).numpy(), self._candidates)
+        hard = self._among_hard_negatives(
+            lambda pairs_N2: self._scores(model, torch.from_numpy(pairs_N2), "test"), data
+        )
         progress("score", 1.0)
         return metrics.evaluate(*self.scores, self._known(data.test)) | hard
 
@@ -135,10 +136,8 @@ class InteractionsTask(Task):
             paths_of_length_3(self.graph, pairs_P2.numpy())
             for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
         )
-        hard = hard_negatives.evaluate(
-            lambda pairs_N2: paths_of_length_3(self.graph, pairs_N2),
-            _edges(data.test).numpy(),
-            self._candidates,
+        hard = self._among_hard_negatives(
+            lambda pairs_N2: paths_of_length_3(self.graph, pairs_N2), data
         )
         return metrics.evaluate(pos, neg, self._known(data.test)) | hard
 
@@ -168,7 +167,7 @@ class InteractionsTask(Task):
 
     def _known(self, records: Records) -> NDArray[np.integer] | None:
         """Return, of each edge, how many of its nodes have a known structure; None if all have."""
-        known_V = known_structures(self.packed, self.chosen.features)
+        known_V = self.known_V
         return None if known_V.all() else known_V[_edges(records).numpy()].sum(axis=1)
 
     def _score(
@@ -197,9 +196,17 @@ class InteractionsTask(Task):
             )
         return scores_P.numpy()
 
-    @cached_property
-    def _candidates(self) -> NDArray[np.int64]:
-        return hard_negatives.candidates(self.graph, np.asarray(self.packed.arrays["edges"]))
+    def _among_hard_negatives(
+        self, score: Callable[[NDArray[np.integer]], NDArray[np.floating]], data: Splits
+    ) -> dict[str, Estimate]:
+        """Return the protocol's estimates; nothing where unseen nodes give heuristics no hold."""
+        edges_P2 = _edges(data.test).numpy()
+        if not np.isin(edges_P2, self.graph.edges_E2.numpy()).all():
+            return {}
+        edges_E2 = np.asarray(self.packed.arrays["edges"])
+        return hard_negatives.evaluate(
+            score, edges_P2, hard_negatives.candidates(self.graph, edges_E2)
+        )
 
 
 def _edges(records: Records) -> Tensor:

@@ -31,6 +31,10 @@ class Draws:
     record_ids: Tensor
     """(B,) int64."""
 
+    def bits(self, name: str, *shape: int) -> Tensor:
+        """Return int64 (B, *shape): 64 random bits each."""
+        return self._bits(name, shape, per_element=1)[..., 0]
+
     def uniform(self, name: str, *shape: int) -> Tensor:
         """Return float32 (B, *shape) in the open interval (0, 1)."""
         return _to_unit(self._bits(name, shape, per_element=1)[..., 0])

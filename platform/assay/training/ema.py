@@ -26,4 +26,5 @@ class WeightAverage:
         current: list[Tensor] = [parameter.detach() for parameter in source.parameters()]
         get_ema_multi_avg_fn(decay)(averaged, current, step)
         for mine, theirs in zip(self.model.buffers(), source.buffers(), strict=True):
-            mine.copy_(theirs)
+            if mine is not theirs:
+                mine.copy_(theirs)

@@ -293,7 +293,8 @@ class Training:
         self._parts.clear()
         self._steps_in_row = 0
         if validate:
-            row |= self.look()
+            looked = self.look()
+            row |= self.workers.on_first(lambda: looked)  # so that all choose alike
             if self.best is not None and self.stage == len(self.stages) - 1:
                 self.best.consider(self.average.model, row, self.meter.step)
         wild = [name for name, value in row.items() if not math.isfinite(value)]

@@ -114,6 +114,7 @@ def _adamw(parameters: list[nn.Parameter], settings: TrainingSettings) -> AdamW:
 
 
 def _matrices(model: nn.Module) -> set[Tensor]:
-    """Return the weights of linear maps between features; no tables, no few outputs."""
-    weights = [m.weight for m in model.modules() if isinstance(m, nn.Linear)]
-    return {weight for weight in weights if min(weight.shape) >= _SMALLEST_SIDE}
+    """Return the weights of linear maps between features, whoever's; no tables, no few outputs."""
+    maps = (m for m in model.modules() if not isinstance(m, nn.Embedding))
+    weights = [weight for m in maps if isinstance(weight := getattr(m, "weight", None), Tensor)]
+    return {w for w in weights if w.ndim == 2 and min(w.shape) >= _SMALLEST_SIDE}

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from assay.errors import DataError
 from assay.interactions.data import biosnap
 from assay.interactions.data.biosnap import BIOSNAP
 from assay.interactions.data.links import training_graph
 from assay.interactions.data.ogbl_ddi_cold import hidden_for
+from assay.interactions.negatives import NonEdges
 from assay.store import sets
+from assay.training.draws import Draws
 
 ROOT = Path(os.environ.get("ASSAY_DATA", "/nowhere"))
 needs_data = pytest.mark.skipif(
@@ -48,6 +51,14 @@ def test_unseen_drugs_have_no_message_and_every_held_out_pair_has_one_of_them(co
         assert len(negatives) == 100_000
         for pairs in (edges, negatives):
             assert np.array_equal(np.sort(of_V[pairs], axis=1), [[0, code]] * len(pairs))
+
+
+@needs_data
+def test_nothing_is_trained_on_unseen_drugs_not_even_as_negatives(cold):
+    of_V = hidden_for([drug.decode() for drug in cold.arrays["drugs"]])
+    drawn = NonEdges.of(training_graph(cold)).draw(Draws(0, 0, torch.arange(20_000)), 1)
+
+    assert set(of_V[drawn.flatten().numpy()]) == {0}
 
 
 @needs_data

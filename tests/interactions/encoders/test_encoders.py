@@ -30,7 +30,7 @@ class Over:
         self.state_dict = model.state_dict
 
     def __call__(self, x, hidden=None):
-        return self.model(x, self.messages.without(hidden))
+        return self.model(x, self.messages.without(hidden), torch.arange(len(x)))
 
     def train(self):
         self.model.train()

@@ -121,13 +121,26 @@ def test_weights_that_are_not_to_be_had_are_one_sentence(monkeypatch):
     monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
 
     with pytest.raises(DataError, match=r"someone/model: neither a folder here nor .*no network"):
-        chemberta(SMILES, ChembertaSettings(model="someone/model"))
+        chemberta(SMILES, ChembertaSettings(model="someone/model", revision="0" * 40))
 
 
 def test_pickled_weights_are_not_read(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
 
     with pytest.raises(DataError, match="holds no weights as safetensors"):
+        chemberta(SMILES, settings(tmp_path))
+
+
+def test_weights_that_lack_some_are_refused(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(next(name for name in tensors if "layer.1" in name))
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(DataError, match=r"its weights lack .* drawn at random"):
         chemberta(SMILES, settings(tmp_path))
 
 

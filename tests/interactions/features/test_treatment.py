@@ -29,7 +29,7 @@ def test_the_fallback_is_selected_by_the_mask_exactly():
     module = treated("fallback")
     mask = torch.from_numpy(MASK)[:, None].float()
 
-    h = mask * module.proj(module.x_VF) + (1 - mask) * module.fallback
+    h = mask * module.proj(module.known.x_VF) + (1 - mask) * module.fallback
 
     assert torch.equal(module(), h.relu())
 
@@ -54,13 +54,13 @@ def test_the_fallback_learns_nothing_where_all_are_known():
 
 
 def test_unknown_nodes_are_zeros_the_mean_or_a_random_row_before_the_projection():
-    zeros, mean, random = (treated(name).x_VF[~MASK] for name in ("zeros", "mean", "random"))
+    zeros, mean, random = (treated(name).known.x_VF[~MASK] for name in ("zeros", "mean", "random"))
 
     assert torch.equal(zeros, torch.zeros(2, 3))
     torch.testing.assert_close(mean, torch.from_numpy(X[MASK]).mean(0).expand(2, 3))
     assert not torch.allclose(random[0], random[1])
-    assert torch.equal(random, treated("random").x_VF[~MASK])
-    assert not torch.equal(random, treated("random", seed=1).x_VF[~MASK])
+    assert torch.equal(random, treated("random").known.x_VF[~MASK])
+    assert not torch.equal(random, treated("random", seed=1).known.x_VF[~MASK])
 
 
 def test_one_row_for_all_or_one_for_each():
@@ -76,3 +76,10 @@ def test_one_row_for_all_or_one_for_each():
 def test_nothing_to_average_is_said():
     with pytest.raises(DataError, match="no node has any"):
         treated("mean", mask=np.zeros(5, bool))
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_some_nodes_have_what_they_have_among_all(missing):
+    module, some = treated(missing), torch.tensor([1, 3, 4])
+
+    torch.testing.assert_close(module(some), module()[some])

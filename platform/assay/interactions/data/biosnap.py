@@ -9,6 +9,7 @@ Shapes: V nodes, E edges, N fixed negatives.
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class Biosnap(DataSet):
         arrays = _arrays(pairs, drugs, [smiles.get(drug, "") for drug in drugs])
         check_links(arrays, self.name)
         parts = " / ".join(f"{count:,}" for count in np.bincount(arrays["split"], minlength=3))
-        known = sum(map(bool, smiles.values()))
+        known = sum(bool(smiles.get(drug)) for drug in drugs)
         return Built(
             arrays,
             f"BIOSNAP ChCh-Miner: {len(drugs):,} drugs, {known:,} with a structure; random split "
@@ -81,7 +82,8 @@ def _require_published(pairs: Sequence[tuple[str, str]], path: Path) -> None:
     text = "\n".join(f"{a} {b}" for a, b in pairs)
     if hashlib.sha256(text.encode()).hexdigest() != PAIRS_SHA256:
         raise DataError(
-            f"{path}: its {len(pairs):,} pairs of drugs are not those of ChCh-Miner; get it anew"
+            f"{path}: its {len(pairs):,} pairs of drugs are not those of ChCh-Miner; delete it "
+            "and get it anew"
         )
 
 
@@ -94,7 +96,7 @@ def _folder(path: Path) -> tuple[list[tuple[str, str]], dict[str, str]]:
 def _lines(path: Path) -> list[tuple[str, str]]:
     try:
         text = gzip.decompress(path.read_bytes()).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(
             f"{path}: is neither a folder with {EDGES} and {TABLE} nor a gzipped table ({error})"
         ) from error

@@ -86,7 +86,7 @@ def require_published(links: Links) -> None:
         if hashlib.sha256(codes_P.astype("<i8").tobytes()).hexdigest() != expected:
             raise DataError(
                 f"{links.path}: its {len(codes_P):,} pairs of {name} are not the published ones; "
-                "get it anew"
+                "delete it and get it anew"
             )
 
 

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,15 +116,16 @@ def _of_ogb(path: Path, read: Callable[[str], bytes]) -> Links:
         }
         rows = list(csv.DictReader(io.StringIO(gzip.decompress(read(MAPPING)).decode())))
         drugs = [row["drug id"] for row in rows]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: is no copy of OGB's ogbl-ddi ({error})") from error
-    pairs = {
-        name: _pairs(found[split][key], f"{path}: {split}.pt: {key}")
-        for split, key, name in (
-            ("train", "edge", PARTS[0]), ("valid", "edge", PARTS[1]), ("test", "edge", PARTS[2]),
-            ("valid", "edge_neg", PARTS[3]), ("test", "edge_neg", PARTS[4]),
-        )
-    }  # fmt: skip
+        pairs = {
+            name: _pairs(found[split][key], f"{path}: {split}.pt: {key}")
+            for split, key, name in (
+                ("train", "edge", PARTS[0]), ("valid", "edge", PARTS[1]),
+                ("test", "edge", PARTS[2]), ("valid", "edge_neg", PARTS[3]),
+                ("test", "edge_neg", PARTS[4]),
+            )
+        }  # fmt: skip
+    except (OSError, EOFError, KeyError, ValueError, zlib.error) as error:
+        raise DataError(f"{path}: is no copy of OGB's ogbl-ddi ({error}); get it anew") from error
     unknown = [""] * len(drugs)
     return Links(path, pairs, drugs, unknown, unknown, np.empty((0, 2), np.int32))
 
@@ -174,5 +176,5 @@ def rows_of(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             if missing:
                 raise DataError(f"{path}: has no column {missing[0]}")
             return [{name: row[name] or "" for name in columns} for row in reader]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise DataError(f"{path}: not readable as a table ({error})") from error

@@ -87,12 +87,20 @@ def _embed(smiles: Sequence[str], folder: Path, pooling: str) -> NodeFeatures:
 
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model: Any = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False
-        ).eval()
+        model, told = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False,
+            output_loading_info=True,
+        )  # fmt: skip
     except Exception as error:  # transformers raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{folder}: is no encoder of text ({reason})") from error
+    absent = sorted({*told["missing_keys"], *told.get("mismatched_keys", ())})
+    if absent:
+        raise DataError(
+            f"{folder}: its weights lack {absent[0]} (and {len(absent) - 1} more), which would be "
+            "drawn at random; give the weights of this very model"
+        )
+    model.eval()
     known_V = np.array([bool(text) for text in smiles])
     texts = [text for text in smiles if text]
     longest = min(tokenizer.model_max_length, model.config.max_position_embeddings - 2)

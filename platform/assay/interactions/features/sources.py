@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 
 from assay.catalog import load
-from assay.errors import ConfigError
+from assay.errors import ConfigError, DataError
 from assay.interactions.catalog import SOURCES
 from assay.interactions.features.node_features import NodeFeatures, concatenated
 from assay.interactions.settings import FeatureSettings
@@ -22,8 +22,18 @@ def node_features(packed: PackedSet, settings: FeatureSettings) -> NodeFeatures 
         ConfigError: the data set has no such table of structures.
         DataError: a source knows nothing of this set, or what was kept of it is damaged.
     """
-    found = [cast(Source, load(SOURCES[name]))(packed, settings) for name in settings.sources]
+    found = [_of_source(name, packed, settings) for name in settings.sources]
     return concatenated(found) if found else None
+
+
+def _of_source(name: str, packed: PackedSet, settings: FeatureSettings) -> NodeFeatures:
+    found = cast(Source, load(SOURCES[name]))(packed, settings)
+    if not found.mask_V.any():
+        raise DataError(
+            f"{packed.name}: source {name} knows nothing of any node; leave it out, or prepare the "
+            "set from a source that has structures"
+        )
+    return found
 
 
 def smiles_of(packed: PackedSet, settings: FeatureSettings) -> Sequence[str]:

@@ -38,11 +38,13 @@ def morgan(smiles: Sequence[str]) -> NodeFeatures:
 
     Source: Rogers and Hahn, J. Chem. Inf. Model. 50 (2010) 742.
     """
+    import rdkit
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
     generator = GetMorganGenerator(radius=MORGAN_RADIUS, fpSize=MORGAN_BITS)
     row = partial(_bits, generator)
     of = {"smiles": digest_of(smiles), "bits": MORGAN_BITS, "radius": MORGAN_RADIUS}
+    of["rdkit"] = rdkit.__version__
     return cached("morgan", of, len(smiles), lambda: _by_molecule(smiles, row, MORGAN_BITS))
 
 

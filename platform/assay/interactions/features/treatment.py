@@ -9,10 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import DataError
+from assay.interactions.constant import Constant
 from assay.interactions.features.node_features import NodeFeatures
 
 Missing = Literal["zeros", "random", "mean", "fallback", "per_node"]
 MISSING: tuple[Missing, ...] = get_args(Missing)
+
+
+class _Known(Constant):
+    x_VF: Tensor
+    mask_V1: Tensor
+
+    def __init__(self, x_VF: Tensor, mask_V1: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("x_VF", x_VF, persistent=False)
+        self.register_buffer("mask_V1", mask_V1, persistent=False)
 
 
 class TreatedFeatures(nn.Module):
@@ -22,9 +33,6 @@ class TreatedFeatures(nn.Module):
     of the known ones. fallback and per_node stand after it: one learned row for all unknown nodes,
     mask · proj(x) + (1 - mask) · fallback, or one for each. Then ReLU.
     """
-
-    x_VF: Tensor
-    mask_V1: Tensor
 
     def __init__(self, features: NodeFeatures, width: int, missing: Missing, seed: int) -> None:
         super().__init__()
@@ -37,8 +45,7 @@ class TreatedFeatures(nn.Module):
             if unknown == len(mask_V):
                 raise DataError("features: no node has any, so there is no mean of them")
             x_VF[~mask_V] = x_VF[mask_V].mean(0)
-        self.register_buffer("x_VF", x_VF, persistent=False)
-        self.register_buffer("mask_V1", mask_V[:, None], persistent=False)
+        self.known = _Known(x_VF, mask_V[:, None])
         self.proj = nn.Linear(x_VF.shape[1], width)
         self.fallback = nn.Parameter(torch.zeros(1, width)) if missing == "fallback" else None
         self.of_node = nn.Embedding(unknown, width) if missing == "per_node" and unknown else None
@@ -48,14 +55,14 @@ class TreatedFeatures(nn.Module):
 
     def forward(self, nodes_N: Tensor | None = None) -> Tensor:
         """Return (V, D), or (N, D) of some nodes."""
-        x_VF, mask_V1 = self.x_VF, self.mask_V1
+        x_VF, mask_V1 = self.known.x_VF, self.known.mask_V1
         if nodes_N is not None:
             x_VF, mask_V1 = x_VF[nodes_N], mask_V1[nodes_N]
         h_VD = self.proj(x_VF)
         if self.fallback is not None:
             h_VD = torch.where(mask_V1, h_VD, self.fallback)
         elif self.of_node is not None:
-            row_V = (~self.mask_V1[:, 0]).cumsum(0) - 1  # of an unknown node
+            row_V = (~self.known.mask_V1[:, 0]).cumsum(0) - 1  # of an unknown node
             row_V = row_V if nodes_N is None else row_V[nodes_N]
             h_VD = torch.where(mask_V1, h_VD, self.of_node(row_V.clamp(min=0)))
         return h_VD.relu()
