@@ -12,6 +12,8 @@ from assay.training.draws import Draws
 _LEVELS = 1 << 16
 _PER_WORD = 4
 """Of sixteen bits."""
+_ROWS = 1024
+"""At a time on the CPU: what is drawn stays in its cache."""
 
 
 class Dropout(nn.Module):
@@ -32,9 +34,15 @@ class Dropout(nn.Module):
         """
         if not self.training or not self.share:
             return x_ND
-        width = x_ND.shape[1]
-        draws = Draws(torch.initial_seed() >> 1, 0, rows_N)
-        words = draws.bits(self.name, -(-width // _PER_WORD))
-        level_ND = words.view(torch.int16)[:, :width]
-        kept_ND = level_ND >= round(self.share * _LEVELS) - _LEVELS // 2
+        kept_ND = torch.empty(x_ND.shape, dtype=torch.bool, device=x_ND.device)
+        some = _ROWS if x_ND.device.type == "cpu" else max(1, len(rows_N))
+        for rows_n, kept_nD in zip(rows_N.split(some), kept_ND.split(some), strict=True):
+            self._draw(rows_n, kept_nD)
         return x_ND * kept_ND * (1 / (1 - self.share))
+
+    def _draw(self, rows_n: Tensor, kept_nD: Tensor) -> None:
+        width = kept_nD.shape[1]
+        draws = Draws(torch.initial_seed() >> 1, 0, rows_n)
+        words = draws.bits(self.name, -(-width // _PER_WORD))
+        level_nD = words.view(torch.int16)[:, :width]
+        torch.ge(level_nD, round(self.share * _LEVELS) - _LEVELS // 2, out=kept_nD)
