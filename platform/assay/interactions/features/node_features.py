@@ -3,7 +3,6 @@
 Shapes: V nodes, F features.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ from assay.config import digest16
 from assay.errors import DataError
 from assay.result import write_bytes
 from assay.store.locations import cache_root
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
