@@ -146,7 +146,7 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["sample", "nowhere", "--out", "a.xyz"], "samples are written as .npz"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence):
+def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence, mini):
     result = shell(*words)
 
     assert result.returncode == 2

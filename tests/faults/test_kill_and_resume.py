@@ -25,10 +25,12 @@ TINY = (
 LABELS = [cell.label for cell in load_suite(SUITE, TINY).cells("0" * 32)]
 
 
-def run(label: str, storage: Path, kill_at: int | None) -> None:
+def run(label: str, storage: Path, kill_at: int | None, environment: dict[str, str]) -> None:
     """What the child process does: the cell, and SIGKILL to itself in the middle of a step."""
     import torch
 
+    os.environ.clear()  # the server's own, from whatever test first asked for it
+    os.environ.update(environment)
     suite: Suite = load_suite(SUITE, TINY)
     cells = suite.cells(sets.open_set("mini").digest)
     cell = next(cell for cell in cells if cell.label == label)
@@ -54,7 +56,7 @@ def processes():
 
 
 def run_in_child(processes, label: str, storage: Path, kill_at: int | None = None) -> int | None:
-    child = processes.Process(target=run, args=(label, storage, kill_at))
+    child = processes.Process(target=run, args=(label, storage, kill_at, dict(os.environ)))
     child.start()
     child.join(120)
     return child.exitcode

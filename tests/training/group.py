@@ -24,7 +24,8 @@ def forkserver():
 def together(count: int, target: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Return what `target(workers, *arguments)` returns, plain values, on each of the workers.
 
-    What a worker raises is returned as `[name of the class, message]`.
+    What a worker raises is returned as `[name of the class, message]`. The server keeps the
+    environment of whatever test first asked for it, so the present one is sent along.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -32,7 +33,7 @@ def together(count: int, target: Callable[..., Any], *arguments: Any) -> list[An
     pipes, processes = [], []
     for rank in range(count):
         mine, theirs = forkserver().Pipe(duplex=False)
-        arguments_of = (theirs, rank, count, port, target, arguments)
+        arguments_of = (theirs, dict(os.environ), rank, count, port, target, arguments)
         process = forkserver().Process(target=_work, args=arguments_of)
         process.start()
         theirs.close()
@@ -52,13 +53,26 @@ def _receive(pipe) -> Any:
     return json.loads(pipe.recv_bytes())
 
 
-def _work(pipe, rank: int, count: int, port: int, target, arguments: Sequence[Any]) -> None:
+def _work(
+    pipe,
+    environment: dict[str, str],
+    rank: int,
+    count: int,
+    port: int,
+    target,
+    arguments: Sequence[Any],
+) -> None:
     import torch
     import torch.distributed as dist
 
     torch.set_num_threads(1)
+    os.environ.clear()
     os.environ.update(
-        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(count)
+        environment,
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        RANK=str(rank),
+        WORLD_SIZE=str(count),
     )
     if count > 1:
         dist.init_process_group("gloo")
