@@ -1,6 +1,10 @@
 """Tune must not keep what has ended: the driver's memory would grow with every cell."""
 
 import gc
+import json
+import os
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
@@ -24,7 +28,6 @@ class _Watcher(tune.Callback):
     def __init__(self) -> None:
         self.known: weakref.WeakSet[Trial] = weakref.WeakSet()
         self.alive: list[int] = []
-        self.ended = 0
 
     def __getstate__(self):
         return {}
@@ -33,7 +36,6 @@ class _Watcher(tune.Callback):
         self.known.add(trial)
 
     def on_trial_complete(self, iteration, trials, trial, **info):
-        self.ended += 1
         gc.collect()
         self.alive.append(len(self.known))
 
@@ -43,24 +45,39 @@ def _trainable(config):
     tune.report({"phase": "done"})
 
 
-@pytest.mark.timeout(300)
-def test_a_trial_that_has_ended_is_forgotten_when_the_next_one_ends(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+def run(state: Path) -> None:
+    """Run trials one at a time on a Ray of their own; print how many were alive as each ended."""
     quieten_tune()
-    watcher, board = _Watcher(), Board({}, concurrent=1)
+    watcher = _Watcher()
     with session.connect(), cluster_stays():
         tuner_of(
             _trainable,
             load_suite(SUITE),
-            board,
-            tmp_path,
+            Board({}, concurrent=1),
+            state,
             watcher,
             name_of=lambda trial: trial.trial_id,
             param_space={"key": tune.grid_search(list(range(TRIALS)))},
             scheduler=Forgetting(),
         ).fit()
+    sys.stdout.write(json.dumps(watcher.alive))
 
-    assert watcher.ended == TRIALS
+
+@pytest.mark.timeout(300)
+def test_a_trial_that_has_ended_is_forgotten_when_the_next_one_ends(tmp_path):
+    """In a process of its own, since Ray reads its settings once."""
+    environment = {**os.environ, "RAY_AUTH_MODE": "token"}
+    environment.pop("RAY_ADDRESS", None)
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)], env=environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    alive = json.loads(done.stdout.splitlines()[-1])
+    assert len(alive) == TRIALS
     # The one that ends, the one before it, and the next, which is ready.
-    assert max(watcher.alive) <= 3, watcher.alive
+    assert max(alive) <= 3, alive
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))
