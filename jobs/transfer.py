@@ -10,6 +10,8 @@ from _options import add_shared, command, exit_code, grid_options, results_root,
 EXAMPLES = """\
 For each of two data sets, the suite is run in four arms: from scratch; from scratch with half of
 the budget; with the other data for the first half of the budget; with both, every other step.
+A suite with `ladder: {records: [1000, null]}` is run at each number of training records of the
+target, which gives the curve of what the other data is worth as one's own grows.
 
 examples:
   python jobs/transfer.py                                    the mini sets, on this machine
@@ -19,7 +21,7 @@ examples:
 
 Finished cells are reused and interrupted ones carry on: after a crash, a kill or Ctrl-C, the same
 command completes what is missing. Each arm is a suite of its own in --results, beside
-transfer.json.
+transfer.json and, as a figure, transfer.html.
 
 exit codes: 0 every cell is finished, 1 some cell failed, 2 bad input, 130 stopped"""
 
@@ -55,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
     from assay.cell import load_suite
     from assay.cluster.grid import run_suite
     from assay.errors import ConfigError
-    from assay.report import transfer
+    from assay.report import transfer, transfer_figure
     from assay.result import read_results, write_json
 
     if given.only is not None and given.only not in given.pair:
@@ -81,6 +83,8 @@ def run(given: argparse.Namespace) -> int:
         else:
             console.print(f"{target}: no cell from scratch is finished: nothing to compare with")
     write_json(root / "transfer.json", transfer.document(rows))
+    if rows:
+        transfer_figure.draw(rows, root / "transfer.html")
     for name, reason in failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     console.print(f"results  {root}", highlight=False, soft_wrap=True, markup=False)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from assay.cell import load_suite
-from assay.report import transfer
+from assay.report import transfer, transfer_figure
 from tests.report.synthetic import estimate
 from tests.test_cell import ROOT
 
@@ -16,8 +16,9 @@ METRIC = "cdvae/validity"
 class Finished:
     """What is read of a result."""
 
-    def __init__(self, seed: int, value: float, n: int = 100) -> None:
-        self.label, self.cell = "gnn-diffusion", {"seed": seed}
+    def __init__(self, seed: int, value: float, n: int = 100, records: int | None = None) -> None:
+        self.label = "gnn-diffusion"
+        self.cell = {"seed": seed, "training": {"records": records}}
         of = estimate(value)
         self.estimates = {METRIC: of.model_copy(update={"n": n}), "cdvae/wasserstein_density": of}
 
@@ -60,6 +61,36 @@ def test_what_was_not_measured_is_left_out():
     found, _ = compared(scratch=[(0, 0.5)], half=[(0, 0.4, 0)], before=[(3, 0.4)])
 
     assert set(found) == {"scratch"}
+
+
+def test_a_ladder_of_records_is_compared_rung_by_rung(tmp_path):
+    few, many = 1000, None
+    _, rows = compared(
+        scratch=[(s, 0.2, 100, few) for s in (0, 1)] + [(s, 0.6, 100, many) for s in (0, 1)],
+        before=[(s, 0.4, 100, few) for s in (0, 1)] + [(s, 0.5, 100, many) for s in (0, 1)],
+    )
+
+    gains = {row.records: row.difference for row in rows if row.arm == "before"}
+    assert gains == {few: pytest.approx(0.2), many: pytest.approx(-0.1)}
+    assert [row.records for row in rows] == [few, few, many, many]
+    shown = io.StringIO()
+    Console(file=shown, width=160).print(transfer.table(rows))
+    assert "1,000" in shown.getvalue()
+    assert "all" in shown.getvalue()
+    transfer_figure.draw(rows, tmp_path / "gain.html")
+    page = (tmp_path / "gain.html").read_text()
+    assert "training records of mp20" in page
+    assert "the other data for the first half" in page
+
+
+def test_the_error_of_the_network_is_compared_too_and_said_to_be_better_when_low():
+    held_out = Finished(0, 0.5)
+    held_out.estimates = {"held_out/x_mse": estimate(0.14)}
+
+    (row,) = transfer.compare("qm9", "mp20", {"scratch": [held_out]})
+
+    assert row.mean == pytest.approx(0.14)
+    assert transfer.title_of(row.metric) == "x-MSE ↓"
 
 
 def test_every_arm_is_a_suite_of_its_own():

@@ -1,5 +1,6 @@
 """What learning from another data set is worth: arms of equal compute, compared seed by seed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,11 +24,15 @@ ARMS: Mapping[str, str] = {
 target, so that the two tell what the first half of `before` has added."""
 
 METRICS = (
+    "held_out/x_mse",
     "edm/atom_stability", "edm/molecule_stability", "edm/validity", "edm/valid_unique",
     "cdvae/structural_validity", "cdvae/compositional_validity", "cdvae/validity",
     "cdvae/cov_recall", "cdvae/cov_precision",
 )  # fmt: skip
-"""All are shares of samples, the higher the better."""
+"""All are shares: the first of the error that the best linear estimate leaves, the lower the
+better; the others of samples, the higher the better."""
+
+LOWER = frozenset({"held_out/x_mse"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Row:
     target: str
     source: str
     model: str
+    records: int | None
+    """Of the target that were trained on; None is all."""
     metric: str
     arm: str
     seeds: tuple[int, ...]
@@ -72,10 +79,9 @@ def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> l
     """
     values = {arm: _values(results) for arm, results in arms.items()}
     rows = []
-    for model, metric in sorted(values[SCRATCH]):
-        base = values[SCRATCH][model, metric]
+    for (model, records, metric), base in values[SCRATCH].items():
         for arm in arms:
-            found = values[arm].get((model, metric))
+            found = values[arm].get((model, records, metric))
             if found is None:
                 continue
             mean, interval = mean_over_seeds(list(found.values()))
@@ -86,11 +92,10 @@ def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> l
             low, high = interval or (None, None)
             apart_low, apart_high = apart or (None, None)
             rows.append(
-                Row(target, source, model, metric, arm, tuple(sorted(found)), mean, low, high,
-                    difference, apart_low, apart_high)
+                Row(target, source, model, records, metric, arm, tuple(sorted(found)), mean, low,
+                    high, difference, apart_low, apart_high)
             )  # fmt: skip
-    order = {metric: place for place, metric in enumerate(METRICS)}
-    return sorted(rows, key=lambda row: (row.model, order[row.metric]))
+    return sorted(rows, key=_place)
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -99,6 +104,7 @@ def table(rows: Sequence[Row]) -> Table:
     found = Table(box=box.SIMPLE_HEAD, title=f"{first.target}, from {first.source}")
     for heading in (
         "model",
+        f"{first.target} records",
         "metric",
         "learnt from",
         "seeds",
@@ -109,7 +115,8 @@ def table(rows: Sequence[Row]) -> Table:
     for row in rows:
         found.add_row(
             row.model,
-            metric_title(row.metric),
+            records_title(row.records),
+            title_of(row.metric),
             ARMS[row.arm],
             str(len(row.seeds)),
             _with_interval(row.mean, row.low, row.high),
@@ -120,19 +127,37 @@ def table(rows: Sequence[Row]) -> Table:
     return found
 
 
+def records_title(records: int | None) -> str:
+    """Return how a number of training records is called."""
+    return "all" if records is None else f"{records:,}"
+
+
+def title_of(metric: str) -> str:
+    """Return a metric's title, which says where less is better."""
+    return f"{metric_title(metric)} ↓" if metric in LOWER else metric_title(metric)
+
+
 def document(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the rows as JSON."""
     return {"rows": [{**asdict(row), "seeds": list(row.seeds)} for row in rows]}
 
 
-def _values(results: Sequence[Result]) -> dict[tuple[str, str], dict[int, float]]:
-    found: dict[tuple[str, str], dict[int, float]] = {}
+def _place(row: Row) -> tuple[str, float, int]:
+    return row.model, math.inf if row.records is None else row.records, METRICS.index(row.metric)
+
+
+def _values(
+    results: Sequence[Result],
+) -> dict[tuple[str, int | None, str], dict[int, float]]:
+    """Return values by seed, by model, number of training records and metric."""
+    found: dict[tuple[str, int | None, str], dict[int, float]] = {}
     for result in results:
+        records = result.cell["training"].get("records")
         for metric in METRICS:
             estimate = result.estimates.get(metric)
             if estimate is not None and estimate.n > 0:
-                assert metric in FRACTIONS, metric
-                of_model = found.setdefault((result.label, metric), {})
+                assert metric in FRACTIONS | LOWER, metric
+                of_model = found.setdefault((result.label, records, metric), {})
                 of_model[int(result.cell["seed"])] = estimate.value
     return found
 

@@ -92,6 +92,7 @@ def test_the_logs_speak_again_afterwards(capfd):
     assert "SMILES Parse Error" in capfd.readouterr().err
 
 
+@pytest.mark.slow  # three seconds a molecule, for the energies of its conformers
 @pytest.mark.data
 def test_qm9_passes(assay_data):
     molecules, _ = g.real_qm9(assay_data)
