@@ -1,10 +1,11 @@
 """What the platform costs: Ray and MLflow beside the bare loop, on the same cells in one run.
 
-    python benchmarks/orchestration.py [cells] [logging] [resume] [memory]
+    python benchmarks/orchestration.py [cells] [ladder] [logging] [resume] [memory]
 
-One JSON line a question; all four without an argument:
+One JSON line a question; all five without an argument:
 
 cells    seconds that a one-worker cell takes more as a Tune trial than in the bare loop
+ladder   share of its bare time that a ladder of many small cells takes more on Ray
 logging  share of a training step that following it in MLflow costs
 resume   seconds until a suite of 1,000 finished cells is recognised and published again
 memory   bytes that the driver's memory grows by for each cell that finishes, or had finished
@@ -36,7 +37,8 @@ from assay.store import sets
 from assay.tracking import Destination, Recorder
 from assay.training.execution import Execution
 
-SUITE = Path(__file__).resolve().parents[1] / "sweeps" / "grid_mini.yaml"
+SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
+SUITE, LADDER = SWEEPS / "grid_mini.yaml", SWEEPS / "scaling_mini.yaml"
 FINISHED = 1000
 LIVE = 300
 
@@ -45,6 +47,7 @@ def main(questions: list[str]) -> None:
     """Answer the questions, or all."""
     answers: dict[str, Callable[[Path], dict[str, Any]]] = {
         "cells": cost_of_a_cell,
+        "ladder": cost_of_a_ladder,
         "logging": cost_of_logging,
         "resume": time_to_resume,
         "memory": growth_of_the_driver,
@@ -78,6 +81,32 @@ def cost_of_a_cell(folder: Path) -> dict[str, Any]:
         "ray_seconds_a_cell": round(on_ray, 2),
         "added_seconds_a_cell": round(on_ray - bare, 2),
         "permitted_seconds_a_cell": round(5 + 0.03 * bare, 2),
+    }
+
+
+def cost_of_a_ladder(folder: Path) -> dict[str, Any]:
+    """Run the mini ladder's cells in the bare loop and on Ray, one at a time, with one thread.
+
+    Both begin larger budgets where smaller ones cool down. On Ray an actor takes one cell after
+    another, so that what a process imports, maps and compiles is there for all; its start, the
+    board, MLflow and publishing are on Ray's side only.
+    """
+    suite = load_suite(LADDER)
+    cells = suite.cells(sets.prepare(suite.data).digest)
+    write_reference(default_folder(folder / "ray", suite.name), compute_reference(cells[0]))
+    started = time.perf_counter()
+    for cell in cells:
+        run_cell(cell, Execution(), folder / "bare", ignore)
+    bare = time.perf_counter() - started
+    started = time.perf_counter()
+    run_suite(suite, folder / "ray", Options(max_concurrent=1), quiet())
+    on_ray = time.perf_counter() - started
+    return {
+        "cells": len(cells),
+        "bare_seconds": round(bare, 1),
+        "ray_seconds": round(on_ray, 1),
+        "added_share": round(on_ray / bare - 1, 4),
+        "permitted_share": 0.1,
     }
 
 
