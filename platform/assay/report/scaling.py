@@ -58,6 +58,7 @@ def document(study: Study, runs: str) -> dict[str, Any]:
             }
             for each in study.others
         ],
+        "passed_over": study.passed_over or None,
         "largest_budget": _of_held_out(study.held_out),
         "best_sizes": _of_optimum(study.best),
         "isoflop": _of_isoflop(study.valleys),
@@ -74,10 +75,12 @@ def tables(study: Study) -> Iterator[Table]:
     law = study.law
     found = headed(f"{law.form.formula}, {len(law.runs)} runs", "parameter", "value", "95 %")
     for name, each in law.parameters().items():
-        value = f"{each.value:.4g}" if each.refusal is None else "not known"
-        found.add_row(name, value, f"{each.low:.4g} to {each.high:.4g}")
-    reasons = [(name, each.refusal) for name, each in law.parameters().items() if each.refusal]
-    found.caption = Text("\n".join(f"{name}: {reason}" for name, reason in reasons))
+        if each.refusal is None:
+            found.add_row(name, f"{each.value:.4g}", f"{each.low:.4g} to {each.high:.4g}")
+        else:
+            found.add_row(name, "not known", "")
+    reasons = [f"{name}: {e.refusal}" for name, e in law.parameters().items() if e.refusal]
+    found.caption = Text("\n".join(filter(None, [*reasons, study.passed_over])))
     yield found
     if len(study.others) > 1:
         found = headed("Forms", "form", "parameters", "AICc", "over the best")

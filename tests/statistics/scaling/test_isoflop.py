@@ -58,6 +58,17 @@ def test_a_budget_without_a_minimum_is_left_out_and_said():
     )
 
 
+def test_budgets_with_few_sizes_are_counted_and_not_listed():
+    runs = valleys()
+    apart = Runs(
+        runs.params_R, runs.samples_R, runs.loss_R, runs.flops_R * np.geomspace(1, 1e3, len(runs))
+    )
+    with pytest.raises(
+        DataError, match=r"0 budgets .* needed \(\d+ budgets were run at fewer than 4"
+    ):
+        isoflop(apart, bootstraps=10)
+
+
 def test_two_budgets_tell_no_exponent():
     with pytest.raises(DataError, match="2 budgets of FLOPs have a best size; 3 are needed"):
         isoflop(valleys(budgets=(1e20, 1e21)), bootstraps=10)

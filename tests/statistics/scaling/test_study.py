@@ -81,6 +81,24 @@ def test_what_one_variable_shows_is_fitted_by_itself():
     assert found.best == "L = E + B/D^beta: has no best size; it takes a law of params and samples"
 
 
+def test_a_form_with_an_exponent_that_is_not_known_gives_way_to_a_better_one():
+    """Sizes that make no difference: the law is one of samples, and the reason is given."""
+    params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES[:4], np.geomspace(2e9, 4e11, 6)))
+    noise_R = np.exp(np.random.default_rng(0).normal(0, 0.01, len(params_R)))
+    runs = Runs(params_R.round(), samples_R.round(), 2000 * samples_R**-0.3 * noise_R)
+
+    found = study(runs, bootstraps=100)
+
+    assert found.law.form.name == "samples"
+    assert found.law in found.others
+    assert found.law.parameters()["beta"].value == pytest.approx(0.3, abs=0.02)
+    assert found.passed_over.startswith("L = E + A/N^alpha + B/D^beta is passed over")
+    assert "alpha: the loss need not fall at all" in found.passed_over
+    asked = study(runs, "params_samples", bootstraps=50)
+    assert asked.law.form.name == "params_samples"
+    assert not asked.passed_over
+
+
 def test_equal_budgets_say_why_nothing_can_be_fitted():
     same = np.ones(6)
     runs = Runs(1e6 * same, 1e7 * same, np.linspace(1, 2, 6))

@@ -142,7 +142,10 @@ class Fit:
             if low <= 0:
                 reason = f"the loss need not fall at all: {low:.2g} to {high:.2g}"
         elif name == "E":
-            if low < _FLOOR_OF_NO_USE * float(self.runs.loss_R.min()):
+            of_no_use = _FLOOR_OF_NO_USE * float(self.runs.loss_R.min())
+            if high < of_no_use:
+                reason = "the runs see no floor: they are fitted as well by powers alone"
+            elif low < of_no_use:
                 reason = f"the runs are far from a floor: it lies anywhere below {high:.3g}"
         else:
             return found.unless_of_no_use()

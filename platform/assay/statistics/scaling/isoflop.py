@@ -57,10 +57,13 @@ def isoflop(runs: Runs, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> IsoFLOP:
     """
     if runs.flops_R is None:
         raise DataError("flops: the runs have no such column, and budgets are of FLOPs")
-    valleys, minima, left_out = [], [], []
+    valleys, minima, left_out, few = [], [], [], 0
     generator = np.random.default_rng(seed)
     for chosen_R in _budgets(runs.flops_R):
         of_budget = runs.at(chosen_R)
+        if len(np.unique(of_budget.params_R)) < _LEAST_SIZES:
+            few += 1
+            continue
         try:
             valley, minima_B2 = _valley(of_budget, bootstraps, generator)
         except DataError as error:
@@ -68,6 +71,11 @@ def isoflop(runs: Runs, bootstraps: int = BOOTSTRAPS, seed: int = 0) -> IsoFLOP:
             continue
         valleys.append(valley)
         minima.append(minima_B2)
+    if few:
+        left_out.append(
+            f"{few} {'budget was' if few == 1 else 'budgets were'} run at fewer than "
+            f"{_LEAST_SIZES} sizes; sizes meet at equal FLOPs in a ladder whose budget is in FLOPs"
+        )
     if len(valleys) < _LEAST_BUDGETS:
         why = f" ({'; '.join(left_out)})" if left_out else ""
         raise DataError(
@@ -95,9 +103,6 @@ def _valley(runs: Runs, bootstraps: int, generator: np.random.Generator) -> tupl
     """Return the parabola, and (B, 2) log N* and log D* of its resamples."""
     flops_R = np.asarray(runs.flops_R)
     flops = float(np.exp(np.log(flops_R).mean()))
-    sizes = len(np.unique(runs.params_R))
-    if sizes < _LEAST_SIZES:
-        raise DataError(f"{flops:.2g} FLOPs: {sizes} sizes; a parabola needs {_LEAST_SIZES}")
     x_R, y_R = np.log(runs.params_R), np.log(runs.loss_R)
     coefficients_3 = np.polyfit(x_R, y_R, 2)
     best = float(_lowest(coefficients_3[:, None], x_R)[0])

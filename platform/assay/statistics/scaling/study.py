@@ -9,7 +9,7 @@ import numpy as np
 from assay.errors import DataError
 from assay.statistics.scaling.extrapolation import Extrapolation, extrapolate
 from assay.statistics.scaling.fit import Fit, Watch, fit
-from assay.statistics.scaling.forms import FORMS, Form, FormName, possible
+from assay.statistics.scaling.forms import EXPONENTS, FORMS, Form, FormName, possible
 from assay.statistics.scaling.isoflop import IsoFLOP, isoflop
 from assay.statistics.scaling.optimum import Optimum, optimum
 from assay.statistics.scaling.runs import Runs
@@ -31,6 +31,8 @@ class Study:
     """The best sizes for budgets from the least to ten times the largest; or why there is none."""
     valleys: IsoFLOP | str
     held_out: Extrapolation | str
+    passed_over: str = ""
+    """Why a form that the runs could tell by their design is not the law's, where one is not."""
 
 
 def study(
@@ -45,9 +47,16 @@ def study(
     Raises:
         DataError: the runs cannot tell the parameters of the form, or of any form.
     """
-    chosen = _choose(runs, form)
+    chosen, why = _choose(runs, form), ""
     law = fit(chosen, runs, bootstraps, seed, _phase(watch, "fitting"))
     others = [law if each is chosen else fit(each, runs, 0) for each in possible(runs)]
+    simpler = min(others, key=lambda each: each.aicc)
+    if form == "auto" and len(simpler.theta_P) < len(law.theta_P) and (unknown := _unknown(law)):
+        why = f"{chosen.formula} is passed over, whose AICc is no better: {unknown}"
+        others = [each for each in others if each is not simpler]
+        chosen = simpler.form
+        law = fit(chosen, runs, bootstraps, seed, _phase(watch, "fitting"))
+        others.append(law)
     budgets_G = np.geomspace(runs.budget_R.min(), 10 * runs.budget_R.max(), _BUDGETS)
     return Study(
         law,
@@ -57,6 +66,7 @@ def study(
         _or_reason(
             lambda: extrapolate(chosen, runs, bootstraps, seed, _phase(watch, "extrapolating"))
         ),
+        why,
     )
 
 
@@ -70,6 +80,14 @@ def _choose(runs: Runs, form: Choice) -> Form:
             return found[name]
     FORMS["params_samples"].require(runs)
     raise AssertionError("the form of params and samples was possible after all")
+
+
+def _unknown(law: Fit) -> str:
+    """Return which exponent the runs do not tell, and why; nothing where they tell all."""
+    for name, each in law.parameters().items():
+        if name in EXPONENTS and each.refusal:
+            return f"{name}: {each.refusal}"
+    return ""
 
 
 def _or_reason(make: Callable[[], PartT]) -> PartT | str:
