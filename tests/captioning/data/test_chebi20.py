@@ -1,0 +1,215 @@
+"""The real files, where ASSAY_DATA is set; malformed copies of them anywhere."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rdkit import Chem
+
+from assay.captioning.data import chebi20_files
+from assay.captioning.data.captions import splits
+from assay.captioning.data.captions_pool import CAPTIONS_POOL
+from assay.captioning.data.chebi20 import CHEBI20
+from assay.captioning.data.chebi20_files import POOL, pairs_of, pool_of, read_pool, read_split
+from assay.errors import DataError
+from assay.store import sets
+
+HEADER = "CID\tSMILES\tdescription\n"
+ROWS = {
+    "train": "1\tCCN\tThe molecule is an amine.\n4\tCCS\tThe molecule is a thiol.\n",
+    "validation": '2\tCCO\tThe molecule is an "alcohol.\n',
+    "test": "3\tC/C=C\\\\C\tThe molecule is an olefin.\n",
+}
+
+
+def nobody(phase, fraction):
+    """Watch nothing."""
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A folder as upstream's, of four molecules, taken for the real one."""
+    for split, rows in ROWS.items():
+        (tmp_path / chebi20_files.FILES[split]).write_text(HEADER + rows)
+    line = json.dumps({"smiles": "CCCl", "caption": "The molecule is a chloride."})
+    (tmp_path / POOL).write_bytes(gzip.compress(f"{line}\n".encode()))
+    monkeypatch.setattr(chebi20_files, "SHA256", {})
+    monkeypatch.setattr(chebi20_files, "POOL_SHA256", None)
+    counts = {split: rows.count("\n") for split, rows in ROWS.items()}
+    monkeypatch.setattr(chebi20_files, "RECORDS", counts)
+    return tmp_path
+
+
+def zipped(path: Path) -> None:
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def test_upstreams_split_with_its_training_captions(small):
+    built = CHEBI20.build(str(small), nobody)
+
+    assert built.arrays["ids"].tolist() == [1, 4, 2, 3]
+    assert built.arrays["split"].tolist() == [0, 0, 1, 2]
+    assert "split 2 / 1 / 1 (train / validation / test)" in built.description
+    assert "lacks" not in built.description
+    assert bytes(built.arrays["smiles"]).decode() == "CCNCCSCCOC/C=C\\C"  # one backslash
+    assert b'an "alcohol' in bytes(built.arrays["captions"])  # quotes mean nothing
+
+
+def test_gzipped_files_make_the_same_set(small):
+    plain = CHEBI20.build(str(small), nobody)
+    for name in chebi20_files.FILES.values():
+        zipped(small / name)
+
+    packed = CHEBI20.build(str(small), nobody)
+
+    assert packed.description == plain.description
+    assert all((packed.arrays[key] == plain.arrays[key]).all() for key in plain.arrays)
+
+
+def test_a_source_without_training_captions_says_so(small):
+    (small / "train.txt").unlink()
+
+    built = CHEBI20.build(str(small), nobody)
+
+    assert "split 0 / 1 / 1" in built.description
+    assert built.description.endswith("without the captions for training, which this source lacks")
+
+
+def test_a_url_is_downloaded(small, monkeypatch, tmp_path):
+    from assay.captioning.data import chebi20
+
+    asked = []
+
+    def fetch(url, sha256, destination, watch):
+        asked.append(url)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(small / destination.name, destination))
+
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(chebi20, "fetch", fetch)
+
+    built = CHEBI20.build("https://example.invalid/data/?key=1", nobody)
+
+    assert asked[0] == "https://example.invalid/data/train.txt?key=1"
+    assert len(asked) == 3
+    assert "split 2 / 1 / 1" in built.description
+
+
+def test_the_pool_is_trained_on_with_most_of_validation(small, monkeypatch):
+    """Of 40 molecules of validation, a few are held out to choose weights by."""
+    rows = "".join(f"{k}\t{'C' * k}O\tThe molecule is long.\n" for k in range(10, 50))
+    (small / "validation.txt").write_text(HEADER + rows)
+    monkeypatch.setattr(chebi20_files, "RECORDS", {**chebi20_files.RECORDS, "validation": 40})
+
+    built = CAPTIONS_POOL.build(str(small), nobody)
+    train, validation, test = (built.arrays["ids"][built.arrays["split"] == k] for k in range(3))
+
+    assert train[0] == -1  # of the pool by its line, of ChEBI-20 by CID
+    assert sorted([*train[1:], *validation]) == list(range(10, 50))
+    assert 1 <= len(validation) <= 8
+    assert test.tolist() == [3]
+    assert built.description.startswith("1 pairs of PubChem324k and PCdes and nine tenths")
+
+
+def test_the_pool_is_published_nowhere():
+    with pytest.raises(DataError, match="captions_pool: is published nowhere as it is"):
+        CAPTIONS_POOL.build("https://example.invalid/pool", nobody)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("CID\tSMILES\n1\tC\n", "its columns are CID, SMILES, not CID, SMILES, description"),
+        ("", "its columns are none, not CID"),
+        (HEADER + "1\tC\tA.\n2\tCC\n", "record 2: has not three columns"),
+        (HEADER + "1\tC\tA.\tB.\n", "record 1: has not three columns"),
+        (HEADER + "a1\tC\tA.\n", "record 1: 'a1' is no CID, which is a whole number"),
+    ],
+)
+def test_a_malformed_table_is_one_sentence(content, said):
+    with pytest.raises(DataError, match=rf"a\.txt.*{said}"):
+        pairs_of(content.encode(), Path("a.txt"), "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"smiles": "C"', "record 1: is no JSON"),
+        ('{"smiles": "C", "caption": "A."}\n[1]', "record 2: is no JSON object"),
+        ('{"smiles": "C"}', "record 1: smiles and caption must be texts"),
+    ],
+)
+def test_a_malformed_line_of_the_pool_is_one_sentence(content, said):
+    with pytest.raises(DataError, match=rf"a\.jsonl, {said}"):
+        pool_of(content.encode(), Path("a.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda f: (f / "test.txt").unlink(), r"holds no test\.txt or test\.txt\.gz"),
+        (lambda f: (f / "test.txt").write_bytes(b"\xff"), r"test\.txt: is not UTF-8"),
+        (lambda f: (f / "test.txt").write_text(HEADER), "has 0 records, ChEBI-20's has 1"),
+    ],
+    ids=["missing", "no text", "cut off"],
+)
+def test_another_file_is_refused(small, spoil, said):
+    spoil(small)
+
+    with pytest.raises(DataError, match=said):
+        read_split(small, "test")
+
+
+@pytest.mark.parametrize("keep", [3, 40])
+def test_a_damaged_archive_is_one_sentence(small, keep):
+    zipped(small / "test.txt")
+    path = small / "test.txt.gz"
+    path.write_bytes(path.read_bytes()[:keep])
+
+    with pytest.raises(DataError, match=r"test\.txt\.gz: cannot be read .*; get it anew"):
+        read_split(small, "test")
+
+
+def test_another_content_is_refused(tmp_path):
+    """Against the published checksums."""
+    (tmp_path / "test.txt").write_text(HEADER + ROWS["test"])
+    (tmp_path / POOL).write_bytes(gzip.compress(b"{}"))
+
+    with pytest.raises(DataError, match=r"test\.txt: SHA-256 of its content is .*, expected"):
+        read_split(tmp_path, "test")
+    with pytest.raises(DataError, match=rf"{POOL}: SHA-256 of its content is .*, expected"):
+        read_pool(tmp_path)
+    with pytest.raises(DataError, match=f"holds no {POOL}; copy it there"):
+        read_pool(tmp_path / "elsewhere")
+
+
+@pytest.fixture(scope="module")
+def real(assay_data, tmp_path_factory):
+    """Prepare a real set, once each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_DATA", str(assay_data))
+        patch.setenv("ASSAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield sets.prepare
+
+
+@pytest.mark.data
+def test_the_published_captions_and_how_to_train_without_them(real):
+    chebi, pool = real("chebi20"), real("captions_pool")
+
+    assert chebi.counts in {(0, 3_301, 3_300), (26_407, 3_301, 3_300)}
+    assert pool.counts == (9_411, 333, 3_300)
+    assert splits(pool).test.captions == splits(chebi).test.captions
+    assert all(text.startswith("The molecule is") for text in splits(chebi).test.captions)
+    assert "\\\\" not in "".join(splits(chebi).test.smiles)
+    seen, held_out = (
+        {Chem.CanonSmiles(one) for one in smiles}
+        for smiles in (
+            splits(pool).train.smiles + splits(pool).validation.smiles,
+            splits(pool).test.smiles,
+        )
+    )
+    assert len(held_out) == 3_300
+    assert not seen & held_out
