@@ -1,0 +1,139 @@
+"""BERTScore with a model of one's own: each token finds the most similar one of the other text.
+
+Source: Zhang et al., "BERTScore: Evaluating Text Generation with BERT", ICLR 2020, equations of
+section 3: cosine similarity of contextual embeddings, greedy matching, no weighting by rarity, no
+rescaling. The embeddings are the model's last hidden states; marks such as [CLS] take no part.
+
+Shapes: B texts, T tokens (padded), D width, P and Q tokens of a prediction and of its reference.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from assay.captioning.metrics.pairs import Pairs
+from assay.captioning.metrics.protocol import CaptionProtocol, Found, require
+from assay.captioning.metrics.resampling import Resamples
+from assay.errors import DataError
+
+_AT_ONCE = 32
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class BERTScore(CaptionProtocol):
+    """Precision, recall and F1 of greedy matching; the model is part of the version."""
+
+    name: ClassVar[str] = "bertscore"
+
+    def __init__(self, folder: Path) -> None:
+        """Load a model and its tokenizer, from disk only.
+
+        Args:
+            folder: as transformers' `save_pretrained` writes it.
+
+        Raises:
+            DataError: there is none, or it cannot be loaded.
+            MachineError: transformers is missing.
+        """
+        require("transformers")
+        from transformers import AutoModel, AutoTokenizer
+
+        if not folder.is_dir():
+            raise DataError(f"--bert {folder}: is not a folder; name one that holds a model")
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise DataError(f"--bert {folder}: holds no model for text ({first})") from error
+        self.version = f"1 {folder.absolute().name} {_digest(folder)}"
+
+    def evaluate(self, pairs: Pairs, resamples: Resamples) -> Found:
+        """Return `bertscore/precision`, `bertscore/recall` and `bertscore/f1`."""
+        texts = sorted({*pairs.predictions, *pairs.references}, key=lambda text: (len(text), text))
+        embedded: dict[str, torch.Tensor] = {}
+        cut = 0
+        for start in range(0, len(texts), _AT_ONCE):
+            batch = texts[start : start + _AT_ONCE]
+            vectors, longer = self._embedded(batch)
+            embedded |= dict(zip(batch, vectors, strict=True))
+            cut += longer
+        scores_S3 = np.array(
+            [
+                greedy_match(embedded[said], embedded[wanted])
+                for said, wanted in zip(pairs.predictions, pairs.references, strict=True)
+            ]
+        )
+        remarks = (f"bertscore: {cut:,} texts are longer than the model reads; cut",) if cut else ()
+        return Found(_estimates(scores_S3, resamples, self.version), remarks=remarks)
+
+    @torch.inference_mode()
+    def _embedded(self, texts: Sequence[str]) -> tuple[list[torch.Tensor], int]:
+        """Return the (T, D) unit vectors of each text, and how many texts had to be cut."""
+        most = min(self._tokenizer.model_max_length, self._positions())
+        encoded = self._tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=most,
+            return_tensors="pt",
+            return_special_tokens_mask=True,
+        )
+        marks_BT = encoded.pop("special_tokens_mask").bool()
+        hidden_BTD = self._model(**encoded).last_hidden_state.float()
+        unit_BTD = torch.nn.functional.normalize(hidden_BTD, dim=-1)
+        own_BT = encoded["attention_mask"].bool() & ~marks_BT
+        vectors = [unit_TD[own_T] for unit_TD, own_T in zip(unit_BTD, own_BT, strict=True)]
+        full = sum(int(mask_T.sum()) == most for mask_T in encoded["attention_mask"])
+        return vectors, full
+
+    def _positions(self) -> int:
+        """Return how many tokens the model has positions for; RoBERTa's start after the padding."""
+        config = self._model.config
+        positions = getattr(config, "max_position_embeddings", None) or 512
+        shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert")
+        return positions - (config.pad_token_id + 1 if shifted else 0)
+
+
+def greedy_match(said_PD: torch.Tensor, wanted_QD: torch.Tensor) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of unit vectors; 0 where a text has no token.
+
+    Precision is the mean over the prediction's tokens of the largest cosine with a token of the
+    reference, recall the same with the roles exchanged.
+    """
+    if not len(said_PD) or not len(wanted_QD):
+        return 0.0, 0.0, 0.0
+    cosine_PQ = said_PD @ wanted_QD.T
+    precision = float(cosine_PQ.max(dim=1).values.mean())
+    recall = float(cosine_PQ.max(dim=0).values.mean())
+    total = precision + recall
+    return precision, recall, 2 * precision * recall / total if total > 0 else 0.0
+
+
+def _estimates(scores_S3: NDArray[np.float64], resamples: Resamples, version: str) -> dict:
+    names = ("precision", "recall", "f1")
+    return {
+        f"bertscore/{name}": resamples.mean(scores_S3[:, k], version)
+        for k, name in enumerate(names)
+    }
+
+
+def _digest(folder: Path) -> str:
+    """Return 12 hex digits of the weights' SHA-256: they are what the numbers depend on."""
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        raise DataError(f"--bert {folder}: holds no weights (model.safetensors)")
+    total = hashlib.sha256()
+    for shard in shards:
+        with shard.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:12]

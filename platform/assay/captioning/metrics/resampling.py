@@ -1,0 +1,83 @@
+"""Percentile bootstrap over pairs, for everything that is made of sums over pairs.
+
+A resample is how often each pair is drawn. So what is summed over pairs (matching n-grams, lengths,
+scores) is summed over a resample by one product of matrices, and nothing is counted again.
+Source: Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3; of BLEU: Koehn,
+"Statistical Significance Tests for Machine Translation Evaluation", EMNLP 2004.
+
+Shapes: R resamples, S pairs, K sums.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.statistics.intervals import CONFIDENCE, RESAMPLES
+from assay.task import Estimate
+
+Statistic = Callable[[NDArray[Any]], NDArray[Any]]
+"""Of sums (X, K), the figure (X,); NaN where it is not defined."""
+
+_ROWS_AT_ONCE = 250
+
+
+class Resamples:
+    """The same R resamples for every metric of a file."""
+
+    def __init__(self, pairs: int, resamples: int = RESAMPLES, seed: int = 0) -> None:
+        """Draw.
+
+        Args:
+            pairs: S.
+            resamples: R.
+            seed: of the drawing.
+        """
+        generator = np.random.default_rng(seed)
+        drawn = generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=resamples)
+        self.counts_RS = drawn.astype(np.uint32)
+
+    def estimate(
+        self, statistics_SK: NDArray[Any], statistic: Statistic, version: str, n: int | None = None
+    ) -> Estimate | None:
+        """Return a figure of sums over pairs, with its interval; None where it is not defined.
+
+        Of one pair no spread is known: all that is said is that the figure is a fraction. Resamples
+        in which the figure is not defined (no mention was drawn) are left out.
+
+        Args:
+            statistics_SK: (S, K) what is summed, or (S,).
+            statistic: makes the figure of the sums.
+            version: of the protocol.
+            n: what the figure is an average of; by default the pairs.
+        """
+        columns_SK = statistics_SK.reshape(len(statistics_SK), -1).astype(np.float64)
+        value = float(statistic(columns_SK.sum(axis=0, keepdims=True))[0])
+        if np.isnan(value):
+            return None
+        low, high = 0.0, 1.0
+        if len(columns_SK) > 1:
+            found_R = statistic(self._sums(columns_SK))
+            tail = (1 - CONFIDENCE) / 2
+            low, high = map(float, np.nanquantile(found_R, [tail, 1 - tail]))
+        return Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=len(columns_SK) if n is None else n,
+            version=version,
+            better="higher",
+        )
+
+    def mean(self, values_S: NDArray[Any], version: str) -> Estimate:
+        """Return the mean of (S,) values of pairs, with its interval."""
+        found = self.estimate(values_S, lambda sums: sums[:, 0] / len(values_S), version)
+        assert found is not None
+        return found
+
+    def _sums(self, columns_SK: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (R, K) sums; a few rows of counts at a time are made floating-point."""
+        R = len(self.counts_RS)
+        parts = [self.counts_RS[r : r + _ROWS_AT_ONCE] for r in range(0, R, _ROWS_AT_ONCE)]
+        return np.concatenate([part.astype(np.float64) @ columns_SK for part in parts])
