@@ -3,11 +3,12 @@
 <cache>/<name>/<digest>/    the files, whose content is pinned: it does not matter where from
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +19,7 @@ from assay import catalog
 from assay.config import choose
 from assay.errors import ConfigError, DataError
 from assay.store.fetch import fetch, file_sha256
-from assay.store.locations import cache_root, source_root, writing
+from assay.store.locations import cache_root, data_root, source_root, writing
 from assay.store.sets import Row, Watch
 
 
@@ -72,18 +73,18 @@ def prepare(name: str, source: str | None = None, watch: Watch | None = None) ->
         MachineError: the cache has no space left or may not be written.
     """
     assets = assets_of(name)
-    home = cache_root() / name
-    with writing(home):
-        home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "lock"):
-        if not _intact(home / assets.digest, assets):
+    folder = cache_root() / name / assets.digest
+    with _locked(folder.parent):
+        if not _intact(folder, assets):
             contents = assets.contents(_found(assets, source, watch or _nobody))
-            _keep(home / assets.digest, assets, contents)
-    return _prepared(assets, home / assets.digest)
+            _keep(folder, assets, contents)
+    return _prepared(assets, folder)
 
 
 def open_assets(name: str) -> PreparedAssets:
     """Open prepared assets, every byte of which is checked.
+
+    Where `$ASSAY_DATA` holds them they are prepared from there; nothing is ever fetched.
 
     Raises:
         ConfigError: there are no such assets.
@@ -91,6 +92,9 @@ def open_assets(name: str) -> PreparedAssets:
     """
     assets = assets_of(name)
     folder = cache_root() / name / assets.digest
+    root = data_root()
+    if not folder.is_dir() and root is not None and (root / assets.folder).is_dir():
+        return prepare(name)
     if not folder.is_dir():
         raise DataError(f"{name}: not prepared; run `assay data prepare {name}`")
     if not _intact(folder, assets):
@@ -163,6 +167,21 @@ def _in_folder(folder: Path, origins: tuple[Origin, ...]) -> Path:
     if file_sha256(path) != origin.sha256:
         raise DataError(f"{path}: is not the published file (SHA-256 differs); get it anew")
     return path
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Keep other processes from preparing the same; clear what a killed one left."""
+    lock = FileLock(home / "lock")
+    with writing(home):
+        home.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        for building in home.glob(".building-*"):
+            shutil.rmtree(building)
+        yield
+    finally:
+        lock.release()
 
 
 def _keep(folder: Path, assets: Assets, contents: Mapping[str, bytes]) -> None:

@@ -21,6 +21,7 @@ from assay.captioning.metrics.pairs import Pairs
 from assay.captioning.metrics.protocol import CaptionProtocol, Found
 from assay.captioning.metrics.resampling import Resamples
 from assay.captioning.metrics.structure_claims import KINDS, Graph
+from assay.statistics.intervals import clustered_fraction
 from assay.task import Estimate
 
 _NOTHING_SAID = "the captions make no such statement"
@@ -48,7 +49,7 @@ class Groups(CaptionProtocol):
         if len(readable) < len(pairs):
             resamples = Resamples(len(readable))
         found = self._of_groups(predictions, references, molecules, resamples)
-        found |= self._of_structure(predictions, molecules, resamples)
+        found |= self._of_structure(predictions, molecules)
         return Found(
             {name: each for name, each in found.items() if each is not None},
             {name: _why(name) for name, each in found.items() if each is None},
@@ -68,26 +69,19 @@ class Groups(CaptionProtocol):
         chance_S2 = _counted(shuffled(wanted), there)
         recall_S2 = np.array([_recalled(*each) for each in zip(said, wanted, there, strict=True)])
         all_S6 = np.concatenate([own_S2, ceiling_S2, chance_S2], axis=1)
-
-        def ratio(columns_S2: NDArray[Any]) -> Estimate | None:
-            n = int(columns_S2[:, 1].sum())
-            return resamples.estimate(columns_S2, _ratio, self.version, n)
-
-        mentions = resamples.mean(own_S2[:, 1], self.version)
         return {
-            "groups/precision": ratio(own_S2),
-            "groups/precision_ceiling": ratio(ceiling_S2),
-            "groups/precision_chance": ratio(chance_S2),
+            "groups/precision": self._fraction(own_S2),
+            "groups/precision_ceiling": self._fraction(ceiling_S2),
+            "groups/precision_chance": self._fraction(chance_S2),
             "groups/precision_normalised": resamples.estimate(
                 all_S6, _normalised, self.version, int(own_S2[:, 1].sum())
             ),
-            "groups/recall": ratio(recall_S2),
-            # Of one caption no spread is known, and a count has no upper end.
-            "groups/mentions": mentions if len(said) > 1 else None,
+            "groups/recall": self._fraction(recall_S2),
+            "groups/mentions": resamples.count(own_S2[:, 1], self.version),
         }
 
     def _of_structure(
-        self, predictions: Sequence[str], molecules: Sequence[Any], resamples: Resamples
+        self, predictions: Sequence[str], molecules: Sequence[Any]
     ) -> dict[str, Estimate | None]:
         graphs = list(map(Graph, molecules))
         found = {}
@@ -96,12 +90,24 @@ class Groups(CaptionProtocol):
             for caption, graph in zip(predictions, graphs, strict=True):
                 held = [each.holds(graph) for each in statements(caption)]
                 rows.append((sum(held), len(held)))
-            columns_S2 = np.array(rows)
-            n = int(columns_S2[:, 1].sum())
-            found[f"groups/{kind}_precision"] = resamples.estimate(
-                columns_S2, _ratio, self.version, n
-            )
+            found[f"groups/{kind}_precision"] = self._fraction(np.array(rows))
         return found
+
+    def _fraction(self, columns_S2: NDArray[np.int64]) -> Estimate | None:
+        """Return the share of claims that hold; those of a caption stand or fall together."""
+        held_S, made_S = columns_S2[columns_S2[:, 1] > 0].T
+        if not len(made_S):
+            return None
+        value = float(held_S.sum() / made_S.sum())
+        low, high = clustered_fraction(held_S, made_S)
+        return Estimate(
+            value=value,
+            low=min(low, value),
+            high=max(high, value),
+            n=int(made_S.sum()),
+            version=self.version,
+            better="higher",
+        )
 
 
 def groups_of(molecule: Chem.Mol) -> frozenset[str]:
@@ -148,7 +154,7 @@ def _normalised(sums_X6: NDArray[np.float64]) -> NDArray[np.float64]:
 def _why(name: str) -> str:
     if name == "groups/precision_normalised":
         return "captions or references name no group, or references fit other molecules as well"
-    return "of one caption no spread is known" if name == "groups/mentions" else _NOTHING_SAID
+    return _NOTHING_SAID
 
 
 @cache

@@ -8,9 +8,8 @@ asked. The patterns are generous where usage is: an ionised acid still is one.
 
 from dataclasses import dataclass
 
-# Not a carbonyl's neighbour, and not bound to a further heteroatom: what makes an O an ether's
-# and an N an amine's.
-_ALKYL = "[#6;!$([#6]=[O,N,S])]"
+# A carbon that is no carbonyl's: what makes an O between two of them an ether's.
+_PLAIN = "[$([#6;!$([#6]=[O,N,S])]),#14]"
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ GROUPS: tuple[Group, ...] = (
     # oxygen
     Group("alcohol", r"\b(?:alcohol|diol|triol|tetrol)s?\b", "[OX2H,OX1-][CX4]"),
     Group("phenol", r"phenols?\b|catechols?\b", "[OX2H,OX1-]c"),
-    Group("ether", r"\b(?<!crown )(?:di)?ethers?\b", f"[OX2]({_ALKYL})[#6,#14]"),
+    Group("ether", r"\b(?<!crown )(?:di)?ethers?\b", f"[OX2]({_PLAIN}){_PLAIN}"),
     Group("methoxy", r"methoxy", "[CH3][OX2][#6]"),
     Group("aldehyde", r"aldehydes?\b|\bformyl", "[CX3;H1,H2]=O"),
     Group("ketone", r"ketones?\b", "[#6][#6X3](=O)[#6]"),

@@ -11,6 +11,9 @@ from rdkit import Chem, rdBase
 from assay.chemistry.files import Rejected, quoted, read_text
 from assay.errors import DataError
 
+MOST_CHARACTERS = 20_000
+"""Of a text: ten times what the longest caption of ChEBI-20 has; ROUGE-L takes the square."""
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -105,6 +108,10 @@ def _text(where: str, held: dict[str, Any], key: str, optional: bool = False) ->
     value = held[key]
     if not isinstance(value, str):
         raise DataError(f"{where}: {key} is {quoted(json.dumps(value))}, not a string")
+    if len(value) > MOST_CHARACTERS:
+        raise DataError(
+            f"{where}: {key} has {len(value):,} characters; up to {MOST_CHARACTERS:,} are scored"
+        )
     try:
         value.encode()
     except UnicodeEncodeError as error:

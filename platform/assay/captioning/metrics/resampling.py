@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.statistics.intervals import CONFIDENCE, RESAMPLES
+from assay.statistics.intervals import CONFIDENCE, RESAMPLES, Interval, wilson
 from assay.task import Estimate
 
 Statistic = Callable[[NDArray[Any]], NDArray[Any]]
@@ -43,38 +43,60 @@ class Resamples:
     ) -> Estimate | None:
         """Return a figure of sums over pairs, with its interval; None where it is not defined.
 
-        Of one pair no spread is known: all that is said is that the figure is a fraction. Resamples
-        in which the figure is not defined (no mention was drawn) are left out.
+        Where all pairs are alike, or there is but one, resampling sees no spread. Then each pair
+        counts as one trial of a fraction (Wilson): no figure between 0 and 1 varies more. Resamples
+        in which the figure is not defined are left out.
 
         Args:
             statistics_SK: (S, K) what is summed, or (S,).
-            statistic: makes the figure of the sums.
+            statistic: makes the figure of the sums; it is at most 1.
             version: of the protocol.
             n: what the figure is an average of; by default the pairs.
         """
         columns_SK = statistics_SK.reshape(len(statistics_SK), -1).astype(np.float64)
+        S = len(columns_SK)
         value = float(statistic(columns_SK.sum(axis=0, keepdims=True))[0])
         if np.isnan(value):
             return None
-        low, high = 0.0, 1.0
-        if len(columns_SK) > 1:
-            found_R = statistic(self._sums(columns_SK))
-            tail = (1 - CONFIDENCE) / 2
-            low, high = map(float, np.nanquantile(found_R, [tail, 1 - tail]))
+        low, high = self._percentiles(statistic(self._sums(columns_SK)))
+        if low == high:
+            low, high = wilson(min(max(value, 0.0), 1.0) * S, S)
         return Estimate(
             value=value,
             low=min(low, value),
             high=max(high, value),
-            n=len(columns_SK) if n is None else n,
+            n=S if n is None else n,
             version=version,
             better="higher",
         )
 
     def mean(self, values_S: NDArray[Any], version: str) -> Estimate:
-        """Return the mean of (S,) values of pairs, with its interval."""
+        """Return the mean of (S,) values of pairs, each at most 1, with its interval."""
         found = self.estimate(values_S, lambda sums: sums[:, 0] / len(values_S), version)
         assert found is not None
         return found
+
+    def count(self, counts_S: NDArray[Any], version: str) -> Estimate:
+        """Return the mean of (S,) counts, which have no upper end; all alike have no spread."""
+        found_R = self._sums(counts_S[:, None].astype(np.float64))[:, 0] / len(counts_S)
+        low, high = self._percentiles(found_R)
+        return Estimate(
+            value=float(counts_S.mean()),
+            low=low,
+            high=high,
+            n=len(counts_S),
+            version=version,
+            better="higher",
+        )
+
+    @staticmethod
+    def _percentiles(found_R: NDArray[np.float64]) -> Interval:
+        known = found_R[~np.isnan(found_R)]
+        if not len(known):
+            return 0.0, 0.0
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(known, [tail, 1 - tail])
+        return float(low), float(high)
 
     def _sums(self, columns_SK: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (R, K) sums; a few rows of counts at a time are made floating-point."""

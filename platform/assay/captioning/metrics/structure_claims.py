@@ -28,8 +28,8 @@ _OF_ANION = re.compile(r"-\)|(?:ate|ide)s?\b|anions?\b", re.I)
 _BRACKETS = re.compile(r"\(([^()\s]+)\)")
 _DESCRIPTOR = re.compile(r"\d*[a-z]?'*([RSEZ])")
 _AMINO_ACID = re.compile(
-    r"\b([DL])-(?:alan|argin|asparag|aspart|cystei|glutam|histid|(?:iso|nor)?leuc|lys|"
-    r"methion|(?:phenyl)?alan|prol|ser|threon|tryptoph|tyros|val|ornith)",
+    r"\b([DL])-(?:alan|argin|asparag|aspart|cystei|glutam|histid|(?:iso|nor)?leuc|lys(?:in|yl)|"
+    r"methion|phenylalan|prol(?:in|yl)|ser(?:in|yl)|threon|tryptoph|tyros|val(?:in|yl)|ornith)",
 )
 _SERIES = re.compile(r"(?<![A-Za-z])[DL]-(?=[A-Za-z(\[\d])")
 

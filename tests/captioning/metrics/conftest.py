@@ -1,0 +1,37 @@
+"""The assets and real captions that several tests share."""
+
+import gzip
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def caption_cache(assay_data, tmp_path_factory):
+    """A cache with the prepared vocabulary and WordNet."""
+    from assay.store import assets
+
+    cache = tmp_path_factory.mktemp("caption-cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(cache))
+        assets.prepare("caption-metrics")
+    return cache
+
+
+@pytest.fixture(scope="session")
+def molt5(caption_cache):
+    """The protocol, set up once."""
+    from assay.captioning.metrics.molt5 import MolT5
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(caption_cache))
+        patch.delenv("ASSAY_DATA", raising=False)
+        return MolT5()
+
+
+@pytest.fixture(scope="session")
+def real_lines(assay_data):
+    """The first 300 predictions that MolT5 released, with references and SMILES."""
+    path = assay_data / "caption_metrics" / "predictions_molt5-base.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(next(file)) for _ in range(300)]

@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from assay.captioning.metrics.bertscore import BERTScore, greedy_match
+from assay.captioning.metrics.resampling import Resamples
+from assay.errors import DataError
+from tests.captioning.metrics import lines
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "phenol"]
+
+
+@pytest.fixture(scope="module")
+def tiny_bert(tmp_path_factory):
+    """A BERT of two layers, eight numbers a token and nine words."""
+    folder = tmp_path_factory.mktemp("bert") / "tiny"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=10,
+    )
+    BertModel(config).save_pretrained(folder)
+    words = {word: place for place, word in enumerate(VOCABULARY)}
+    BertTokenizerFast(vocab=words, model_max_length=10).save_pretrained(folder)
+    return folder
+
+
+def scores(folder, tmp_path, *texts):
+    pairs = lines.of(tmp_path, *(lines.line(*text) for text in texts))
+    return BERTScore(folder).evaluate(pairs, Resamples(len(pairs)))
+
+
+def test_greedy_matching_by_hand():
+    """East and north-east against north and east: the best cosines are 1 and √½, and √½ and 1."""
+    half = math.sqrt(0.5)
+    said = torch.tensor([[1.0, 0.0], [half, half]])
+    wanted = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-1.0, 0.0]])
+
+    precision, recall, f1 = greedy_match(said, wanted)
+
+    assert precision == pytest.approx((1 + half) / 2)
+    assert recall == pytest.approx((half + 1 - half) / 3)
+    assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+def test_a_text_without_tokens_scores_0():
+    assert greedy_match(torch.zeros(0, 4), torch.ones(1, 4)) == (0.0, 0.0, 0.0)
+
+
+def test_identical_texts_score_1(tiny_bert, tmp_path):
+    found = scores(tiny_bert, tmp_path, ("a phenol", "a phenol"), ("b c", "b c")).estimates
+
+    assert [each.value for each in found.values()] == pytest.approx([1.0] * 3, abs=1e-6)
+
+
+def test_it_is_the_greedy_match_of_the_models_last_hidden_states(tiny_bert, tmp_path):
+    """One text at a time, without padding, by the model itself."""
+    model = BertModel.from_pretrained(tiny_bert).eval()
+
+    def unit(*words):
+        ids = torch.tensor([[2, *map(VOCABULARY.index, words), 3]])
+        with torch.inference_mode():
+            hidden = model(ids).last_hidden_state[0, 1:-1]
+        return hidden / hidden.norm(dim=-1, keepdim=True)
+
+    precision, recall, f1 = greedy_match(unit("a", "phenol"), unit("c", "b", "a"))
+
+    found = scores(tiny_bert, tmp_path, ("a phenol", "c b a")).estimates
+    assert found["bertscore/precision"].value == pytest.approx(precision, abs=1e-6)
+    assert found["bertscore/recall"].value == pytest.approx(recall, abs=1e-6)
+    assert found["bertscore/f1"].value == pytest.approx(f1, abs=1e-6)
+
+
+def test_padding_changes_nothing(tiny_bert, tmp_path):
+    alone = scores(tiny_bert, tmp_path, ("a", "b")).estimates["bertscore/f1"].value
+    longer = scores(tiny_bert, tmp_path, ("a", "b"), ("a b c a", "a b c a b"))
+
+    other = scores(tiny_bert, tmp_path, ("a b c a", "a b c a b")).estimates["bertscore/f1"].value
+    assert longer.estimates["bertscore/f1"].value == pytest.approx((alone + other) / 2, abs=1e-6)
+
+
+def test_an_empty_prediction_scores_0(tiny_bert, tmp_path):
+    found = scores(tiny_bert, tmp_path, ("", "a"), ("a", "a")).estimates
+
+    assert found["bertscore/f1"].value == pytest.approx(0.5, abs=1e-6)
+
+
+def test_the_version_names_the_model_and_its_weights(tiny_bert):
+    version = BERTScore(tiny_bert).version
+
+    assert version.startswith("1 tiny ")
+    assert len(version.split()[-1]) == 12
+
+
+def test_a_text_longer_than_the_model_reads_is_cut_and_said_so(tiny_bert, tmp_path):
+    found = scores(tiny_bert, tmp_path, ("a b c a b c a b c a b", "a"))
+
+    assert found.remarks == ("bertscore: 1 texts are longer than the model reads; cut",)
+
+
+def test_a_folder_without_a_model_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="is not a folder"):
+        BERTScore(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="holds no model for text"):
+        BERTScore(tmp_path)
