@@ -3,6 +3,7 @@ import pytest
 import torch
 from rdkit import Chem
 
+from assay.captioning import graphs
 from assay.captioning.graphs import (
     ARRAYS,
     ATOM_FEATURES,
@@ -119,6 +120,16 @@ def test_what_no_feature_lists_is_other():
     assert heavy.atoms_NA[0, 2] == ATOM_FEATURES[2].other
     assert Feature("a", (3, 4)).code(5) == Feature("a", (3, 4)).other == 2
     assert Feature("a", (3, 4)).size == 3
+
+
+def test_a_centre_that_takes_too_long_to_rank_is_other(monkeypatch):
+    monkeypatch.setattr(graphs, "CIP_ITERATIONS", 1)
+    chirality = [feature.name for feature in ATOM_FEATURES].index("chirality")
+    other = ATOM_FEATURES[chirality].other
+
+    found = whole("C[C@H]1CC[C@@H](CC[C@H](C)O)CC1").atoms_NA[:, chirality].tolist()
+
+    assert found.count(other) == 3
 
 
 def test_a_batch_is_its_molecules_one_after_another():

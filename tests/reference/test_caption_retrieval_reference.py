@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from assay.captioning.data.captions import splits
+from assay.captioning.data.chebi20_files import read_split
 from assay.captioning.fingerprints import Fingerprints
 from assay.captioning.metrics.evaluate import evaluate_captions
 from assay.captioning.retrieval import nearest
-from assay.store import assets, sets
+from assay.store import assets
 
 
 @pytest.mark.data
@@ -23,15 +23,14 @@ def test_the_nearest_caption_scores_what_it_scored_elsewhere(assay_data, tmp_pat
     monkeypatch.setenv("ASSAY_DATA", str(assay_data))
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
     assets.prepare("caption-metrics")
-    data = splits(sets.prepare("chebi20"))
-    asked, pool = data.test, data.validation
+    pool, asked = (read_split(assay_data / "chebi20", part) for part in ("validation", "test"))
 
-    neighbours = nearest(Fingerprints.of(asked.smiles), Fingerprints.of(pool.smiles))
-    captions = pool.captions
-    found = [captions[place] for place in neighbours.places_QK[:, 0]]
+    neighbours = nearest(
+        *(Fingerprints.of([pair.smiles for pair in pairs]) for pairs in (asked, pool))
+    )
     lines = [
-        json.dumps({"prediction": prediction, "reference": reference})
-        for prediction, reference in zip(found, asked.captions, strict=True)
+        json.dumps({"prediction": pool[place].caption, "reference": pair.caption})
+        for place, pair in zip(neighbours.places_QK[:, 0], asked, strict=True)
     ]
     (tmp_path / "captions.jsonl").write_text("\n".join(lines))
     metrics = evaluate_captions(tmp_path / "captions.jsonl", ["molt5"])["metrics"]

@@ -16,6 +16,7 @@ A features of an atom, G features of a bond.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -52,9 +53,13 @@ class Feature:
         """Return the code of a value that is not listed."""
         return len(self.values)
 
+    @cached_property
+    def _codes(self) -> Mapping[Any, int]:
+        return {value: code for code, value in enumerate(self.values)}
+
     def code(self, value: Any) -> int:
         """Return the code of a value."""
-        return self.values.index(value) if value in self.values else self.other
+        return self._codes.get(value, self.other)
 
 
 ATOM_FEATURES = (
@@ -96,10 +101,11 @@ def pack_graphs(molecules: Iterable["Mol"]) -> dict[str, NDArray]:
     """Return the arrays of the graphs of molecules that `parse` returned."""
     atoms, bonds, features = [], [], []
     for molecule in molecules:
-        _label(molecule)
-        atoms.append([_atom_codes(atom) for atom in molecule.GetAtoms()])
-        bonds.append([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in molecule.GetBonds()])
-        features.append([_bond_codes(bond) for bond in molecule.GetBonds()])
+        its_atoms, its_bonds = list(molecule.GetAtoms()), list(molecule.GetBonds())
+        _label(molecule, [*its_atoms, *its_bonds])
+        atoms.append([_atom_codes(atom) for atom in its_atoms])
+        bonds.append([(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in its_bonds])
+        features.append([_bond_codes(bond) for bond in its_bonds])
     return {
         "offsets": offsets_of(np.array([len(rows) for rows in atoms], np.int64)),
         "atoms": _rows(atoms, len(ATOM_FEATURES)).astype(np.uint8),
@@ -185,12 +191,12 @@ class Graphs:
         )
 
 
-def _label(molecule: "Mol") -> None:
+def _label(molecule: "Mol", parts: Sequence["Atom | Bond"]) -> None:
     """Set CIP labels; where ranking takes too long, what is left has none."""
     from rdkit.Chem import rdCIPLabeler
 
     # RDKit's older labels, which parsing sets, follow other rules.
-    for part in (*molecule.GetAtoms(), *molecule.GetBonds()):
+    for part in parts:
         part.ClearProp("_CIPCode")
     try:
         rdCIPLabeler.AssignCIPLabels(molecule, maxRecursiveIterations=CIP_ITERATIONS)

@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 
 from assay.captioning.data import chebi20_files
-from assay.captioning.data.captions import splits
+from assay.captioning.data.captions import CaptionRecords
 from assay.captioning.data.captions_pool import CAPTIONS_POOL
 from assay.captioning.data.chebi20 import CHEBI20
 from assay.captioning.data.chebi20_files import POOL, pairs_of, pool_of, read_pool, read_split
@@ -186,30 +186,24 @@ def test_another_content_is_refused(tmp_path):
         read_pool(tmp_path / "elsewhere")
 
 
-@pytest.fixture(scope="module")
-def real(assay_data, tmp_path_factory):
-    """Prepare a real set, once each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASSAY_DATA", str(assay_data))
-        patch.setenv("ASSAY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield sets.prepare
-
-
 @pytest.mark.data
-def test_the_published_captions_and_how_to_train_without_them(real):
-    chebi, pool = real("chebi20"), real("captions_pool")
-
-    assert chebi.counts in {(0, 3_301, 3_300), (26_407, 3_301, 3_300)}
-    assert pool.counts == (9_411, 333, 3_300)
-    assert splits(pool).test.captions == splits(chebi).test.captions
-    assert all(text.startswith("The molecule is") for text in splits(chebi).test.captions)
-    assert "\\\\" not in "".join(splits(chebi).test.smiles)
-    seen, held_out = (
-        {Chem.CanonSmiles(one) for one in smiles}
-        for smiles in (
-            splits(pool).train.smiles + splits(pool).validation.smiles,
-            splits(pool).test.smiles,
-        )
+def test_the_published_captions_and_how_to_train_without_them(assay_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATA", str(assay_data))
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path))
+    published = {
+        split: read_split(assay_data / "chebi20", split) for split in ("validation", "test")
+    }
+    pool = sets.prepare("captions_pool")
+    train, validation, test = (
+        CaptionRecords(pool, split) for split in ("train", "validation", "test")
     )
+
+    assert [len(published[split]) for split in published] == [3_301, 3_300]
+    assert pool.counts == (9_411, 333, 3_300)
+    assert test.captions == [pair.caption for pair in published["test"]]
+    assert all(text.startswith("The molecule is") for text in test.captions)
+    assert not any("\\\\" in pair.smiles for pair in published["test"])
+    held_out = {Chem.CanonSmiles(smiles) for smiles in test.smiles}
     assert len(held_out) == 3_300
-    assert not seen & held_out
+    assert not held_out & {*train.smiles, *validation.smiles}  # the pool's are canonical
+    assert not {*pool.ids[pool.split_indices("test")]} & {*pool.ids[:-3_300]}
