@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import nltk.data
 import pytest
 
 
@@ -20,13 +21,19 @@ def caption_cache(assay_data, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def molt5(caption_cache):
-    """The protocol, set up once."""
+    """The protocol, set up once, while NLTK may look for no corpus and fetch none."""
     from assay.captioning.metrics.molt5 import MolT5
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_CACHE", str(caption_cache))
         patch.delenv("ASSAY_DATA", raising=False)
+        patch.setattr(nltk.data, "find", refuse)
         return MolT5()
+
+
+def refuse(*words, **more):
+    """Stand in for NLTK's search."""
+    raise AssertionError("NLTK looked for a corpus")
 
 
 @pytest.fixture(scope="session")
