@@ -149,6 +149,14 @@ def test_more_neighbours_than_there_are_is_refused(k):
         top_k(np.zeros((1, 3), np.float32), k)
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_embeddings_that_are_not_finite_have_no_neighbours(k):
+    broken = np.float32([[np.nan, 1.0], [0.0, 1.0]])
+
+    with pytest.raises(DataError, match="a similarity is not a number"):
+        search(2, lambda rows: cosine(broken[rows], broken), k)
+
+
 def test_nobody_asks():
     found = search(0, lambda rows: np.zeros((0, 3), np.float32), 2)
 

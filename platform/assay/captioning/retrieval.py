@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.captioning.fingerprints import Fingerprints, Kind, tanimoto
-from assay.errors import ConfigError
+from assay.errors import ConfigError, DataError
 from assay.statistics.intervals import Interval, bootstrap, wilson
 from assay.task import Estimate
 
@@ -88,10 +88,15 @@ def top_k(similarity_QP: NDArray[np.float32], k: int) -> Neighbours:
 
     Raises:
         ConfigError: there are fewer than k.
+        DataError: a similarity is not a number.
     """
     P = similarity_QP.shape[1]
     if not 1 <= k <= P:
         raise ConfigError(f"retrieval: {k} neighbours of a pool of {P:,}; ask for 1 … {P:,}")
+    if np.isnan(similarity_QP).any():
+        raise DataError(
+            "retrieval: a similarity is not a number; look for embeddings that are not finite"
+        )
     if k == 1:  # the first of the greatest
         places_QK = similarity_QP.argmax(axis=1, keepdims=True)
     else:
