@@ -66,6 +66,7 @@ def test_every_catalogued_name_can_be_loaded():
     for target in (
         *catalog.FAMILIES.values(),
         *catalog.DATA_SETS.values(),
+        *catalog.ASSETS.values(),
         *ARCHITECTURES.values(),
         *PROCESSES.values(),
         *ENCODERS.values(),

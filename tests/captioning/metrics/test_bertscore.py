@@ -99,9 +99,21 @@ def test_the_version_names_the_model_and_its_weights(tiny_bert):
 
 
 def test_a_text_longer_than_the_model_reads_is_cut_and_said_so(tiny_bert, tmp_path):
-    found = scores(tiny_bert, tmp_path, ("a b c a b c a b c a b", "a"))
+    found = scores(tiny_bert, tmp_path, ("a b c a b c a b c a b", "a b c a b c a b"))
 
     assert found.remarks == ("bertscore: 1 texts are longer than the model reads; cut",)
+
+
+def test_weights_that_would_be_unpickled_are_refused(tiny_bert, tmp_path):
+    folder = tmp_path / "pickled"
+    folder.mkdir()
+    for path in tiny_bert.iterdir():
+        if path.suffix != ".safetensors":
+            (folder / path.name).write_bytes(path.read_bytes())
+    torch.save(BertModel.from_pretrained(tiny_bert).state_dict(), folder / "pytorch_model.bin")
+
+    with pytest.raises(DataError, match="holds no model for text"):
+        BERTScore(folder)
 
 
 def test_a_folder_without_a_model_is_one_sentence(tmp_path):

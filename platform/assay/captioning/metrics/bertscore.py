@@ -20,9 +20,10 @@ from assay.captioning.metrics.pairs import Pairs
 from assay.captioning.metrics.protocol import CaptionProtocol, Found, require
 from assay.captioning.metrics.resampling import Resamples
 from assay.errors import DataError
+from assay.store.fetch import file_sha256
+from assay.task import Estimate
 
 _AT_ONCE = 32
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class BERTScore(CaptionProtocol):
@@ -37,7 +38,7 @@ class BERTScore(CaptionProtocol):
             folder: as transformers' `save_pretrained` writes it.
 
         Raises:
-            DataError: there is none, or it cannot be loaded.
+            DataError: there is none, it is no encoder, or its weights are no safetensors.
             MachineError: transformers is missing.
         """
         require("transformers")
@@ -47,10 +48,13 @@ class BERTScore(CaptionProtocol):
             raise DataError(f"--bert {folder}: is not a folder; name one that holds a model")
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
+            first = str(error).strip().splitlines()[0].rstrip(": .")
             raise DataError(f"--bert {folder}: holds no model for text ({first})") from error
+        if model.config.is_encoder_decoder or self._tokenizer.pad_token is None:
+            raise DataError(f"--bert {folder}: is no encoder like BERT; give one")
+        self._model: Any = model.eval()
         self.version = f"1 {folder.absolute().name} {_digest(folder)}"
 
     def evaluate(self, pairs: Pairs, resamples: Resamples) -> Found:
@@ -76,6 +80,7 @@ class BERTScore(CaptionProtocol):
     def _embedded(self, texts: Sequence[str]) -> tuple[list[torch.Tensor], int]:
         """Return the (T, D) unit vectors of each text, and how many texts had to be cut."""
         most = min(self._tokenizer.model_max_length, self._positions())
+        whole = self._tokenizer(list(texts), verbose=False)["input_ids"]
         encoded = self._tokenizer(
             list(texts),
             padding=True,
@@ -89,8 +94,7 @@ class BERTScore(CaptionProtocol):
         unit_BTD = torch.nn.functional.normalize(hidden_BTD, dim=-1)
         own_BT = encoded["attention_mask"].bool() & ~marks_BT
         vectors = [unit_TD[own_T] for unit_TD, own_T in zip(unit_BTD, own_BT, strict=True)]
-        full = sum(int(mask_T.sum()) == most for mask_T in encoded["attention_mask"])
-        return vectors, full
+        return vectors, sum(len(each) > most for each in whole)
 
     def _positions(self) -> int:
         """Return how many tokens the model has positions for; RoBERTa's start after the padding."""
@@ -115,7 +119,9 @@ def greedy_match(said_PD: torch.Tensor, wanted_QD: torch.Tensor) -> tuple[float,
     return precision, recall, 2 * precision * recall / total if total > 0 else 0.0
 
 
-def _estimates(scores_S3: NDArray[np.float64], resamples: Resamples, version: str) -> dict:
+def _estimates(
+    scores_S3: NDArray[np.float64], resamples: Resamples, version: str
+) -> dict[str, Estimate]:
     names = ("precision", "recall", "f1")
     return {
         f"bertscore/{name}": resamples.mean(scores_S3[:, k], version)
@@ -125,15 +131,7 @@ def _estimates(scores_S3: NDArray[np.float64], resamples: Resamples, version: st
 
 def _digest(folder: Path) -> str:
     """Return 12 hex digits of the weights' SHA-256: they are what the numbers depend on."""
-    for name in _WEIGHTS:
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    shards = sorted(folder.glob("*.safetensors"))
-    if not shards:
-        raise DataError(f"--bert {folder}: holds no weights (model.safetensors)")
     total = hashlib.sha256()
-    for shard in shards:
-        with shard.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+    for path in sorted(folder.glob("*.safetensors")):
+        total.update(bytes.fromhex(file_sha256(path)))
     return total.hexdigest()[:12]

@@ -12,8 +12,8 @@ import assay
 from assay.captioning.metrics.consistency import Groups
 from assay.captioning.metrics.molt5 import MolT5
 from assay.captioning.metrics.other_bleu import SacreBLEU, Whitespace
-from assay.captioning.metrics.pairs import read_pairs
-from assay.captioning.metrics.protocol import CaptionProtocol
+from assay.captioning.metrics.pairs import Pairs, read_pairs
+from assay.captioning.metrics.protocol import CaptionProtocol, Found
 from assay.captioning.metrics.resampling import Resamples
 from assay.config import choose
 
@@ -64,26 +64,34 @@ def evaluate_captions(
         from assay.captioning.metrics.bertscore import BERTScore
 
         protocols.append(BERTScore(bert))
+    scores = score(pairs, protocols, watch)
+    provenance = {
+        "protocols": {protocol.name: protocol.version for protocol in protocols},
+        "left_out": scores.undefined,
+        "empty_predictions": pairs.empty,
+        "remarks": [*_empty(pairs.empty, len(pairs)), *scores.remarks],
+        **_provenance(path, len(pairs)),
+    }
+    return {
+        "metrics": {name: each.model_dump() for name, each in scores.estimates.items()},
+        "rejected": [{"record": each.record, "reason": each.reason} for each in rejected],
+        "provenance": provenance,
+    }
+
+
+def score(pairs: Pairs, protocols: Sequence[CaptionProtocol], watch: Watch | None = None) -> Found:
+    """Return what several protocols say of pairs, as of one."""
     resamples = Resamples(len(pairs))
-    metrics: dict[str, Any] = {}
-    left_out: dict[str, str] = {}
-    remarks = _empty(pairs.empty, len(pairs))
+    found = []
     for k, protocol in enumerate(protocols):
         if watch is not None:
             watch(protocol.name, k / len(protocols))
-        found = protocol.evaluate(pairs, resamples)
-        metrics |= {name: each.model_dump() for name, each in found.estimates.items()}
-        left_out |= found.undefined
-        remarks += found.remarks
-    provenance = {
-        "protocols": {protocol.name: protocol.version for protocol in protocols},
-        "left_out": left_out,
-        "empty_predictions": pairs.empty,
-        "remarks": remarks,
-        **_provenance(path, len(pairs)),
-    }
-    listed = [{"record": each.record, "reason": each.reason} for each in rejected]
-    return {"metrics": metrics, "rejected": listed, "provenance": provenance}
+        found.append(protocol.evaluate(pairs, resamples))
+    return Found(
+        {name: estimate for each in found for name, estimate in each.estimates.items()},
+        {name: reason for each in found for name, reason in each.undefined.items()},
+        tuple(remark for each in found for remark in each.remarks),
+    )
 
 
 def _empty(count: int, pairs: int) -> list[str]:

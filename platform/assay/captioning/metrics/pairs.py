@@ -65,24 +65,30 @@ def read_pairs(path: Path) -> tuple[Pairs, list[Rejected]]:
     if any(has_smiles) and not all(has_smiles):
         bare = lines[has_smiles.index(False)].number
         raise DataError(f"{path}: line {bare}: smiles is missing; give it in every line, or none")
-    return paired(lines)
-
-
-def paired(lines: Sequence[_Line]) -> tuple[Pairs, list[Rejected]]:
-    """Return lines as pairs in the order of their texts, and those whose SMILES is none."""
-    ordered = sorted(lines, key=lambda one: (one.reference, one.prediction, one.smiles or ""))
-    predictions = [line.prediction for line in ordered]
-    references = [line.reference for line in ordered]
-    if ordered[0].smiles is None:
-        return Pairs(predictions, references, None), []
-    with rdBase.BlockLogs():
-        molecules = [_molecule(str(line.smiles)) for line in ordered]
+    smiles = [str(line.smiles) for line in lines] if all(has_smiles) else None
+    pairs, unreadable = pairs_of(
+        [line.prediction for line in lines], [line.reference for line in lines], smiles
+    )
     rejected = [
-        Rejected(line.number, f"smiles {quoted(str(line.smiles))} cannot be parsed")
-        for line, molecule in zip(ordered, molecules, strict=True)
-        if molecule is None
+        Rejected(lines[k].number, f"smiles {quoted(str(lines[k].smiles))} cannot be parsed")
+        for k in unreadable
     ]
-    return Pairs(predictions, references, molecules), sorted(rejected, key=lambda one: one.record)
+    return pairs, rejected
+
+
+def pairs_of(
+    predictions: Sequence[str], references: Sequence[str], smiles: Sequence[str] | None = None
+) -> tuple[Pairs, list[int]]:
+    """Return texts as pairs, and the places, from 0 and ascending, whose SMILES is none."""
+    named = smiles if smiles is not None else [""] * len(predictions)
+    order = sorted(range(len(named)), key=lambda k: (references[k], predictions[k], named[k]))
+    texts = [predictions[k] for k in order], [references[k] for k in order]
+    if smiles is None:
+        return Pairs(*texts, None), []
+    with rdBase.BlockLogs():
+        molecules = [_molecule(smiles[k]) for k in order]
+    unreadable = [k for k, molecule in zip(order, molecules, strict=True) if molecule is None]
+    return Pairs(*texts, molecules), sorted(unreadable)
 
 
 def _line(path: Path, number: int, text: str) -> _Line:

@@ -35,8 +35,11 @@ class Resamples:
             seed: of the drawing.
         """
         generator = np.random.default_rng(seed)
-        drawn = generator.multinomial(pairs, np.full(pairs, 1 / pairs), size=resamples)
-        self.counts_RS = drawn.astype(np.uint32)
+        chances_S = np.full(pairs, 1 / pairs)
+        self.counts_RS = np.empty((resamples, pairs), dtype=np.uint16)  # each is about 1
+        for r in range(0, resamples, _ROWS_AT_ONCE):
+            rows = min(_ROWS_AT_ONCE, resamples - r)
+            self.counts_RS[r : r + rows] = generator.multinomial(pairs, chances_S, size=rows)
 
     def estimate(
         self, statistics_SK: NDArray[Any], statistic: Statistic, version: str, n: int | None = None
