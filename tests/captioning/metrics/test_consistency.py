@@ -113,6 +113,13 @@ def test_without_a_graph_there_is_nothing_to_say(tmp_path, rows, why):
     assert found(tmp_path, *rows).undefined == {"groups": why}
 
 
+def test_of_one_pair_there_is_no_chance(tmp_path):
+    result = found(tmp_path, TRUE[0])
+
+    assert result.estimates["groups/precision"].value == 1.0
+    assert {"groups/precision_chance", "groups/precision_normalised"} <= set(result.undefined)
+
+
 def test_the_order_of_pairs_changes_nothing(tmp_path):
     assert found(tmp_path, *TRUE) == found(tmp_path, *TRUE[::-1])
 

@@ -43,7 +43,9 @@ class BERTScore(CaptionProtocol):
         """
         require("transformers")
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # of loading, amid what we print
         if not folder.is_dir():
             raise DataError(f"--bert {folder}: is not a folder; name one that holds a model")
         try:

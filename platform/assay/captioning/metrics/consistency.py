@@ -116,7 +116,12 @@ def groups_of(molecule: Chem.Mol) -> frozenset[str]:
 
 
 def shuffled(captions: Sequence[Claims], seed: int = 0) -> list[Claims]:
-    """Return captions such that each stands at another's place: one cycle through all, drawn."""
+    """Return captions such that each stands at another's place: one cycle through all, drawn.
+
+    One caption alone has nowhere to go: what is left claims nothing.
+    """
+    if len(captions) < 2:
+        return [Claims(frozenset(), frozenset()) for _ in captions]
     order = np.random.default_rng(seed).permutation(len(captions))
     moved = list(captions)
     for place, source in zip(order, np.roll(order, 1), strict=True):
