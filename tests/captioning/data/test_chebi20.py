@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
-from assay.captioning.data import chebi20_files
+from assay.captioning.data import chebi20, chebi20_files
 from assay.captioning.data.captions import CaptionRecords
 from assay.captioning.data.captions_pool import CAPTIONS_POOL
 from assay.captioning.data.chebi20 import CHEBI20
@@ -78,24 +78,40 @@ def test_a_source_without_training_captions_says_so(small):
     assert built.description.endswith("without the captions for training, which this source lacks")
 
 
-def test_a_url_is_downloaded(small, monkeypatch, tmp_path):
-    from assay.captioning.data import chebi20
-
-    asked = []
+@pytest.fixture
+def asked(small, monkeypatch, tmp_path):
+    """The addresses that were asked for, with the small folder in place of the network."""
+    found = []
 
     def fetch(url, sha256, destination, watch):
-        asked.append(url)
+        found.append((url, sha256))
         destination.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(small / destination.name, destination))
 
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(chebi20, "fetch", fetch)
+    monkeypatch.setattr(chebi20, "SHA256", {"test": "abc"})
+    return found
 
+
+def test_a_url_is_downloaded(asked):
     built = CHEBI20.build("https://example.invalid/data/?key=1", nobody)
 
-    assert asked[0] == "https://example.invalid/data/train.txt?key=1"
-    assert len(asked) == 3
+    assert asked == [
+        ("https://example.invalid/data/train.txt?key=1", None),
+        ("https://example.invalid/data/validation.txt?key=1", None),
+        ("https://example.invalid/data/test.txt?key=1", "abc"),
+    ]
     assert "split 2 / 1 / 1" in built.description
+
+
+def test_a_download_that_is_something_else_is_deleted(asked, small):
+    (small / "train.txt").write_text("<html>")
+
+    with pytest.raises(DataError, match=r"train\.txt: its columns are <html>.*deleted: try again"):
+        CHEBI20.build("https://example.invalid/data", nobody)
+
+    assert list((small / "cache" / "downloads").iterdir()) == []
 
 
 def test_the_pool_is_trained_on_with_most_of_validation(small, monkeypatch):

@@ -5,12 +5,15 @@ EMNLP 2021; Edwards et al., "Translation between molecules and natural language"
 """
 
 import hashlib
+import shutil
 from pathlib import Path
 
-from assay.captioning.data.captions import counts_in_words, pack
-from assay.captioning.data.chebi20_files import FILES, find, read_split
+from assay.captioning.data.captions import Pair, counts_in_words, pack
+from assay.captioning.data.chebi20_files import FILES, SHA256, find, read_split
+from assay.errors import DataError
 from assay.store.fetch import fetch
 from assay.store.locations import cache_root
+from assay.store.packed import SPLITS, Split
 from assay.store.sets import Built, DataSet, Watch, is_url
 
 UPSTREAM = (
@@ -43,27 +46,35 @@ class ChEBI20(DataSet):
             DataError: the source is missing, unreadable or corrupt, or holds something else.
         """
         watch("read", 0.0)
-        folder = _fetched(source, watch) if is_url(source) else Path(source)
-        has_train = find(folder, FILES["train"]) is not None
-        pairs = read_split(folder, "train") if has_train else []
-        pairs += read_split(folder, "validation") + read_split(folder, "test")
-        without = (
-            "" if has_train else "; without the captions for training, which this source lacks"
-        )
+        pairs = _fetched(source, watch) if is_url(source) else _local(Path(source))
+        has_train = pairs[0].split == "train"
+        lack = "" if has_train else "; without the captions for training, which this source lacks"
         return Built(
             pack(pairs, watch),
             f"ChEBI-20: {len(pairs):,} molecules with captions; upstream's split "
-            f"{counts_in_words(pairs)}{without}",
+            f"{counts_in_words(pairs)}{lack}",
         )
 
 
 CHEBI20 = ChEBI20()
 
 
-def _fetched(url: str, watch: Watch) -> Path:
-    """Download the three files; their content is checked when they are read."""
+def _local(folder: Path) -> list[Pair]:
+    """Read the files that are there; only train.txt may be missing."""
+    has_train = find(folder, FILES["train"]) is not None
+    splits: tuple[Split, ...] = SPLITS if has_train else ("validation", "test")
+    return [pair for split in splits for pair in read_split(folder, split)]
+
+
+def _fetched(url: str, watch: Watch) -> list[Pair]:
+    """Download the three files and read them."""
     folder = cache_root() / "downloads" / f"chebi20-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     base, mark, query = url.partition("?")
-    for name in FILES.values():
-        fetch(f"{base.rstrip('/')}/{name}{mark}{query}", None, folder / name, watch)
-    return folder
+    for split, name in FILES.items():
+        address = f"{base.rstrip('/')}/{name}{mark}{query}"
+        fetch(address, SHA256.get(split), folder / name, watch)
+    try:
+        return _local(folder)
+    except DataError as error:
+        shutil.rmtree(folder)
+        raise DataError(f"{error}; what was downloaded is deleted: try again") from error
