@@ -54,6 +54,8 @@ class CaptionBatch:
     graphs: GraphBatch
     captions: tuple[str, ...]
     """(B,) texts."""
+    smiles: tuple[str, ...]
+    """(B,) as the source has them."""
 
     def __len__(self) -> int:
         """Return B."""
@@ -102,6 +104,7 @@ class CaptionRecords:
             torch.from_numpy(records),
             self._graphs.batch(records),
             tuple(self._captions.at(records)),
+            tuple(self._smiles.at(records)),
         )
 
 
