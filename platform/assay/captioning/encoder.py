@@ -28,11 +28,8 @@ from torch_geometric.nn.aggr import (
 
 from assay.captioning.graphs import ATOM_FEATURES, BOND_FEATURES, Feature, GraphBatch
 from assay.config import Size, SizedSettings
-from assay.training.draws import Draws
+from assay.training.dropout import Dropout
 
-_LEVELS = 1 << 16
-_PER_WORD = 4
-"""Levels in 64 random bits."""
 _MOST_ATOMS = 1 << 20
 """Of a molecule: an atom's draws are those of record · 2^20 + place."""
 
@@ -93,7 +90,7 @@ class GINELayer(nn.Module):
         """Draw dropout under a name that no other layer has."""
         super().__init__()
         D = settings.width
-        self.name, self.dropout = name, settings.dropout
+        self.dropout = Dropout(settings.dropout, name)
         self.norm = nn.LayerNorm(D)
         self.bonds = CodeEmbedding(BOND_FEATURES, D)
         mlp = nn.Sequential(nn.Linear(D, 2 * D), nn.GELU(), nn.Linear(2 * D, D))
@@ -102,9 +99,7 @@ class GINELayer(nn.Module):
     def forward(self, h_ND: Tensor, graphs: GraphBatch, rows_N: Tensor) -> Tensor:
         """Return (N, D)."""
         added_ND = self.conv(self.norm(h_ND), graphs.edges_2M, self.bonds(graphs.bonds_MG))
-        if self.training and self.dropout:
-            added_ND = thinned(added_ND, self.dropout, self.name, rows_N)
-        return h_ND + added_ND
+        return h_ND + self.dropout(added_ND, rows_N)
 
 
 class GraphEncoder(nn.Module):
@@ -148,18 +143,6 @@ class GraphEncoder(nn.Module):
 def atom_rows(graphs: GraphBatch, record_ids: Tensor) -> Tensor:
     """Return (N,) int64: what an atom's random draws are of, whatever batch it is in."""
     return record_ids[graphs.molecule_N] * _MOST_ATOMS + graphs.place_N
-
-
-def thinned(x_ND: Tensor, share: float, name: str, rows_N: Tensor) -> Tensor:
-    """Return x with entries set to 0 with probability `share`, the others scaled up.
-
-    An entry's fate is a function of seed, name and row: micro-batches, workers and a resumed run
-    thin alike.
-    """
-    width = x_ND.shape[1]
-    words = Draws(torch.initial_seed() >> 1, 0, rows_N).bits(name, -(-width // _PER_WORD))
-    level_ND = words.view(torch.int16)[:, :width]
-    return x_ND * (level_ND >= round(share * _LEVELS) - _LEVELS // 2) * (1 / (1 - share))
 
 
 def _pooling(settings: EncoderSettings) -> Aggregation:
