@@ -1,0 +1,234 @@
+"""The solid bridge: a graph encoder, a projector, and a language model that reads its tokens.
+
+Sources: LLaMo (Park et al., "Large language model-based molecular graph assistant", NeurIPS 2024)
+and InstructMol (Cao et al., COLING 2025), with Qwen3-0.6B for their language models.
+
+Three stages, of which each freezes what the others train:
+
+    pretrain   encoder and text encoder, by contrast        (there are no published weights here)
+    align      the projector, to the language model's own embedding of the description
+    generate   projector and language model, by the cross-entropy of the description
+
+What never learns, a language model under adapters, is no parameter of this module: it is not
+counted, averaged or written to checkpoints, and copies of the model share it. The settings of a
+cell name it, by digest or commit.
+
+Shapes: B records, T tokens, A tokens of answers, K graph tokens, O width of the encoder's
+embedding, D width of the language model.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from assay.captioning.bridge.alignment import Frame, alignment_costs, mean_of
+from assay.captioning.bridge.frozen import FrozenRows
+from assay.captioning.bridge.language import ADAPTER
+from assay.captioning.bridge.projector import Projector
+from assay.captioning.bridge.prompt import IGNORED, PLACE
+from assay.captioning.bridge.records import BridgeBatch
+from assay.captioning.bridge.settings import BridgeSettings
+from assay.captioning.contrast import Contrast
+
+LANGUAGE = "language."
+TIED = "language.lm_head.weight"
+"""Where a language model's last layer is its embedding, the same tensor by another name."""
+
+
+class BridgeModel(nn.Module):
+    """Molecules -> descriptions."""
+
+    centre_D: Tensor
+    variance: Tensor
+    passed: Tensor
+
+    def __init__(
+        self, settings: BridgeSettings, language: Any, contrast: Contrast | None, padding: int
+    ) -> None:
+        """Join the parts.
+
+        Args:
+            settings: Of the bridge.
+            language: As `language_of` returns it.
+            contrast: Graph and text encoder; None where inputs are smiles.
+            padding: A token of the language model, to stand for what is masked.
+        """
+        super().__init__()
+        self.settings, self.padding = settings, padding
+        self.language, self.contrast = language, contrast
+        embeddings = language.get_input_embeddings().weight
+        D = embeddings.shape[1]
+        self.projector = None
+        if contrast is not None:
+            inputs = contrast.graphs.output.out_features
+            length = float(embeddings.detach().float().norm(dim=1).mean())
+            K, width = settings.graph_tokens, settings.projector_width
+            self.projector = Projector(inputs, width, D, K, length)
+        self.register_buffer("centre_D", torch.zeros(D))
+        self.register_buffer("variance", torch.zeros(()))  # 0: not measured yet
+        self.register_buffer("passed", torch.zeros((), dtype=torch.bool))
+        self.kept: dict[str, FrozenRows] = {}
+        """What the frozen parts make of training records; never that of another model."""
+        self.register_state_dict_post_hook(_without_what_is_fixed)
+        self.register_load_state_dict_post_hook(_missing_nothing_fixed)
+        self.train()
+
+    def forward(self, batch: BridgeBatch) -> Mapping[str, Tensor]:
+        """Return the parts of the loss of the stage that the batch is for; they add up to it."""
+        if batch.purpose == "generate":
+            return {"cross_entropy": self.cross_entropy(batch)}
+        assert self.contrast is not None
+        if batch.purpose == "pretrain":
+            return {
+                "contrast": self.contrast(
+                    batch.graphs, batch.record_ids, batch.words, batch.captions
+                )
+            }
+        self._require_frozen()
+        x_BD = self.graph_tokens(batch).mean(1)
+        y_BD = self._kept("descriptions", batch, self.descriptions)
+        return alignment_costs(x_BD, y_BD, self.frame, batch.captions, self.settings.alignment)
+
+    @property
+    def frame(self) -> Frame:
+        """Return where descriptions lie."""
+        assert self.variance > 0, "measured when stage 1 begins"
+        return Frame(self.centre_D, self.variance)
+
+    def measure(self, targets_QD: Tensor) -> None:
+        """Remember where descriptions lie, from those of some training records."""
+        frame = Frame.of(targets_QD)
+        self.centre_D.copy_(frame.centre_D)
+        self.variance.copy_(frame.variance)
+
+    def cross_entropy(self, batch: BridgeBatch) -> Tensor:
+        """Return the mean over records of that over the tokens of an answer."""
+        logits_AV, labels_A, row_A = self.answer_logits(batch)
+        each_A = cross_entropy(logits_AV.float(), labels_A, reduction="none")
+        n_B = torch.bincount(row_A, minlength=len(batch))
+        return (each_A / n_B[row_A]).sum() / len(batch)
+
+    def answer_logits(self, batch: BridgeBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (A, V) where answers are to be told, their labels and their records.
+
+        The vocabulary is large: logits of the prompt, which nobody asks for, are not made.
+        """
+        h_BTD = self._states(self.embedded(batch.tokens_BT, batch), batch.mask_BT)
+        labels_BT = batch.labels_BT[:, 1:]  # a token is told by those before it
+        told_BT = labels_BT != IGNORED
+        logits_AV = self.language.get_output_embeddings()(h_BTD[:, :-1][told_BT])
+        return logits_AV, labels_BT[told_BT], told_BT.nonzero()[:, 0]
+
+    def embedded(self, tokens_BT: Tensor, batch: BridgeBatch) -> Tensor:
+        """Return (B, T, D): the tokens' embeddings, the graph's where their places are.
+
+        Args:
+            tokens_BT: With K times `PLACE` a record, or none where inputs are smiles.
+            batch: Of the graphs.
+        """
+        places_BT = tokens_BT == PLACE
+        embed = self.language.get_input_embeddings()
+        x_BTD = embed(tokens_BT.masked_fill(places_BT, self.padding))
+        if self.projector is None:
+            return x_BTD
+        graphs_BKD = self.graph_tokens(batch)
+        return x_BTD.masked_scatter(places_BT[:, :, None], graphs_BKD.to(x_BTD.dtype))
+
+    def graph_tokens(self, batch: BridgeBatch) -> Tensor:
+        """Return (B, K, D); past stage 0 the encoder is frozen, and each molecule encoded once."""
+        assert self.projector is not None
+        return self.projector(self._kept("graphs", batch, self.encoded))
+
+    def encoded(self, batch: BridgeBatch) -> Tensor:
+        """Return (B, O): the encoder's embeddings of molecules, without gradient or dropout."""
+        assert self.contrast is not None
+        encoder = self.contrast.graphs
+        was_training = encoder.training
+        try:
+            with torch.no_grad():
+                return encoder.eval()(batch.graphs, batch.record_ids).molecules_BO
+        finally:
+            encoder.train(was_training)
+
+    def descriptions(self, batch: BridgeBatch) -> Tensor:
+        """Return float32 (B, D): the language model's own embedding of each description."""
+        told_BT = batch.labels_BT != IGNORED
+        n_B = told_BT.sum(1)
+        mask_BA = torch.arange(int(n_B.max()), device=n_B.device) < n_B[:, None]
+        tokens_BA = n_B.new_full(mask_BA.shape, self.padding)
+        tokens_BA[mask_BA] = batch.labels_BT[told_BT]
+        with torch.no_grad():
+            x_BAD = self.language.get_input_embeddings()(tokens_BA)
+            if self.settings.alignment.target == "hidden":
+                x_BAD = self._states(x_BAD, mask_BA)
+            return mean_of(x_BAD, mask_BA)
+
+    def keep(self, name: str, rows: FrozenRows) -> None:
+        """Look up from now on what frozen parts make of training records: graphs, descriptions."""
+        self.kept[name] = rows
+
+    def _kept(
+        self, name: str, batch: BridgeBatch, compute: Callable[[BridgeBatch], Tensor]
+    ) -> Tensor:
+        rows = self.kept.get(name) if self.training else None
+        return compute(batch) if rows is None else rows.of(batch.record_ids)
+
+    def _states(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Return (B, T, D): the last hidden states."""
+        decoder = self.language.get_decoder()
+        found = decoder(inputs_embeds=x_BTD, attention_mask=mask_BT.long(), use_cache=False)
+        return found.last_hidden_state
+
+    def _require_frozen(self) -> None:
+        loose = [
+            name
+            for name, parameter in super().named_parameters()
+            if parameter.requires_grad and not name.startswith("projector.")
+        ]
+        assert not loose, f"stage align trains the projector alone, and {loose[0]} learns"
+
+    def is_fixed(self, name: str) -> bool:
+        """Say whether a parameter or buffer of that name belongs to what never learns."""
+        under_adapters = self.settings.adapt == "lora" and ADAPTER not in name
+        return name.startswith(LANGUAGE) and under_adapters
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield what learns in some stage."""
+        begin = len(prefix) + bool(prefix)
+        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
+            if not self.is_fixed(name[begin:]):
+                yield name, parameter
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy what learns; share what does not, which may be most of the memory."""
+        for name, parameter in super().named_parameters():
+            if self.is_fixed(name):
+                memo[id(parameter)] = parameter
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        for name, value in self.__dict__.items():
+            twin.__dict__[name] = {} if name == "kept" else copy.deepcopy(value, memo)
+        return twin
+
+
+def _is_left_out(model: BridgeModel, name: str) -> bool:
+    tied = name == TIED and model.language.config.tie_word_embeddings
+    return tied or model.is_fixed(name)
+
+
+def _without_what_is_fixed(
+    model: BridgeModel, state: dict[str, Tensor], prefix: str, metadata: Mapping[str, Any]
+) -> None:
+    for name in [name for name in state if _is_left_out(model, name[len(prefix) :])]:
+        del state[name]
+
+
+def _missing_nothing_fixed(model: BridgeModel, found: Any) -> None:
+    kept = [name for name in found.missing_keys if not _is_left_out(model, name)]
+    found.missing_keys[:] = kept
