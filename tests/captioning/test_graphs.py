@@ -3,7 +3,7 @@ import pytest
 import torch
 from rdkit import Chem
 
-from assay.captioning import graphs
+from assay.captioning import cip
 from assay.captioning.graphs import (
     ARRAYS,
     ATOM_FEATURES,
@@ -123,7 +123,7 @@ def test_what_no_feature_lists_is_other():
 
 
 def test_a_centre_that_takes_too_long_to_rank_is_other(monkeypatch):
-    monkeypatch.setattr(graphs, "CIP_ITERATIONS", 1)
+    monkeypatch.setattr(cip, "STEPS", 1)
     chirality = [feature.name for feature in ATOM_FEATURES].index("chirality")
     other = ATOM_FEATURES[chirality].other
 

@@ -8,7 +8,7 @@ A graph is that of the molecule's canonical SMILES, so that however it was writt
 same. Chirality is told by CIP labels, not by RDKit's tags: a tag says clockwise in the order in
 which the neighbours happen to be written, and of two symmetric centres one is tagged CW and the
 other CCW in both enantiomers; a label (R clockwise, S counterclockwise, by priority) is of the
-molecule itself. Labels follow Hanson et al., J. Chem. Inf. Model. 58 (2018) 1755.
+molecule itself. A centre that is left without a label counts as other.
 
 Shapes: M molecules, N atoms, E bonds, B molecules of a batch, M2 = 2E directed edges of a batch,
 A features of an atom, G features of a bond.
@@ -24,16 +24,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from assay.captioning.cip import assign_labels
 from assay.chemistry.packing import offsets_of, rows_of
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond, Mol
 
 ARRAYS = ("offsets", "atoms", "bond_offsets", "bonds", "bond_features")
-
-CIP_ITERATIONS = 1_000_000
-"""At most so many steps to rank the neighbours of a molecule's centres; the most tangled of
-ChEBI-20 need far fewer. A centre that is left without a label counts as other."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def pack_graphs(molecules: Iterable["Mol"]) -> dict[str, NDArray]:
     atoms, bonds, features = [], [], []
     for molecule in molecules:
         its_atoms, its_bonds = list(molecule.GetAtoms()), list(molecule.GetBonds())
-        _label(molecule, [*its_atoms, *its_bonds])
+        assign_labels(molecule, [*its_atoms, *its_bonds])
         atoms.append([_atom_codes(atom) for atom in its_atoms])
         bonds.append([(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in its_bonds])
         features.append([_bond_codes(bond) for bond in its_bonds])
@@ -189,20 +186,6 @@ class Graphs:
             place_N=torch.from_numpy(np.arange(n_atoms.sum()) - np.repeat(first, n_atoms)),
             size=len(records),
         )
-
-
-def _label(molecule: "Mol", parts: Sequence["Atom | Bond"]) -> None:
-    """Set CIP labels; where ranking takes too long, what is left has none."""
-    from rdkit.Chem import rdCIPLabeler
-
-    # RDKit's older labels, which parsing sets, follow other rules.
-    for part in parts:
-        part.ClearProp("_CIPCode")
-    try:
-        rdCIPLabeler.AssignCIPLabels(molecule, maxRecursiveIterations=CIP_ITERATIONS)
-    except RuntimeError as error:
-        if "Max Iterations" not in str(error):
-            raise
 
 
 def _atom_codes(atom: "Atom") -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 import pytest
 from rdkit import Chem
 
+from assay.captioning import cip
 from assay.captioning.metrics.structure_claims import KINDS, Graph
 
 BENZENE, NAPHTHALENE, BIPHENYL = "c1ccccc1", "c1ccc2ccccc2c1", "c1ccc(cc1)-c1ccccc1"
@@ -24,6 +25,10 @@ def held(kind, caption, smiles):
         ("It is a tricyclic diterpenoid.", NAPHTHALENE, [False]),
         ("It is a bicyclic compound.", BIPHENYL, [False]),
         ("It is bicyclic.", SPIRO, [True]),
+        ("It is a bridged bicyclic ketone.", "O=C1CC2CCC1CC2", [True]),  # RDKit lists three
+        ("It is a tricyclic hydrocarbon.", "C1C2CC3CC1CC(C2)C3", [True]),  # and four of adamantane
+        ("It is a bicyclic compound.", "C1C2CC3CC1CC(C2)C3", [False]),
+        ("It is a pentacyclic hydrocarbon.", "C12C3C4C1C5C2C3C45", [True]),  # cubane
         ("It is an azaspiro compound and a spiro ketal.", SPIRO, [True]),
         ("It is a spiro compound.", NAPHTHALENE, [False]),
         ("It is aromatic.", BENZENE, [True]),
@@ -81,11 +86,21 @@ def test_chirality(caption, smiles, verdicts):
         ("It is a conjugate acid of a methylamine.", "C[NH3+]", [True]),
         ("It is a conjugate acid of an acetate.", "CC(=O)O", []),
         ("It is not a cation.", "C", []),
+        ("It is one of 20 modifications to flavin, with applications.", "C", []),
+        ("It is a companion of phenol.", "C", []),
+        ("It is a dication.", "C[NH2+]CC[NH3+]", [True]),
+        ("It is a phosphorus oxoanion and a tetra-anion.", "O", [False]),
         ("It has a role as a cation channel blocker.", "C", []),
     ],
 )
 def test_charge(caption, smiles, verdicts):
     assert held("charge", caption, smiles) == verdicts
+
+
+def test_a_cage_that_takes_too_long_to_rank_has_no_labels(monkeypatch):
+    monkeypatch.setattr(cip, "STEPS", 1)
+
+    assert held("chirality", "It is (2R)-x.", "C[C@H]1CC[C@@H](CC[C@H](C)O)CC1") == [False]
 
 
 def test_a_statement_made_twice_is_counted_once():

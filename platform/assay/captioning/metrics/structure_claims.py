@@ -10,21 +10,23 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 from rdkit import Chem
-from rdkit.Chem import rdCIPLabeler, rdMolDescriptors
+from rdkit.Chem import rdMolDescriptors
 
+from assay.captioning.cip import assign_labels
 from assay.captioning.metrics.claims import denials, is_within, own_sentences, sentences
 
 Check = Callable[["Graph"], bool]
 
 _COUNTS = ("mono", "bi", "tri", "tetra", "penta", "hexa", "hepta", "octa")
 _LEAST_MACROCYCLE = 12
-_CIP_STEPS = 100_000  # a cage of equal atoms would take minutes
 
 _CYCLIC = re.compile(rf"\b(?:hetero|carbo|homo)?({'|'.join(_COUNTS)})cycl(?:ic|e)s?\b", re.I)
+_SEVERAL = r"\b(?:mono|di|tri|tetra?|penta|hexa|hepta|octa|poly|oxo?|methyl)?-?"
+_CATION, _ANION = rf"{_SEVERAL}cations?\b", rf"{_SEVERAL}anions?\b"  # and no modifications
 _CHARGE = re.compile(r"\((\d)([+-])\)")
 _CONJUGATE = re.compile(r"conjugate (acid|base)s? of\b(.*)", re.I | re.S)
-_OF_CATION = re.compile(r"\+\)|ium\b|cations?\b", re.I)
-_OF_ANION = re.compile(r"-\)|(?:ate|ide)s?\b|anions?\b", re.I)
+_OF_CATION = re.compile(rf"\+\)|ium\b|{_CATION}", re.I)
+_OF_ANION = re.compile(rf"-\)|(?:ate|ide)s?\b|{_ANION}", re.I)
 _BRACKETS = re.compile(r"\(([^()\s]+)\)")
 _DESCRIPTOR = re.compile(r"\d*[a-z]?'*([RSEZ])")
 _AMINO_ACID = re.compile(
@@ -37,6 +39,12 @@ L_RESIDUE = "[#7][C@@H]([#6])[#6X3]=O"
 D_RESIDUE = "[#7][C@H]([#6])[#6X3]=O"
 
 
+@dataclass(frozen=True)
+class _Ring:
+    atoms: frozenset[int]
+    bonds: frozenset[int]
+
+
 class Graph:
     """What statements are held against, computed once a molecule."""
 
@@ -46,13 +54,17 @@ class Graph:
         Args:
             molecule: sanitised.
         """
-        rings = [frozenset(ring) for ring in molecule.GetRingInfo().AtomRings()]
+        found = molecule.GetRingInfo()
+        rings = [
+            _Ring(*map(frozenset, ring))
+            for ring in zip(found.AtomRings(), found.BondRings(), strict=True)
+        ]
         self.molecule = molecule
-        self.largest_ring = max(map(len, rings), default=0)
+        self.largest_ring = max((len(ring.atoms) for ring in rings), default=0)
         self.system_sizes = _systems(rings, 1) | _systems(rings, 2)
         self.is_aromatic = any(atom.GetIsAromatic() for atom in molecule.GetAtoms())
         self.has_heterocycle = any(
-            molecule.GetAtomWithIdx(k).GetAtomicNum() != 6 for ring in rings for k in ring
+            molecule.GetAtomWithIdx(k).GetAtomicNum() != 6 for ring in rings for k in ring.atoms
         )
         self.fragment_charges = frozenset(
             Chem.GetFormalCharge(part) for part in Chem.GetMolFrags(molecule, asMols=True)
@@ -159,8 +171,8 @@ def _of_charge(sentence: str) -> Iterator[tuple[int, str, Check]]:
 
 
 _CHARGES: tuple[tuple[str, Check], ...] = (
-    (r"cations?\b", lambda graph: max(graph.fragment_charges) > 0),
-    (r"anions?\b", lambda graph: min(graph.fragment_charges) < 0),
+    (_CATION, lambda graph: max(graph.fragment_charges) > 0),
+    (_ANION, lambda graph: min(graph.fragment_charges) < 0),
     (r"\bzwitterions?\b", lambda graph: {-1, 1} <= graph.atom_charges),
 )
 
@@ -189,14 +201,24 @@ def _centres(own: str) -> dict[str, int]:
     return most
 
 
-def _systems(rings: list[frozenset[int]], shared: int) -> frozenset[int]:
+def _systems(rings: list[_Ring], shared: int) -> frozenset[int]:
     """Return how many rings ring systems have; rings belong together that share so many atoms."""
-    systems: list[list[frozenset[int]]] = []
+    systems: list[list[_Ring]] = []
     for ring in rings:
-        joined = [s for s in systems if any(len(ring & other) >= shared for other in s)]
+        joined = [s for s in systems if any(len(ring.atoms & o.atoms) >= shared for o in s)]
         systems = [s for s in systems if s not in joined]
         systems.append([ring, *(other for s in joined for other in s)])
-    return frozenset(map(len, systems))
+    return frozenset(map(_count, systems))
+
+
+def _count(system: list[_Ring]) -> int:
+    """Return how many bonds must be cut until no ring is left, as nomenclature counts.
+
+    RDKit lists three rings of bicyclo[2.2.2]octane and four of adamantane, all of one size.
+    """
+    atoms = frozenset().union(*(ring.atoms for ring in system))
+    bonds = frozenset().union(*(ring.bonds for ring in system))
+    return len(bonds) - len(atoms) + 1
 
 
 def _lone_charges(molecule: Chem.Mol) -> Iterator[int]:
@@ -209,7 +231,7 @@ def _lone_charges(molecule: Chem.Mol) -> Iterator[int]:
 
 def _labels(molecule: Chem.Mol) -> dict[str, int]:
     labelled = Chem.Mol(molecule)
-    rdCIPLabeler.AssignCIPLabels(labelled, maxRecursiveIterations=_CIP_STEPS)
+    assign_labels(labelled, labelled.GetAtoms())
     counts = {"R": 0, "S": 0, "?": 0}
     for atom in labelled.GetAtoms():
         if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
