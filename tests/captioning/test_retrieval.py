@@ -17,6 +17,7 @@ from assay.captioning.retrieval import (
     top_k,
 )
 from assay.errors import ConfigError, DataError
+from assay.statistics.intervals import wilson
 from tests.captioning.test_graphs import SAMPLE
 
 REFERENCE = {
@@ -132,6 +133,13 @@ def test_reciprocal_ranks_and_recall_by_hand():
     assert recall_at_k(ranks_Q, 3).n == 4
     assert 0 < recall_at_k(ranks_Q, 1).low < 0.5 < recall_at_k(ranks_Q, 1).high < 1
     assert mean_reciprocal_rank(ranks_Q).low < mean_reciprocal_rank(ranks_Q).value
+
+
+def test_ranks_that_are_all_alike_are_no_certainty():
+    found = mean_reciprocal_rank(np.ones(20, np.int64))
+
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(wilson(20, 20)[0])
 
 
 def test_ranks_in_blocks_are_those_of_the_whole():

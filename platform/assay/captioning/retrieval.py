@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.captioning.fingerprints import Fingerprints, Kind, tanimoto
+from assay.captioning.metrics.resampling import Resamples
 from assay.errors import ConfigError, DataError
-from assay.statistics.intervals import Interval, bootstrap, wilson
+from assay.statistics.intervals import wilson
 from assay.task import Estimate
 
 VERSION = "1"
@@ -149,20 +150,15 @@ def ranks(similarity: Similarity, targets_Q: NDArray[np.integer]) -> NDArray[np.
 
 def mean_reciprocal_rank(ranks_Q: NDArray[np.integer]) -> Estimate:
     """Return the mean of 1 / rank, with a bootstrap interval over queries."""
-    reciprocal_Q = 1.0 / ranks_Q
-    interval = bootstrap(reciprocal_Q, lambda values_rQ: values_rQ.mean(axis=-1))
-    return _estimate(float(reciprocal_Q.mean()), interval, len(ranks_Q))
+    return Resamples(len(ranks_Q)).mean(1.0 / ranks_Q, VERSION)
 
 
 def recall_at_k(ranks_Q: NDArray[np.integer], k: int) -> Estimate:
     """Return the share of queries whose own is among the first k, with Wilson's interval."""
     hits = int((ranks_Q <= k).sum())
-    return _estimate(hits / len(ranks_Q), wilson(hits, len(ranks_Q)), len(ranks_Q))
-
-
-def _estimate(value: float, interval: Interval, n: int) -> Estimate:
-    low, high = interval
-    return Estimate(value=value, low=low, high=high, n=n, version=VERSION, better="higher")
+    n = len(ranks_Q)
+    low, high = wilson(hits, n)
+    return Estimate(value=hits / n, low=low, high=high, n=n, version=VERSION, better="higher")
 
 
 def _unit(x_ND: NDArray[np.floating]) -> NDArray[np.float32]:

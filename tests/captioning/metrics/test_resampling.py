@@ -40,7 +40,7 @@ def test_a_figure_of_sums_is_made_of_the_sums_of_a_resample():
     assert found.n == 31
 
 
-@pytest.mark.parametrize(("pairs", "value"), [(1, 0.4), (20, 1.0), (20, 0.0)])
+@pytest.mark.parametrize(("pairs", "value"), [(1, 0.4), (20, 1.0), (20, 0.0), (7, 0.3), (300, 0.1)])
 def test_where_no_spread_is_seen_each_pair_is_a_trial(pairs, value):
     found = Resamples(pairs).mean(np.full(pairs, value), "1")
 

@@ -21,6 +21,8 @@ Statistic = Callable[[NDArray[Any]], NDArray[Any]]
 """Of sums (X, K), the figure (X,); NaN where it is not defined."""
 
 _ROWS_AT_ONCE = 250
+_ROUNDING = 1e-9
+"""Sums of equal numbers differ by less, in whatever order they are added."""
 
 
 class Resamples:
@@ -62,7 +64,7 @@ class Resamples:
         if np.isnan(value):
             return None
         low, high = self._percentiles(statistic(self._sums(columns_SK)))
-        if low == high:
+        if high - low < _ROUNDING:
             low, high = wilson(min(max(value, 0.0), 1.0) * S, S)
         return Estimate(
             value=value,
