@@ -24,7 +24,7 @@ _ELSEWHERE = re.compile(
     r"|\bformal \w+ation\b"
     r"|\bha(?:s|ving|ve) (?:a )?(?:role|parent)\b"
     r"|\b(?:role|used|useful|known|acts?) as\b"
-    r"|\bused (?:in|for|to|by)\b"
+    r"|\bused (?:(?:in|for|to|by)\b|\()"
     r"|\b(?:inhibits?|inhibitor|agonist|antagonist|metabolite) (?:of|at)\b",
     re.IGNORECASE,
 )

@@ -26,7 +26,7 @@ GROUPS: tuple[Group, ...] = (
     Group("alcohol", r"\b(?:alcohol|diol|triol|tetrol)s?\b", "[OX2H,OX1-][CX4]"),
     Group("phenol", r"phenols?\b|catechols?\b", "[OX2H,OX1-]c"),
     Group("ether", r"\b(?<!crown )(?:di)?ethers?\b", f"[OX2]({_PLAIN}){_PLAIN}"),
-    Group("methoxy", r"methoxy", "[CH3][OX2][#6]"),
+    Group("methoxy", r"(?<!carboxy)(?<!fluoro)(?<!phenyl)methoxy", "[CH3][OX2][#6,#7]"),
     Group("aldehyde", r"aldehydes?\b|\bformyl", "[CX3;H1,H2]=O"),
     Group("ketone", r"ketones?\b", "[#6][#6X3](=O)[#6]"),
     Group(
@@ -66,8 +66,8 @@ GROUPS: tuple[Group, ...] = (
     Group("sulfate", r"sulfates?\b|\bsulfooxy", "[OX2,OX1-][#16X4](=O)(=O)[OX2,OX1-]"),
     Group("phosphate", r"(?<!thio)phosphates?\b", "[#15X4](=O)([OX2,OX1-])([OX2,OX1-])[OX2,OX1-]"),
     # halogens
-    Group("fluorine", r"fluoro(?!ph)|fluorine|fluorides?\b", "[#9]"),
-    Group("chlorine", r"chloro(?!ph)|chlorine|chlorides?\b", "[#17]"),
+    Group("fluorine", r"fluoro(?!phor)|fluorine|fluorides?\b", "[#9]"),
+    Group("chlorine", r"chloro(?!phyll|plast)|chlorine|chlorides?\b", "[#17]"),
     Group("bromine", r"bromo|bromine|bromides?\b", "[#35]"),
     Group("iodine", r"\biodo|(?<=[a-z-])iodo|iodine|iodides?\b", "[#53]"),
     # rings
@@ -76,8 +76,10 @@ GROUPS: tuple[Group, ...] = (
     Group("pyrimidine", r"pyrimidines?\b|pyrimidin-", "[#6]1[#6][#7][#6][#7][#6]1"),
     Group("imidazole", r"imidazoles?\b|imidazol-", "[#6]1[#7][#6][#6][#7]1"),
     Group("piperidine", r"piperidines?\b|piperidin-", "[NX3,NX4+]1[#6][#6][#6][#6][#6]1"),
-    Group("indole", r"indoles?\b|indol-", "[#6]1~[#6]~[#7]~[#6]2~[#6]~[#6]~[#6]~[#6]~[#6]~2~1"),
+    Group(
+        "indole", r"(?<!iso)indol(?:es?\b|-)", "[#6]1~[#6]~[#7]~[#6]2~[#6]~[#6]~[#6]~[#6]~[#6]~2~1"
+    ),
     Group("quinoline", r"(?<!iso)quinolines?\b", "c1ccc2[#7][#6][#6][#6]c2c1"),
-    Group("thiazole", r"thiazoles?\b|thiazol-", "[#16]1[#6][#7][#6][#6]1"),
+    Group("thiazole", r"(?<!iso)thiazol(?:es?\b|-)", "[#16]1[#6][#7][#6][#6]1"),
     Group("furan", r"\b(?:benzo)?furans?\b|\bfuryl|furan-", "[#8]1[#6][#6][#6][#6]1"),
 )
