@@ -1,4 +1,6 @@
+import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -91,11 +93,52 @@ def test_an_empty_prediction_scores_0(tiny_bert, tmp_path):
     assert found["bertscore/f1"].value == pytest.approx(0.5, abs=1e-6)
 
 
-def test_the_version_names_the_model_and_its_weights(tiny_bert):
+def test_the_version_names_the_model_and_all_that_its_numbers_depend_on(tiny_bert, tmp_path):
     version = BERTScore(tiny_bert).version
+    shutil.copytree(tiny_bert, tmp_path / "tiny")
+    same = BERTScore(tmp_path / "tiny").version
+    tokenizer = tmp_path / "tiny" / "tokenizer_config.json"
+    tokenizer.write_text(json.dumps(json.loads(tokenizer.read_text()) | {"model_max_length": 8}))
 
     assert version.startswith("1 tiny ")
-    assert len(version.split()[-1]) == 12
+    assert same == version
+    assert BERTScore(tmp_path / "tiny").version != version
+
+
+def test_a_pair_scores_alike_whichever_block_it_is_in(tiny_bert, tmp_path):
+    texts = [(" ".join("abc"[: 1 + k % 3]), " ".join("cab"[k % 2 :])) for k in range(40)]
+    each = [scores(tiny_bert, tmp_path, pair).estimates["bertscore/f1"].value for pair in texts]
+
+    found = scores(tiny_bert, tmp_path, *texts).estimates["bertscore/f1"].value
+
+    assert found == pytest.approx(sum(each) / 40, abs=1e-6)
+
+
+def test_weights_of_half_precision_are_calculated_with_in_full(tiny_bert, tmp_path):
+    shutil.copytree(tiny_bert, tmp_path / "half")
+    BertModel.from_pretrained(tiny_bert).half().save_pretrained(tmp_path / "half")
+
+    assert BERTScore(tmp_path / "half")._model.dtype == torch.float32
+
+
+def test_code_that_comes_with_a_model_is_never_run(tiny_bert, tmp_path, monkeypatch):
+    """Not even where the question whether to run it would be answered with yes."""
+    folder = tmp_path / "own"
+    shutil.copytree(tiny_bert, folder)
+    config = json.loads((folder / "config.json").read_text()) | {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(
+        f"open({str(tmp_path / 'run')!r}, 'w')\n"
+        "from transformers import BertConfig as Config, BertModel as Model\n"
+    )
+    monkeypatch.setattr("builtins.input", lambda question="": "y")
+
+    with pytest.raises(DataError, match="holds no model for text"):
+        BERTScore(folder)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_text_longer_than_the_model_reads_is_cut_and_said_so(tiny_bert, tmp_path):

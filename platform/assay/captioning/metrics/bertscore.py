@@ -7,7 +7,6 @@ rescaling. The embeddings are the model's last hidden states; marks such as [CLS
 Shapes: B texts, T tokens (padded), D width, P and Q tokens of a prediction and of its reference.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,10 +19,11 @@ from assay.captioning.metrics.pairs import Pairs
 from assay.captioning.metrics.protocol import CaptionProtocol, Found, require
 from assay.captioning.metrics.resampling import Resamples
 from assay.errors import DataError
-from assay.store.fetch import file_sha256
+from assay.store.pretrained import model_digest
 from assay.task import Estimate
 
-_AT_ONCE = 32
+_AT_ONCE = 16
+"""Pairs: only the embeddings of their texts are kept."""
 
 
 class BERTScore(CaptionProtocol):
@@ -38,7 +38,8 @@ class BERTScore(CaptionProtocol):
             folder: as transformers' `save_pretrained` writes it.
 
         Raises:
-            DataError: there is none, it is no encoder, or its weights are no safetensors.
+            DataError: there is none, it is no encoder, its weights are no safetensors, or it wants
+                code of its own to be run.
             MachineError: transformers is missing.
         """
         require("transformers")
@@ -48,33 +49,32 @@ class BERTScore(CaptionProtocol):
         logging.disable_progress_bar()  # of loading, amid what we print
         if not folder.is_dir():
             raise DataError(f"--bert {folder}: is not a folder; name one that holds a model")
+        # Unless it is refused, code that comes with a model is run after a question.
+        safe = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
+            model = AutoModel.from_pretrained(folder, use_safetensors=True, **safe)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             first = str(error).strip().splitlines()[0].rstrip(": .")
             raise DataError(f"--bert {folder}: holds no model for text ({first})") from error
         if model.config.is_encoder_decoder or self._tokenizer.pad_token is None:
             raise DataError(f"--bert {folder}: is no encoder like BERT; give one")
-        self._model: Any = model.eval()
-        self.version = f"1 {folder.absolute().name} {_digest(folder)}"
+        self._model: Any = model.float().eval()
+        self.version = f"1 {folder.absolute().name} {model_digest(folder)}"
 
     def evaluate(self, pairs: Pairs, resamples: Resamples) -> Found:
         """Return `bertscore/precision`, `bertscore/recall` and `bertscore/f1`."""
-        texts = sorted({*pairs.predictions, *pairs.references}, key=lambda text: (len(text), text))
-        embedded: dict[str, torch.Tensor] = {}
+        said, wanted = pairs.predictions, pairs.references
+        order = sorted(range(len(pairs)), key=lambda k: len(said[k]) + len(wanted[k]))
+        scores_S3 = np.zeros((len(pairs), 3))
         cut = 0
-        for start in range(0, len(texts), _AT_ONCE):
-            batch = texts[start : start + _AT_ONCE]
-            vectors, longer = self._embedded(batch)
-            embedded |= dict(zip(batch, vectors, strict=True))
+        for start in range(0, len(order), _AT_ONCE):
+            rows = order[start : start + _AT_ONCE]
+            texts = sorted({text for k in rows for text in (said[k], wanted[k])})
+            vectors, longer = self._embedded(texts)
+            embedded = dict(zip(texts, vectors, strict=True))
+            scores_S3[rows] = [greedy_match(embedded[said[k]], embedded[wanted[k]]) for k in rows]
             cut += longer
-        scores_S3 = np.array(
-            [
-                greedy_match(embedded[said], embedded[wanted])
-                for said, wanted in zip(pairs.predictions, pairs.references, strict=True)
-            ]
-        )
         remarks = (f"bertscore: {cut:,} texts are longer than the model reads; cut",) if cut else ()
         return Found(_estimates(scores_S3, resamples, self.version), remarks=remarks)
 
@@ -129,11 +129,3 @@ def _estimates(
         f"bertscore/{name}": resamples.mean(scores_S3[:, k], version)
         for k, name in enumerate(names)
     }
-
-
-def _digest(folder: Path) -> str:
-    """Return 12 hex digits of the weights' SHA-256: they are what the numbers depend on."""
-    total = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        total.update(bytes.fromhex(file_sha256(path)))
-    return total.hexdigest()[:12]
