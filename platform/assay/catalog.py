@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assay.task import Task
 
 FAMILIES: Mapping[str, str] = {
+    "captioning": "assay.captioning.task:CaptioningTask",
     "generation": "assay.generation.task:GenerationTask",
     "interactions": "assay.interactions.task:InteractionsTask",
 }

@@ -147,7 +147,10 @@ class Task(Protocol):
         return frozenset()
 
     def stages(self) -> Sequence[Stage]:
-        """Return the stages of training, in order; their shares sum to 1."""
+        """Return the stages of training, in order; their shares sum to 1.
+
+        A heuristic, which learns nothing, has none, and spends nothing of its budget.
+        """
         ...
 
     def data(self) -> Splits:

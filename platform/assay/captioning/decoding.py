@@ -88,14 +88,16 @@ class _Drawn:
     """Adds noise to logits, of which the greatest is then a draw from their distribution."""
 
     def __init__(self, decoding: Decoding, seed: int, record_ids: Tensor) -> None:
-        self._decoding, self._seed, self._record_ids = decoding, fold(seed, "write"), record_ids
+        assert decoding.temperature is not None
+        assert decoding.nucleus is not None
+        self._temperature, self._share = decoding.temperature, decoding.nucleus
+        self._seed, self._record_ids = fold(seed, "write"), record_ids
 
     def __call__(self, tokens_BT: Tensor, logits_BV: Tensor) -> Tensor:
         """Return (B, V)."""
-        assert self._decoding.temperature is not None and self._decoding.nucleus is not None
-        logits_BV = logits_BV.float() / self._decoding.temperature
-        if self._decoding.nucleus < 1:
-            logits_BV = _nucleus(logits_BV, self._decoding.nucleus)
+        logits_BV = logits_BV.float() / self._temperature
+        if self._share < 1:
+            logits_BV = _nucleus(logits_BV, self._share)
         draws = Draws(self._seed, tokens_BT.shape[1], self._record_ids)
         unit_BV = draws.uniform("token", logits_BV.shape[1])
         return logits_BV - (-unit_BV.log()).log()

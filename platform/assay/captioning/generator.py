@@ -11,11 +11,13 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 from torch import nn
 
 from assay.captioning.decoding import Decoding
 from assay.config import Settings
 from assay.task import Batch, Loss, Progress, Records, Stage
+from assay.training.draws import fold
 
 
 class GeneratorSettings(Settings):
@@ -32,16 +34,18 @@ class TrainedSettings(GeneratorSettings):
 
     graphs: Literal["given", "shuffled"] = "given"
     """What captions are written of: each molecule's own graph or, as a control, that of another
-    one. What the model scores with the graphs of others it owes to the language alone."""
+    one (`others`). What a model scores with the graphs of others it does not owe to them."""
     decoding: Decoding = Decoding()
+    validation_molecules: PositiveInt = 256
+    """The first so many of the validation split, for its loss."""
 
 
 @dataclass(frozen=True)
 class Corpus:
     """The training records that a cell uses: molecules and their captions, in one order."""
 
-    smiles: Sequence[str]
-    captions: Sequence[str]
+    smiles: list[str]
+    captions: list[str]
 
     def __len__(self) -> int:
         """Return the number of records."""
@@ -94,10 +98,8 @@ class Generator(Protocol):
         """
         ...
 
-    def validate(
-        self, model: nn.Module, records: Records, indices: NDArray[np.integer], stage: Stage
-    ) -> dict[str, float]:
-        """Return `loss`, the stage's, and its parts on validation records."""
+    def validate(self, model: nn.Module, records: Records, stage: Stage) -> dict[str, float]:
+        """Return `loss`, the stage's, and its parts on some records of the validation split."""
         ...
 
     def captions(
@@ -109,7 +111,8 @@ class Generator(Protocol):
     ) -> list[str]:
         """Return a caption for each record at `indices`; an empty one where there is none.
 
-        Draws are functions of the seed and the record, never of its neighbours in a batch.
+        Draws are functions of the seed and the record, never of its neighbours in a batch. Where
+        `settings.graphs` is shuffled, the graph at place i is that of `indices[others(...)[i]]`.
         """
         ...
 
@@ -126,6 +129,22 @@ class Generator(Protocol):
         """
         return {}
 
-    def note(self) -> str:
-        """Return what a person should know of the records that were made, or nothing."""
+    def passes(self) -> float:
+        """Return what a caption and its ceilings cost, in losses of one record without gradient."""
+        return 0.0
+
+    def note(self, records: Records) -> str:
+        """Return what a person should know of training records that were made, or nothing."""
         return ""
+
+
+def others(count: int) -> NDArray[np.int64]:
+    """Return (count,) places, none its own: one cycle through all, in a fixed random order.
+
+    One alone has no other, and stays.
+    """
+    random = np.random.Generator(np.random.Philox(key=fold(0, "graphs of others")))
+    order = random.permutation(count)
+    found = np.empty(count, np.int64)
+    found[order] = np.roll(order, 1)
+    return found

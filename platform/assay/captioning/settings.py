@@ -5,8 +5,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import PositiveInt, field_validator
 
-from assay.captioning.catalog import GENERATORS, PROTOCOLS
+from assay.captioning.catalog import GENERATORS
 from assay.captioning.generator import Generator, GeneratorSettings
+from assay.captioning.metrics.evaluate import PROTOCOLS
 from assay.catalog import load
 from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
@@ -29,8 +30,6 @@ class CaptioningSettings(Settings, Generic[GeneratorT]):
     sacrebleu, whitespace and groups, which need no assets."""
     evaluation_molecules: PositiveInt | None = None
     """The first so many of the test split; by default all of it."""
-    validation_molecules: PositiveInt = 256
-    """The first so many of the validation split, for its loss."""
 
     @field_validator("protocols")
     @classmethod
@@ -51,9 +50,7 @@ def generator(name: str) -> type[Generator]:
     return load(GENERATORS[choose("generator", name, GENERATORS)])
 
 
-def captioning_settings(
-    variant: Mapping[str, str], given: Mapping[str, Any]
-) -> CaptioningSettings:
+def captioning_settings(variant: Mapping[str, str], given: Mapping[str, Any]) -> CaptioningSettings:
     """Validate `given` with the settings class of the variant's generator.
 
     Raises:
