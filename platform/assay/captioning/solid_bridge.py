@@ -19,12 +19,18 @@ from assay.captioning.bridge.frozen import FrozenRows
 from assay.captioning.bridge.language import language_of, tokenizer_of
 from assay.captioning.bridge.model import LANGUAGE, BridgeModel
 from assay.captioning.bridge.prompt import PROMPTS, PromptWriter
-from assay.captioning.bridge.records import BridgeBatch, BridgeRecords, Purpose
+from assay.captioning.bridge.records import (
+    BridgeBatch,
+    BridgeRecords,
+    Purpose,
+    StageRecords,
+    in_parts,
+)
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast, TextEncoder
 from assay.captioning.decoding import write
 from assay.captioning.encoder import GraphEncoder
-from assay.captioning.generator import Corpus, Generator
+from assay.captioning.generator import Corpus, Generator, GeneratorSettings, others
 from assay.captioning.subwords import learn_subwords
 from assay.errors import TrainingError
 from assay.task import Batch, Loss, Progress, Records, Stage
@@ -34,6 +40,7 @@ _MEASURED = 256
 """Training records whose descriptions say where descriptions lie."""
 _HELD_OUT = 8
 """One in so many training records, at most, is kept from stages 0 and 1."""
+_AT_ONCE = 1024
 _ATOMS = 256
 """Numbers of atoms of a batch are told apart by so many."""
 log = logging.getLogger(__name__)
@@ -42,11 +49,11 @@ log = logging.getLogger(__name__)
 class SolidBridge(Generator):
     """A language model that reads a graph as a token."""
 
-    Settings: ClassVar[type[BridgeSettings]] = BridgeSettings
+    Settings: ClassVar[type[GeneratorSettings]] = BridgeSettings
 
     def __init__(self, settings: BridgeSettings, seed: int, corpus: Corpus) -> None:
         """Learn the text encoder's subwords and, where there are no weights, the tokenizer."""
-        self.settings, self.seed, self._note = settings, seed, ""
+        self.settings, self.seed = settings, seed
         self.tokenizer = tokenizer_of(settings, corpus.smiles, corpus.captions)
         end, padding = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
         self.writer = PromptWriter(
@@ -57,21 +64,23 @@ class SolidBridge(Generator):
         self.words: Any = None
         if settings.inputs != "smiles":
             self.words = learn_subwords(corpus.captions, settings.contrast.vocabulary)
-        self.train: BridgeRecords | None = None
-        self.held_out: BridgeRecords | None = None
+        self._model: BridgeModel | None = None
+        self.shown: StageRecords | None = None
+        self.held_out: StageRecords | None = None
 
     def records(self, records: Records) -> BridgeRecords:
         """Return a split as prompts and answers, tokenised once."""
-        found = BridgeRecords(records, self.writer, self.words, self.padding)
-        smiles, answers = found.cut
-        if smiles or answers:
-            context = self.settings.context
-            self._note = (
-                f"context {context}: {answers:,} of {len(found):,} captions and {smiles:,} SMILES "
-                "are longer and cut"
-            )
-            log.warning(self._note)
-        return found
+        return BridgeRecords(records, self.writer, self.words, self.padding)
+
+    def note(self, records: Records) -> str:
+        """Return how many texts are cut."""
+        smiles, captions = cast(BridgeRecords, records).cut
+        if not smiles + captions:
+            return ""
+        return (
+            f"{captions:,} training captions and {smiles:,} SMILES are cut, at a context of "
+            f"{self.settings.context} tokens"
+        )
 
     def model(self) -> BridgeModel:
         """Return the encoder, the projector and the language model."""
@@ -83,24 +92,31 @@ class SolidBridge(Generator):
                 encoder, TextEncoder(chosen.contrast, words, outputs), chosen.contrast
             )
         language = language_of(chosen, self.tokenizer)
-        return BridgeModel(chosen, language, contrast, self.padding)
+        self._model = BridgeModel(chosen, language, contrast, self.padding)
+        return self._model
 
     def stages(self, train: Records) -> Sequence[Stage]:
         """Return the three stages; one where there is no graph, none that has no share."""
-        self.train = cast(BridgeRecords, train)
         shares = self.settings.stages
         if self.words is None:
-            return (Stage("generate", 1.0, _is_of("generate"), self.train.part("generate")),)
-        early, held_out = _held_out(len(train), self.settings.gate.records, self.seed)
-        self.held_out = self.train.part("align", held_out)
-        of: list[tuple[Purpose, float, NDArray[np.int64] | None]] = [
-            ("pretrain", shares.pretrain, early),
-            ("align", shares.align, early),
-            ("generate", 1 - shares.pretrain - shares.align, None),
-        ]
+            return (Stage("generate", 1.0, _is_of("generate"), StageRecords(train, "generate")),)
+        shown, held_out = _held_out(len(train), self.settings.gate.records, self.seed)
+        ids = _ids(train)
+        graphs = {"graphs_BO": self._known(train, ids, lambda m, b: m.encoded(b))}
+        texts = {"descriptions_BD": self._known(train, ids, lambda m, b: m.descriptions(b))}
+        self.held_out = StageRecords(train, "align", held_out, graphs | texts)
+        self.shown = StageRecords(train, "align", shown, graphs | texts)
+        of = (
+            (shares.pretrain, StageRecords(train, "pretrain", shown)),
+            (shares.align, StageRecords(train, "align", shown, graphs | texts, self._measure)),
+            (
+                1 - shares.pretrain - shares.align,
+                StageRecords(train, "generate", None, graphs, self._pass_the_gate),
+            ),
+        )
         return tuple(
-            Stage(name, share, _is_of(name), self.train.part(name, places))
-            for name, share, places in of
+            Stage(records.purpose, share, _is_of(records.purpose), records)
+            for share, records in of
             if share > 0
         )
 
@@ -113,29 +129,20 @@ class SolidBridge(Generator):
         return found.purpose, len(found), width
 
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
-        """Return the stage's loss; before the first of stage 2 the gate is passed.
+        """Return the stage's loss."""
+        return _sum(model(batch))
 
-        Raises:
-            TrainingError: graphs do not find their own descriptions, so that stage 2 has nothing
-                to build on.
-        """
-        found = cast(BridgeBatch, batch)
-        self._prepare(cast(BridgeModel, getattr(model, "module", model)), found.purpose)
-        return _sum(model(found))
-
-    def validate(
-        self, model: nn.Module, records: Records, indices: NDArray[np.integer], stage: Stage
-    ) -> dict[str, float]:
+    def validate(self, model: nn.Module, records: Records, stage: Stage) -> dict[str, float]:
         """Return the stage's loss on validation records."""
-        bridge = cast(BridgeModel, model)
-        split = cast(BridgeRecords, records).part(cast(Purpose, stage.name))
+        bridge, purpose = cast(BridgeModel, model), cast(Purpose, stage.name)
+        split = StageRecords(records, purpose)
+        places = np.arange(min(self.settings.validation_molecules, len(records)))
         totals: dict[str, float] = {}
-        for places in _parts(indices, self.settings.decoding.batch_size):
+        for part in in_parts(places, self.settings.decoding.batch_size):
             with torch.no_grad():
-                loss = _sum(bridge(split.batch(places).to(bridge.centre_D.device)))
+                loss = _sum(bridge(split.batch(part).to(bridge.device)))
             for name, value in {"loss": loss.total, **loss.parts}.items():
-                share = len(places) / len(indices)
-                totals[name] = totals.get(name, 0.0) + share * float(value)
+                totals[name] = totals.get(name, 0.0) + float(value) * len(part) / len(places)
         return totals
 
     def captions(
@@ -146,19 +153,25 @@ class SolidBridge(Generator):
         progress: Progress,
     ) -> list[str]:
         """Return what the language model writes after each prompt."""
-        bridge, split = cast(BridgeModel, model), cast(BridgeRecords, records)
-        decoding, found = self.settings.decoding, []
-        for places in _parts(indices, decoding.batch_size):
-            batch = split.batch(places)
-            if self.settings.graphs == "shuffled":
-                batch = batch.with_graphs_of(split.batch(_others(places, len(split))))
-            found += self.written(bridge, batch.to(bridge.centre_D.device))
-            progress("write", len(found) / len(indices))
+        bridge, decoding = cast(BridgeModel, model), self.settings.decoding
+        sources = indices
+        if self.settings.graphs == "shuffled":
+            sources = indices[others(len(indices))]
+        found: list[str] = []
+        for part in in_parts(np.arange(len(indices)), decoding.batch_size):
+            batch = cast(BridgeBatch, records.batch(indices[part]))
+            if sources is not indices:
+                batch = batch.with_graphs_of(cast(BridgeBatch, records.batch(sources[part])))
+            found += self.written(bridge, batch.to(bridge.device))
+            progress("captions", len(found) / len(indices))
         return found
+
+    def passes(self) -> float:
+        """Return a text, each token of which takes a pass of its own."""
+        return float(self.settings.decoding.beams or 1)
 
     def written(self, bridge: BridgeModel, batch: BridgeBatch) -> list[str]:
         """Return (B,) texts; prompts are padded before them, so that all answers begin alike."""
-        assert not bridge.training, "what is kept of training records is not of these"
         prompts_BT, mask_BT = batch.prompts(self.padding)
         with torch.no_grad():
             x_BTD = bridge.embedded(prompts_BT, batch)
@@ -171,56 +184,69 @@ class SolidBridge(Generator):
         )
         return [text.strip() for text in texts]
 
-    def note(self) -> str:
-        """Return what had to be cut."""
-        return self._note
-
-    def verdict(self, bridge: BridgeModel) -> Verdict:
+    def verdict(self) -> Verdict:
         """Return how well molecules that stages 0 and 1 were not shown find their descriptions."""
         assert self.held_out is not None, "stages are made before they are trained"
-        captions = self.held_out.captions
+        bridge, records, size = self._trained, self.held_out, self.settings.decoding.batch_size
+        every = in_parts(np.arange(len(records)), size)
+        captions = [caption for part in every for caption in records.batch(part).captions]
         found: list[tuple[Tensor, Tensor]] = []
-        for places in _parts(first_of_each(captions), self.settings.decoding.batch_size):
-            batch = self.held_out.batch(places).to(bridge.centre_D.device)
+        for part in in_parts(first_of_each(captions), size):
+            batch = records.batch(part).to(bridge.device)
             with torch.no_grad():
-                tokens_BKD = bridge.projector(bridge.encoded(batch))  # pyright: ignore
-                found.append((tokens_BKD.mean(1), bridge.descriptions(batch)))
+                found.append((bridge.graph_tokens(batch).mean(1), bridge.targets(batch)))
         x_QD, y_QD = (torch.cat(each) for each in zip(*found, strict=True))
         return judged(x_QD, y_QD, bridge.frame, fold(self.seed, "shuffled pairs"))
 
-    def _prepare(self, bridge: BridgeModel, purpose: Purpose) -> None:
-        """Set up what a stage rests on, before its first step or after a restart."""
-        if purpose == "pretrain" or self.words is None:
-            return
-        train = self.train
-        assert train is not None, "stages are made before they are trained"
+    @property
+    def _trained(self) -> BridgeModel:
+        assert self._model is not None, "a model is trained before its records are read"
+        return self._model
 
-        def kept(compute: Callable[[BridgeBatch], Tensor]) -> FrozenRows:
-            device = bridge.centre_D.device
-            return FrozenRows(train.ids, lambda places: compute(train.batch(places).to(device)))
-
-        if "graphs" not in bridge.kept:
-            bridge.keep("graphs", kept(bridge.encoded))
-            bridge.keep("descriptions", kept(bridge.descriptions))
+    def _measure(self) -> None:
+        """Find where descriptions lie, unless a checkpoint has it."""
+        bridge = self._trained
         if not bridge.variance:
-            some = train.ids[np.linspace(0, len(train) - 1, _MEASURED).astype(int)]
-            bridge.measure(bridge.kept["descriptions"].of(torch.from_numpy(some)))
-        if purpose == "generate" and not bridge.passed:
-            self._pass_the_gate(bridge)
+            assert self.shown is not None, "stages are made before they are trained"
+            some = np.linspace(0, len(self.shown) - 1, _MEASURED).astype(int)
+            bridge.measure(bridge.targets(self.shown.batch(some).to(bridge.device)))
 
-    def _pass_the_gate(self, bridge: BridgeModel) -> None:
-        verdict = self.verdict(bridge)
+    def _pass_the_gate(self) -> None:
+        """Let stage 2 begin, once; afterwards a checkpoint has it that it did.
+
+        Raises:
+            TrainingError: graphs do not find their own descriptions: there is nothing to build on.
+        """
+        bridge = self._trained
+        if bridge.passed:
+            return
+        self._measure()
+        verdict = self.verdict()
+        said = f"solid_bridge: {verdict}"
         if verdict.passes:
-            log.info("stage 2 begins: %s", verdict)
+            log.info("%s: stage 2 begins", said)
+        elif self.settings.gate.required:
+            raise TrainingError(
+                f"{said}: graphs do not tell descriptions apart, so stage 2 does not begin; give "
+                "stages.pretrain and stages.align more of the budget, or set gate.required to false"
+            )
         else:
-            said = f"solid_bridge: {verdict}: graphs do not tell descriptions apart"
-            if self.settings.gate.required:
-                raise TrainingError(
-                    f"{said}, so stage 2 does not begin; give stages.pretrain and stages.align "
-                    "more of the budget, or set gate.required to false"
-                )
-            log.warning(said)
+            log.warning("%s: graphs do not tell descriptions apart", said)
         bridge.passed.fill_(True)
+
+    def _known(
+        self,
+        train: Records,
+        ids_R: NDArray[np.int64],
+        compute: Callable[[BridgeModel, BridgeBatch], Tensor],
+    ) -> FrozenRows:
+        """Return what a frozen part of the model that is trained makes of training records."""
+
+        def rows(places: NDArray[np.integer]) -> Tensor:
+            batch = cast(BridgeBatch, train.batch(places))
+            return compute(self._trained, batch.to(self._trained.device))
+
+        return FrozenRows(ids_R, rows)
 
 
 def _is_of(purpose: Purpose) -> Callable[[str], bool]:
@@ -240,13 +266,10 @@ def _held_out(records: int, most: int, seed: int) -> tuple[NDArray[np.int64], ND
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def _others(places_B: NDArray[np.integer], records: int) -> NDArray[np.integer]:
-    """Return, for each place in a split, another one."""
-    return (places_B + max(1, records // 2)) % records
-
-
-def _parts(indices: NDArray[np.integer], size: int) -> list[NDArray[np.integer]]:
-    return [indices[first : first + size] for first in range(0, len(indices), size)]
+def _ids(records: Records) -> NDArray[np.int64]:
+    """Return (len,) record ids."""
+    parts = in_parts(np.arange(len(records)), _AT_ONCE)
+    return np.concatenate([records.batch(part).record_ids.numpy() for part in parts])
 
 
 def _sum(parts: Mapping[str, Tensor]) -> Loss:

@@ -41,7 +41,7 @@ SMALL = {
     "encoder": {"size": "xs", "outputs": 32},
     "contrast": {"width": 32, "vocabulary": 300},
     "projector_width": 48,
-    "context": 160,
+    "context": 256,
     "decoding": {"most_tokens": 12},
 }
 TINY = {"width": 32, "depth": 2, "heads": 2, "vocabulary": 400}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.captioning.bridge.language import ADAPTER, EXTRA, language_of
 from assay.captioning.bridge.model import BridgeModel
@@ -40,9 +40,10 @@ def merged(language: Any) -> Any:
     weights: dict[str, Tensor] = {}
     with torch.no_grad():
         for name, module in language.named_modules():
-            if isinstance(module, LoraLayer) and isinstance(module, nn.Module):
-                base = dequantize_module_weight(module.get_base_layer()).data
-                update = module.get_delta_weight(module.active_adapters[0])
+            if isinstance(module, LoraLayer):
+                adapted: Any = module
+                base = dequantize_module_weight(adapted.get_base_layer()).data
+                update = adapted.get_delta_weight(adapted.active_adapters[0])
                 weights[f"{name}.weight"] = (base.float() + update.float()).to(base.dtype)
             elif ADAPTER not in name and "base_layer" not in name:
                 own = module.named_parameters(recurse=False)

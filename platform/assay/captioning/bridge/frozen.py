@@ -3,7 +3,7 @@
 Records are computed in blocks that depend on their ids alone. Rounding depends on which records
 share a batch, so that a resumed run would otherwise have other bits than an undisturbed one.
 
-Shapes: B records, C columns.
+Shapes: B records, R of a split, C columns.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 _BLOCK = 64
-"""Records of consecutive ids that are computed together."""
+"""Consecutive ids, whose records are computed together."""
 
 
 class FrozenRows:
-    """A row for each record, made when one of its block is asked for."""
+    """A row for each record, made when one of its block is asked for, in main memory."""
 
-    def __init__(self, ids_R: NDArray[np.integer], compute: Callable[[NDArray], Tensor]) -> None:
+    def __init__(
+        self, ids_R: NDArray[np.integer], compute: Callable[[NDArray[np.integer]], Tensor]
+    ) -> None:
         """Keep nothing yet.
 
         Args:
-            ids_R: int64, the records' ids, in their order.
+            ids_R: The records' ids, in their order.
             compute: Places among the records (n,) to rows (n, C).
         """
         self._ids_R, self._compute = ids_R, compute
@@ -40,8 +41,7 @@ class FrozenRows:
         wanted = record_ids.tolist()
         for block in sorted({i // _BLOCK for i in wanted if i not in self._rows}):
             places = np.flatnonzero(self._ids_R // _BLOCK == block)
-            # A step's FLOPs are measured once for all steps alike; this is not done in each.
-            with torch.no_grad(), _disable_current_modes():
-                rows = self._compute(places)
+            with torch.no_grad():
+                rows = self._compute(places).cpu()
             self._rows |= zip(self._ids_R[places].tolist(), rows.unbind(), strict=True)
         return torch.stack([self._rows[i] for i in wanted])

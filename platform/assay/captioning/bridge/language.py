@@ -148,17 +148,23 @@ def _loaded(settings: BridgeSettings) -> Any:
     if weights.quantise == "nf4":
         options |= _four_bits(options["dtype"])
     try:
-        model, told = AutoModelForCausalLM.from_pretrained(
+        found: Any = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
         )
     except Exception as error:  # transformers raises many kinds
         raise DataError(f"{folder}: is no causal language model ({_reason(error)})") from error
+    model, told = found
     absent = sorted(map(str, {*told["missing_keys"], *told.get("mismatched_keys", ())}))
     if absent:
         raise DataError(
             f"{folder}: its weights lack {absent[0]} (and {len(absent) - 1} more), which would be "
             "drawn at random; give the weights of this very model"
         )
+    for module in model.modules():
+        # Or else, on processors that compute in bfloat16, the first evaluation would repack the
+        # weights in place and round their scales: the frozen model would not be frozen.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return model
 
 

@@ -18,7 +18,7 @@ embedding, D width of the language model.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import torch
@@ -26,17 +26,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from assay.captioning.bridge.alignment import Frame, alignment_costs, mean_of
-from assay.captioning.bridge.frozen import FrozenRows
 from assay.captioning.bridge.language import ADAPTER
 from assay.captioning.bridge.projector import Projector
 from assay.captioning.bridge.prompt import IGNORED, PLACE
 from assay.captioning.bridge.records import BridgeBatch
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast
+from assay.captioning.weights import keep_tied_once
 
 LANGUAGE = "language."
-TIED = "language.lm_head.weight"
-"""Where a language model's last layer is its embedding, the same tensor by another name."""
 
 
 class BridgeModel(nn.Module):
@@ -71,8 +69,7 @@ class BridgeModel(nn.Module):
         self.register_buffer("centre_D", torch.zeros(D))
         self.register_buffer("variance", torch.zeros(()))  # 0: not measured yet
         self.register_buffer("passed", torch.zeros((), dtype=torch.bool))
-        self.kept: dict[str, FrozenRows] = {}
-        """What the frozen parts make of training records; never that of another model."""
+        keep_tied_once(language)
         self.register_state_dict_post_hook(_without_what_is_fixed)
         self.register_load_state_dict_post_hook(_missing_nothing_fixed)
         self.train()
@@ -90,8 +87,13 @@ class BridgeModel(nn.Module):
             }
         self._require_frozen()
         x_BD = self.graph_tokens(batch).mean(1)
-        y_BD = self._kept("descriptions", batch, self.descriptions)
+        y_BD = self.targets(batch)
         return alignment_costs(x_BD, y_BD, self.frame, batch.captions, self.settings.alignment)
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the model is."""
+        return self.centre_D.device
 
     @property
     def frame(self) -> Frame:
@@ -139,9 +141,10 @@ class BridgeModel(nn.Module):
         return x_BTD.masked_scatter(places_BT[:, :, None], graphs_BKD.to(x_BTD.dtype))
 
     def graph_tokens(self, batch: BridgeBatch) -> Tensor:
-        """Return (B, K, D); past stage 0 the encoder is frozen, and each molecule encoded once."""
+        """Return (B, K, D) of graphs, or of what the encoder is known to make of them."""
         assert self.projector is not None
-        return self.projector(self._kept("graphs", batch, self.encoded))
+        known_BO = batch.graphs_BO
+        return self.projector(self.encoded(batch) if known_BO is None else known_BO)
 
     def encoded(self, batch: BridgeBatch) -> Tensor:
         """Return (B, O): the encoder's embeddings of molecules, without gradient or dropout."""
@@ -153,6 +156,11 @@ class BridgeModel(nn.Module):
                 return encoder.eval()(batch.graphs, batch.record_ids).molecules_BO
         finally:
             encoder.train(was_training)
+
+    def targets(self, batch: BridgeBatch) -> Tensor:
+        """Return float32 (B, D): embeddings of descriptions, computed unless they are known."""
+        known_BD = batch.descriptions_BD
+        return self.descriptions(batch) if known_BD is None else known_BD
 
     def descriptions(self, batch: BridgeBatch) -> Tensor:
         """Return float32 (B, D): the language model's own embedding of each description."""
@@ -166,16 +174,6 @@ class BridgeModel(nn.Module):
             if self.settings.alignment.target == "hidden":
                 x_BAD = self._states(x_BAD, mask_BA)
             return mean_of(x_BAD, mask_BA)
-
-    def keep(self, name: str, rows: FrozenRows) -> None:
-        """Look up from now on what frozen parts make of training records: graphs, descriptions."""
-        self.kept[name] = rows
-
-    def _kept(
-        self, name: str, batch: BridgeBatch, compute: Callable[[BridgeBatch], Tensor]
-    ) -> Tensor:
-        rows = self.kept.get(name) if self.training else None
-        return compute(batch) if rows is None else rows.of(batch.record_ids)
 
     def _states(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """Return (B, T, D): the last hidden states."""
@@ -213,22 +211,17 @@ class BridgeModel(nn.Module):
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         for name, value in self.__dict__.items():
-            twin.__dict__[name] = {} if name == "kept" else copy.deepcopy(value, memo)
+            twin.__dict__[name] = copy.deepcopy(value, memo)
         return twin
-
-
-def _is_left_out(model: BridgeModel, name: str) -> bool:
-    tied = name == TIED and model.language.config.tie_word_embeddings
-    return tied or model.is_fixed(name)
 
 
 def _without_what_is_fixed(
     model: BridgeModel, state: dict[str, Tensor], prefix: str, metadata: Mapping[str, Any]
 ) -> None:
-    for name in [name for name in state if _is_left_out(model, name[len(prefix) :])]:
+    for name in [name for name in state if model.is_fixed(name[len(prefix) :])]:
         del state[name]
 
 
 def _missing_nothing_fixed(model: BridgeModel, found: Any) -> None:
-    kept = [name for name in found.missing_keys if not _is_left_out(model, name)]
+    kept = [name for name in found.missing_keys if not model.is_fixed(name)]
     found.missing_keys[:] = kept

@@ -1,29 +1,29 @@
 """A split as prompts and answers, tokenised once, and batches of them.
 
-Shapes: B records, T tokens (padded), K graph tokens.
+Shapes: B records, T tokens (padded), P tokens of prompts, O width of the encoder's embedding,
+D width of the language model.
 """
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from assay.captioning.bridge.frozen import FrozenRows
 from assay.captioning.bridge.prompt import IGNORED, PromptWriter
 from assay.captioning.data.captions import CaptionBatch
 from assay.captioning.graphs import GraphBatch
 from assay.captioning.subwords import TokenBatch
-from assay.captioning.tokens import MULTIPLE
+from assay.captioning.tokens import MULTIPLE, captions_of_records, smiles_of_records
 from assay.task import Records
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_AT_ONCE = 1024
 Purpose = Literal["pretrain", "align", "generate"]
 """The stages, by name."""
 
@@ -46,6 +46,10 @@ class BridgeBatch:
     """int64: the answer; `IGNORED` elsewhere."""
     n_tokens_B: Tensor
     """int64: of prompt and answer."""
+    graphs_BO: Tensor | None = None
+    """What the encoder makes of the graphs, where it is frozen and known."""
+    descriptions_BD: Tensor | None = None
+    """What the language model makes of the captions, where it is frozen and known."""
 
     def __len__(self) -> int:
         """Return B."""
@@ -69,25 +73,20 @@ class BridgeBatch:
 
     def with_graphs_of(self, other: "BridgeBatch") -> Self:
         """Return the same records with the graphs of others."""
-        return replace(self, graphs=other.graphs)
+        return replace(self, graphs=other.graphs, graphs_BO=other.graphs_BO)
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on `device`."""
-        names = ("record_ids", "tokens_BT", "labels_BT", "n_tokens_B")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        own = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {n: each.to(device, non_blocking=True) for n, each in own.items()}
         return replace(self, graphs=self.graphs.to(device), words=self.words.to(device), **moved)
 
 
 class BridgeRecords:
-    """Records of a split, or some of them, for a purpose; as `assay.task.Records`."""
+    """A split of captions as prompts and answers, as `assay.task.Records`."""
 
     def __init__(
-        self,
-        records: Records,
-        writer: PromptWriter,
-        words: "Tokenizer | None",
-        padding: int,
-        purpose: Purpose = "generate",
+        self, records: Records, writer: PromptWriter, words: "Tokenizer | None", padding: int
     ) -> None:
         """Tokenise.
 
@@ -96,34 +95,14 @@ class BridgeRecords:
             writer: Of prompts and answers.
             words: The text encoder's subwords, if there is one.
             padding: The language model's token that stands after a text.
-            purpose: Of the batches.
         """
-        self._records, self._padding, self.purpose = records, padding, purpose
-        ids, captions, written = [], [], []
-        for first in range(0, len(records), _AT_ONCE):
-            places = np.arange(first, min(first + _AT_ONCE, len(records)))
-            found = cast(CaptionBatch, records.batch(places))
-            ids.append(found.record_ids.numpy())
-            captions += found.captions
-            written += [
-                writer.write(*pair) for pair in zip(found.smiles, found.captions, strict=True)
-            ]
-        self._ids, self._captions, self._written = np.concatenate(ids), captions, written
+        self._records, self._padding = records, padding
+        smiles, captions = smiles_of_records(records), captions_of_records(records)
+        self._written = [writer.write(*pair) for pair in zip(smiles, captions, strict=True)]
         self._words: list[list[int]] = [[] for _ in captions]
         if words is not None:
             self._words = [each.ids for each in words.encode_batch(captions)]
-        self._n_tokens = np.array([len(each.tokens) for each in written], np.int64)
-        self._places = np.arange(len(records))
-
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """(len,) of the records, in the packed set."""
-        return self._ids[self._places]
-
-    @property
-    def captions(self) -> list[str]:
-        """(len,) as they are, not cut."""
-        return [self._captions[place] for place in self._places]
+        self._n_tokens = np.array([len(each.tokens) for each in self._written], np.int64)
 
     @property
     def cut(self) -> tuple[int, int]:
@@ -136,37 +115,77 @@ class BridgeRecords:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(len,) tokens of each prompt and answer."""
-        return self._n_tokens[self._places]
+        return self._n_tokens
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self._records)
+
+    def batch(self, indices: NDArray[np.integer]) -> BridgeBatch:
+        """Return the records at `indices` (B,), in that order, to write descriptions of."""
+        found = cast(CaptionBatch, self._records.batch(indices))
+        written = [self._written[place] for place in indices]
+        width = max(len(each.tokens) for each in written)
+        width += -width % MULTIPLE
+        return BridgeBatch(
+            found.record_ids,
+            "generate",
+            found.graphs,
+            found.captions,
+            _joined([self._words[place] for place in indices]),
+            _padded([each.tokens for each in written], width, self._padding),
+            _padded([each.labels for each in written], width, IGNORED),
+            torch.from_numpy(self._n_tokens[indices]),
+        )
+
+
+class StageRecords:
+    """Records of `BridgeBatch`es, or some of them, for a stage, with what is known of them."""
+
+    def __init__(
+        self,
+        records: Records,
+        purpose: Purpose,
+        places: NDArray[np.integer] | None = None,
+        known: Mapping[str, FrozenRows] | None = None,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Choose records.
+
+        Args:
+            records: Of `BridgeBatch`es.
+            purpose: The stage.
+            places: Of the records that it is shown; by default all.
+            known: By field of a batch, what frozen parts of the model make of a record.
+            before: Called before a batch is read: it may refuse. Reading is no part of a step,
+                whose FLOPs are measured once for all that are alike.
+        """
+        self._records = records
+        self.purpose: Purpose = purpose
+        self._places = np.arange(len(records)) if places is None else places
+        self._known, self._before = known or {}, before
+
+    @property
+    def lengths(self) -> NDArray[np.integer] | None:
+        """(len,) as the records have them."""
+        lengths = self._records.lengths
+        return None if lengths is None else lengths[self._places]
 
     def __len__(self) -> int:
         """Return the number of records."""
         return len(self._places)
 
-    def part(self, purpose: Purpose, places: NDArray[np.integer] | None = None) -> Self:
-        """Return the records, or those at `places`, for another purpose."""
-        part = copy.copy(self)
-        part.purpose = purpose
-        if places is not None:
-            part._places = self._places[places]
-        return part
-
     def batch(self, indices: NDArray[np.integer]) -> BridgeBatch:
         """Return the records at `indices` (B,), in that order."""
-        places = self._places[indices]
-        found = cast(CaptionBatch, self._records.batch(places))
-        written = [self._written[place] for place in places]
-        width = max(len(each.tokens) for each in written)
-        width += -width % MULTIPLE
-        return BridgeBatch(
-            found.record_ids,
-            self.purpose,
-            found.graphs,
-            found.captions,
-            _joined([self._words[place] for place in places]),
-            _padded([each.tokens for each in written], width, self._padding),
-            _padded([each.labels for each in written], width, IGNORED),
-            torch.from_numpy(self._n_tokens[places]),
-        )
+        self._before()
+        found = cast(BridgeBatch, self._records.batch(self._places[indices]))
+        known: dict[str, Any] = {n: rows.of(found.record_ids) for n, rows in self._known.items()}
+        return replace(found, purpose=self.purpose, **known)
+
+
+def in_parts(indices: NDArray[np.integer], size: int) -> list[NDArray[np.integer]]:
+    """Return `size` indices at a time."""
+    return [indices[first : first + size] for first in range(0, len(indices), size)]
 
 
 def _padded(rows: Sequence[Sequence[int]], width: int, padding: int) -> Tensor:
