@@ -91,7 +91,10 @@ def evaluate_captions(
         Path,
         typer.Argument(help="PAIRS.jsonl: prediction, reference and perhaps smiles, a line each."),
     ],
-    protocol: Protocols = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this protocol; may be repeated. By default all, without a model."),
+    ] = None,
     bert: Annotated[
         Path | None, typer.Option(help="A model's folder: adds BERTScore by that model.")
     ] = None,

@@ -130,6 +130,25 @@ def test_the_pool_is_trained_on_with_most_of_validation(small, monkeypatch):
     assert built.description.startswith("1 pairs of PubChem324k and PCdes and nine tenths")
 
 
+def test_chebi20s_files_may_be_beside_the_pool_or_in_its_folder(small):
+    expected = CAPTIONS_POOL.build(str(small), nobody)
+    beside, folder = small / "chebi20", small / "captions_extra"
+    beside.mkdir()
+    folder.mkdir()
+    (small / POOL).rename(folder / POOL)
+    for split in ("validation", "test"):
+        name = chebi20_files.FILES[split]
+        (small / name).rename(beside / name)
+
+    found = CAPTIONS_POOL.build(str(folder), nobody)
+    for split in ("validation", "test"):
+        name = chebi20_files.FILES[split]
+        (beside / name).rename(folder / name)
+
+    assert found.arrays["ids"].tolist() == expected.arrays["ids"].tolist()
+    assert CAPTIONS_POOL.build(str(folder), nobody).description == expected.description
+
+
 def test_the_pool_is_published_nowhere():
     with pytest.raises(DataError, match="captions_pool: is published nowhere as it is"):
         CAPTIONS_POOL.build("https://example.invalid/pool", nobody)
@@ -143,6 +162,10 @@ def test_the_pool_is_published_nowhere():
         (HEADER + "1\tC\tA.\n2\tCC\n", "record 2: has not three columns"),
         (HEADER + "1\tC\tA.\tB.\n", "record 1: has not three columns"),
         (HEADER + "a1\tC\tA.\n", "record 1: 'a1' is no CID, which is a whole number"),
+        (HEADER + "²\tC\tA.\n", "record 1: '²' is no CID"),
+        (HEADER + f"{'9' * 30}\tC\tA.\n", "record 1: '9{30}' is no CID"),
+        (HEADER + f"1\tC\t{'A' * 140_000}\n", "line 2: cannot be read .*field larger"),
+        ("x" * 140_000, "line 1: cannot be read"),
     ],
 )
 def test_a_malformed_table_is_one_sentence(content, said):

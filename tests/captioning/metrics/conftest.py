@@ -5,6 +5,9 @@ import json
 
 import nltk.data
 import pytest
+import torch
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "phenol"]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,24 @@ def real_lines(assay_data):
     path = assay_data / "caption_metrics" / "predictions_molt5-base.jsonl.gz"
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(next(file)) for _ in range(300)]
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory):
+    """A BERT of two layers, eight numbers a token and nine words."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("bert") / "tiny"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=10,
+    )
+    BertModel(config).save_pretrained(folder)
+    words = {word: place for place, word in enumerate(VOCABULARY)}
+    BertTokenizerFast(vocab=words, model_max_length=10).save_pretrained(folder)
+    return folder

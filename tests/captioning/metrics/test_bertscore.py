@@ -4,33 +4,14 @@ import shutil
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from safetensors.torch import load_file, save_file
+from transformers import BertModel
 
 from assay.captioning.metrics.bertscore import BERTScore, greedy_match
 from assay.captioning.metrics.resampling import Resamples
 from assay.errors import DataError
 from tests.captioning.metrics import lines
-
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "phenol"]
-
-
-@pytest.fixture(scope="module")
-def tiny_bert(tmp_path_factory):
-    """A BERT of two layers, eight numbers a token and nine words."""
-    folder = tmp_path_factory.mktemp("bert") / "tiny"
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=10,
-    )
-    BertModel(config).save_pretrained(folder)
-    words = {word: place for place, word in enumerate(VOCABULARY)}
-    BertTokenizerFast(vocab=words, model_max_length=10).save_pretrained(folder)
-    return folder
+from tests.captioning.metrics.conftest import VOCABULARY
 
 
 def scores(folder, tmp_path, *texts):
@@ -156,6 +137,18 @@ def test_weights_that_would_be_unpickled_are_refused(tiny_bert, tmp_path):
     torch.save(BertModel.from_pretrained(tiny_bert).state_dict(), folder / "pytorch_model.bin")
 
     with pytest.raises(DataError, match="holds no model for text"):
+        BERTScore(folder)
+
+
+def test_weights_that_lack_some_are_refused(tiny_bert, tmp_path):
+    """Transformers would draw them at random, and warn."""
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_bert, folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(DataError, match=r"weights lack encoder\.layer\.1\.output\.dense\.weight"):
         BERTScore(folder)
 
 

@@ -71,6 +71,21 @@ def test_an_unknown_protocol_is_met_with_the_nearest(captions):
         evaluate_captions(captions, ["molt"])
 
 
+def test_bertscore_without_a_model_says_what_it_needs(captions):
+    with pytest.raises(ConfigError, match="bertscore: needs a model; give its folder with --bert"):
+        evaluate_captions(captions, ["bertscore"])
+
+
+def test_a_model_adds_bertscore_and_bertscore_alone_may_be_asked_for(captions, tiny_bert):
+    with_it = evaluate_captions(captions, ["whitespace"], tiny_bert)
+    alone = evaluate_captions(captions, ["bertscore"], tiny_bert)
+
+    names = {f"bertscore/{name}" for name in ("precision", "recall", "f1")}
+    assert set(with_it["metrics"]) == {"whitespace/bleu2", "whitespace/bleu4", *names}
+    assert set(alone["metrics"]) == names
+    assert set(alone["provenance"]["protocols"]) == {"bertscore"}
+
+
 def test_the_table_shows_floors_and_what_was_left_out(captions):
     console = Console(width=90, file=io.StringIO())
     console.print(table(evaluate_captions(captions, QUICK)))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assay.captioning.data.captions import Pair, counts_in_words, pack
-from assay.captioning.data.chebi20_files import POOL, read_pool, read_split
+from assay.captioning.data.chebi20_files import FILES, POOL, find, read_pool, read_split
 from assay.captioning.graphs import parse
 from assay.errors import DataError
 from assay.store.sets import Built, DataSet, Watch, is_url
@@ -56,8 +56,8 @@ class CaptionsPool(DataSet):
         watch("read", 0.0)
         folder = Path(source)
         pool = read_pool(folder)
-        chebi = folder.parent / CHEBI20_FOLDER
-        chebi = chebi if chebi.is_dir() else folder
+        is_there = find(folder, FILES["validation"]) is not None
+        chebi = folder if is_there else folder.parent / CHEBI20_FOLDER
         pairs = sorted(
             [*pool, *_dealt(read_split(chebi, "validation"))],
             key=lambda pair: pair.split != "train",

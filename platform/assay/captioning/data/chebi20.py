@@ -1,7 +1,8 @@
-"""ChEBI-20: 33,010 molecules of PubChem with the description that ChEBI gives them.
+"""ChEBI-20: 33,008 molecules of PubChem with the description that ChEBI gives them.
 
 Edwards, Zhai and Ji, "Text2Mol: Cross-modal molecule retrieval with natural language queries",
-EMNLP 2021; Edwards et al., "Translation between molecules and natural language", EMNLP 2022.
+EMNLP 2021; Edwards et al., "Translation between molecules and natural language", EMNLP 2022. The
+first names 33,010; the files of the second hold two fewer.
 """
 
 import hashlib

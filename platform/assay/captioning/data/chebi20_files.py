@@ -12,8 +12,9 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from assay.captioning.data.captions import Pair
@@ -21,6 +22,7 @@ from assay.errors import DataError
 from assay.store.packed import Split
 
 COLUMNS = ("CID", "SMILES", "description")
+_CID = re.compile("[0-9]{1,18}")
 FILES: Mapping[Split, str] = {
     "train": "train.txt",
     "validation": "validation.txt",
@@ -93,19 +95,24 @@ def pairs_of(content: bytes, path: Path, split: Split) -> list[Pair]:
     reader = csv.DictReader(
         io.StringIO(_decoded(content, path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE
     )
+    try:
+        return list(_pairs(reader, path, split))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num + 1}: cannot be read ({error})") from error
+
+
+def _pairs(reader: csv.DictReader, path: Path, split: Split) -> Iterator[Pair]:
     if tuple(reader.fieldnames or ()) != COLUMNS:
         found = ", ".join(reader.fieldnames or ()) or "none"
         raise DataError(f"{path}: its columns are {found[:80]}, not {', '.join(COLUMNS)}")
-    pairs = []
     for number, row in enumerate(reader, start=1):
         where = f"{path}, record {number}"
         if None in row or None in row.values():
             raise DataError(f"{where}: has not three columns; separate them by tabs")
-        if not row["CID"].isdigit():
+        if not _CID.fullmatch(row["CID"]):
             raise DataError(f"{where}: {row['CID'][:40]!r} is no CID, which is a whole number")
         smiles = row["SMILES"].replace("\\\\", "\\")
-        pairs.append(Pair(int(row["CID"]), smiles, row["description"], split, where))
-    return pairs
+        yield Pair(int(row["CID"]), smiles, row["description"], split, where)
 
 
 def pool_of(content: bytes, path: Path) -> list[Pair]:

@@ -38,8 +38,8 @@ class BERTScore(CaptionProtocol):
             folder: as transformers' `save_pretrained` writes it.
 
         Raises:
-            DataError: there is none, it is no encoder, its weights are no safetensors, or it wants
-                code of its own to be run.
+            DataError: there is none, it is no encoder, its weights are no safetensors or lack some,
+                or it wants code of its own to be run.
             MachineError: transformers is missing.
         """
         require("transformers")
@@ -53,12 +53,20 @@ class BERTScore(CaptionProtocol):
         safe = {"local_files_only": True, "trust_remote_code": False}
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
-            model = AutoModel.from_pretrained(folder, use_safetensors=True, **safe)
+            model, told = AutoModel.from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True, **safe
+            )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             first = str(error).strip().splitlines()[0].rstrip(": .")
             raise DataError(f"--bert {folder}: holds no model for text ({first})") from error
         if model.config.is_encoder_decoder or self._tokenizer.pad_token is None:
             raise DataError(f"--bert {folder}: is no encoder like BERT; give one")
+        absent = sorted({*told["missing_keys"], *told.get("mismatched_keys", ())})
+        if absent := [name for name in absent if "pooler" not in name]:  # which nothing here asks
+            raise DataError(
+                f"--bert {folder}: its weights lack {absent[0]}, which would be drawn at random; "
+                "give the weights of this very model"
+            )
         self._model: Any = model.float().eval()
         self.version = f"1 {folder.absolute().name} {model_digest(folder)}"
 

@@ -1,21 +1,18 @@
 """Scores a file of captions, anyone's, under every protocol that applies."""
 
-import contextlib
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import assay
 from assay.captioning.metrics.consistency import Groups
 from assay.captioning.metrics.molt5 import MolT5
 from assay.captioning.metrics.other_bleu import SacreBLEU, Whitespace
 from assay.captioning.metrics.pairs import Pairs, read_pairs
 from assay.captioning.metrics.protocol import CaptionProtocol, Found
 from assay.captioning.metrics.resampling import Resamples
+from assay.chemistry.scored import listed, scored
 from assay.config import choose
+from assay.errors import ConfigError
 
 Watch = Callable[[str, float], None]
 """`watch(phase, fraction)`: how far scoring has come."""
@@ -27,6 +24,9 @@ PROTOCOLS: Mapping[str, Callable[[], CaptionProtocol]] = {
     "groups": Groups,
 }
 """In the order in which they are printed."""
+
+_BERTSCORE = "bertscore"
+"""Not among them, since it needs a model."""
 
 _PACKAGES = (
     "numpy", "rdkit", "torch", "nltk", "rouge-score", "sacrebleu", "tokenizers", "transformers",
@@ -54,12 +54,15 @@ def evaluate_captions(
 
     Raises:
         DataError: the file cannot be used, or what a protocol needs is not prepared.
-        ConfigError: there is no such protocol.
+        ConfigError: there is no such protocol, or it needs a model.
         MachineError: a package is missing.
     """
-    chosen = [choose("protocol", name, PROTOCOLS) for name in dict.fromkeys(names or PROTOCOLS)]
+    known = (*PROTOCOLS, _BERTSCORE)
+    chosen = [choose("protocol", name, known) for name in dict.fromkeys(names or PROTOCOLS)]
+    if _BERTSCORE in chosen and bert is None:
+        raise ConfigError("protocol bertscore: needs a model; give its folder with --bert")
     pairs, rejected = read_pairs(path)
-    protocols = [PROTOCOLS[name]() for name in chosen]
+    protocols = [PROTOCOLS[name]() for name in chosen if name != _BERTSCORE]
     if bert is not None:
         from assay.captioning.metrics.bertscore import BERTScore
 
@@ -70,11 +73,11 @@ def evaluate_captions(
         "left_out": scores.undefined,
         "empty_predictions": pairs.empty,
         "remarks": [*_empty(pairs.empty, len(pairs)), *scores.remarks],
-        **_provenance(path, len(pairs)),
+        **scored(path, len(pairs), _PACKAGES),
     }
     return {
         "metrics": {name: each.model_dump() for name, each in scores.estimates.items()},
-        "rejected": [{"record": each.record, "reason": each.reason} for each in rejected],
+        "rejected": listed(rejected),
         "provenance": provenance,
     }
 
@@ -96,22 +99,3 @@ def score(pairs: Pairs, protocols: Sequence[CaptionProtocol], watch: Watch | Non
 
 def _empty(count: int, pairs: int) -> list[str]:
     return [f"{count:,} of {pairs:,} predictions are empty: they score 0"] if count else []
-
-
-def _provenance(path: Path, records: int) -> dict[str, Any]:
-    return {
-        "samples": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "records": records,
-        "assay_version": assay.__version__,
-        "packages": _versions(),
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

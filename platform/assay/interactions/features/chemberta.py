@@ -54,11 +54,12 @@ def _embed(smiles: Sequence[str], folder: Path, pooling: str) -> NodeFeatures:
         from transformers import AutoModel, AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Unless it is refused, code that comes with a model is run after a question.
+        safe = {"local_files_only": True, "trust_remote_code": False}
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
         model, told = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False,
-            output_loading_info=True,
-        )  # fmt: skip
+            folder, use_safetensors=True, add_pooling_layer=False, output_loading_info=True, **safe
+        )
     except Exception as error:  # transformers raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{folder}: is no encoder of text ({reason})") from error
