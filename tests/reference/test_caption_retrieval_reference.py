@@ -7,7 +7,10 @@ protocol; the mean similarity to the nearest molecule is .602.
 
 import json
 
+import numpy as np
 import pytest
+from rdkit import Chem, DataStructs
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from assay.captioning.data.chebi20_files import read_split
 from assay.captioning.fingerprints import Fingerprints
@@ -15,8 +18,30 @@ from assay.captioning.metrics.evaluate import evaluate_captions
 from assay.captioning.retrieval import nearest
 from assay.store import assets
 
+FIRST = 300
 
-@pytest.mark.data
+pytestmark = pytest.mark.data
+
+
+def test_the_nearest_of_the_first_are_those_of_rdkit(assay_data):
+    pool, asked = (
+        [pair.smiles for pair in read_split(assay_data / "chebi20", part)[:FIRST]]
+        for part in ("validation", "test")
+    )
+    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    theirs, ours = (
+        [generator.GetFingerprint(Chem.MolFromSmiles(one)) for one in smiles]
+        for smiles in (pool, asked)
+    )
+    expected = np.array([DataStructs.BulkTanimotoSimilarity(one, theirs) for one in ours])
+
+    found = nearest(Fingerprints.of(asked), Fingerprints.of(pool))
+
+    assert found.places_QK[:, 0].tolist() == expected.argmax(axis=1).tolist()
+    assert found.similarity_QK[:, 0] == pytest.approx(expected.max(axis=1), rel=1e-6)
+
+
+@pytest.mark.slow
 def test_the_nearest_caption_scores_what_it_scored_elsewhere(assay_data, tmp_path, monkeypatch):
     pytest.importorskip("nltk")
     pytest.importorskip("rouge_score")

@@ -5,14 +5,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rdkit import Chem
 
 from assay.captioning.data import chebi20, chebi20_files
-from assay.captioning.data.captions import CaptionRecords
+from assay.captioning.data.captions import CaptionRecords, pack
 from assay.captioning.data.captions_pool import CAPTIONS_POOL
 from assay.captioning.data.chebi20 import CHEBI20
 from assay.captioning.data.chebi20_files import POOL, pairs_of, pool_of, read_pool, read_split
+from assay.captioning.data.texts import Texts
 from assay.errors import DataError
 from assay.store import sets
 
@@ -226,22 +228,37 @@ def test_another_content_is_refused(tmp_path):
 
 
 @pytest.mark.data
-def test_the_published_captions_and_how_to_train_without_them(assay_data, tmp_path, monkeypatch):
-    monkeypatch.setenv("ASSAY_DATA", str(assay_data))
-    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path))
+def test_the_published_files_are_read_and_packed(assay_data):
+    """All are read, and the first 300 packed."""
     published = {
         split: read_split(assay_data / "chebi20", split) for split in ("validation", "test")
     }
+    pool = read_pool(assay_data / "captions_extra")
+    some = [pair for pairs in (pool, *published.values()) for pair in pairs[:100]]
+
+    packed = pack(some, nobody)
+
+    assert [len(pairs) for pairs in (pool, *published.values())] == [6_443, 3_301, 3_300]
+    assert all(pair.caption.startswith("The molecule is") for pair in published["test"])
+    assert not any("\\\\" in pair.smiles for pair in published["test"])
+    texts = Texts(packed["captions"], packed["captions_offsets"])
+    assert [texts[k] for k in range(300)] == [pair.caption for pair in some]
+    assert np.bincount(packed["split"]).tolist() == [100, 100, 100]
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_published_captions_and_how_to_train_without_them(assay_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_DATA", str(assay_data))
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path))
+    published = read_split(assay_data / "chebi20", "test")
     pool = sets.prepare("captions_pool")
     train, validation, test = (
         CaptionRecords(pool, split) for split in ("train", "validation", "test")
     )
 
-    assert [len(published[split]) for split in published] == [3_301, 3_300]
     assert pool.counts == (9_411, 333, 3_300)
-    assert test.captions == [pair.caption for pair in published["test"]]
-    assert all(text.startswith("The molecule is") for text in test.captions)
-    assert not any("\\\\" in pair.smiles for pair in published["test"])
+    assert test.captions == [pair.caption for pair in published]
     held_out = {Chem.CanonSmiles(smiles) for smiles in test.smiles}
     assert len(held_out) == 3_300
     assert not held_out & {*train.smiles, *validation.smiles}  # the pool's are canonical
