@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from assay.captioning.bridge.alignment import Verdict, first_of_each, judged
 from assay.captioning.bridge.frozen import FrozenRows
-from assay.captioning.bridge.language import language_of, tokenizer_of
+from assay.captioning.bridge.language import description_embeddings, language_of, tokenizer_of
 from assay.captioning.bridge.model import LANGUAGE, BridgeModel
 from assay.captioning.bridge.prompt import PROMPTS, PromptWriter
 from assay.captioning.bridge.records import (
@@ -38,6 +38,8 @@ from assay.training.draws import fold
 
 _MEASURED = 256
 """Training records whose descriptions say where descriptions lie."""
+_LENGTHS = 16
+"""Training captions whose embeddings say how long a graph token is to be."""
 _HELD_OUT = 8
 """One in so many training records, at most, is kept from stages 0 and 1."""
 _AT_ONCE = 1024
@@ -64,6 +66,7 @@ class SolidBridge(Generator):
         self.words: Any = None
         if settings.inputs != "smiles":
             self.words = learn_subwords(corpus.captions, settings.contrast.vocabulary)
+        self._some_captions = corpus.captions[:_LENGTHS]
         self._model: BridgeModel | None = None
         self.shown: StageRecords | None = None
         self.held_out: StageRecords | None = None
@@ -92,7 +95,8 @@ class SolidBridge(Generator):
                 encoder, TextEncoder(chosen.contrast, words, outputs), chosen.contrast
             )
         language = language_of(chosen, self.tokenizer)
-        self._model = BridgeModel(chosen, language, contrast, self.padding)
+        length = self._length_of_descriptions(language)
+        self._model = BridgeModel(chosen, language, contrast, self.padding, length)
         return self._model
 
     def stages(self, train: Records) -> Sequence[Stage]:
@@ -183,6 +187,20 @@ class SolidBridge(Generator):
             tokens_BT, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return [text.strip() for text in texts]
+
+    def _length_of_descriptions(self, language: Any) -> float:
+        """Return that of the embeddings which graph tokens are aligned to."""
+        texts = [self.writer.encoded(text) for text in self._some_captions]
+        found = [
+            description_embeddings(
+                language,
+                torch.tensor([tokens]),
+                torch.ones(1, len(tokens), dtype=torch.bool),
+                self.settings.alignment.target,
+            ).norm()
+            for tokens in texts
+        ]
+        return float(torch.stack(found).mean())
 
     def verdict(self) -> Verdict:
         """Return how well molecules that stages 0 and 1 were not shown find their descriptions."""

@@ -1,14 +1,14 @@
 """A corpus of a few molecules, and bridges small enough to try."""
 
-from importlib.util import find_spec
-
 import pytest
 
-for package in ("transformers", "peft"):
-    if find_spec(package) is None:
-        pytest.skip(f"{package} is not installed", allow_module_level=True)
-
 from tests.captioning.bridge.small import Bridge, Few, settings_of
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages():
+    pytest.importorskip("transformers")
+    pytest.importorskip("peft")
 
 
 @pytest.fixture(scope="session")

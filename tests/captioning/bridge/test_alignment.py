@@ -7,7 +7,6 @@ from assay.captioning.bridge.alignment import (
     alignment_costs,
     first_of_each,
     judged,
-    mean_of,
 )
 from assay.captioning.bridge.settings import AlignmentSettings
 
@@ -81,10 +80,3 @@ def test_a_model_that_gives_all_molecules_the_same_token_does_not_pass():
 
 def test_each_text_counts_once():
     assert np.array_equal(first_of_each(list(CAPTIONS)), [0, 1, 2])
-
-
-def test_a_mean_is_over_what_the_mask_keeps():
-    h = torch.arange(12.0).reshape(2, 3, 2)
-    mask = torch.tensor([[True, True, False], [True, False, False]])
-
-    assert mean_of(h, mask).tolist() == [[1, 2], [6, 7]]

@@ -63,6 +63,30 @@ def test_the_loss_falls_on_one_batch(made, name):
     assert losses[-1] < 0.85 * losses[0]
 
 
+def test_a_description_is_the_mean_of_its_tokens(made):
+    bridge = made()
+    model, batch = bridge.model, bridge.records.batch(SOME)
+    words = model.language.get_input_embeddings().weight.detach()
+
+    found = model.descriptions(batch)
+
+    for row, text in enumerate(batch.captions):
+        tokens = [*bridge.generator.writer.encoded(text), bridge.generator.tokenizer.eos_token_id]
+        torch.testing.assert_close(found[row], words[tokens].mean(0))
+
+
+@pytest.mark.parametrize("target", ["embeddings", "hidden"])
+def test_a_graph_token_begins_as_long_as_what_it_is_aligned_to(made, target):
+    bridge = made(alignment={"target": target})
+    batch = bridge.records.batch(np.arange(32))
+
+    with torch.no_grad():
+        tokens = bridge.model.graph_tokens(batch).norm(dim=2).mean()
+
+    described = bridge.model.descriptions(batch).norm(dim=1).mean()
+    assert float(tokens / described) == pytest.approx(1, rel=0.3)
+
+
 @pytest.mark.parametrize("target", ["embeddings", "hidden"])
 def test_either_embedding_of_descriptions_can_be_aligned_to(made, target):
     bridge = made(alignment={"target": target})

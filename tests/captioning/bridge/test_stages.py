@@ -8,7 +8,7 @@ from assay.cell import Cell
 from assay.errors import TrainingError
 from assay.training.execution import Execution
 from assay.training.loop import Training
-from tests.captioning.bridge.small import SCRATCH, SMALL, BridgeTask
+from tests.captioning.bridge.small import SCRATCH, SMALL, Bridge, BridgeTask, Few
 
 OF = {"pretrain": "contrast.", "align": "projector.", "generate": ("projector.", "language.")}
 
@@ -85,11 +85,11 @@ def test_a_setting_lets_stage_2_begin_all_the_same_and_says_so(few, tmp_path, ca
     assert "graphs do not tell descriptions apart" in caplog.text
 
 
-def test_stage_2_begins_where_graphs_find_their_descriptions(made, caplog):
+def test_stage_2_begins_where_graphs_find_their_descriptions(caplog):
     caplog.set_level("INFO")
-    bridge = made()
-    bridge.train("pretrain", 50, batch_size=48)
-    bridge.train("align", 60, batch_size=48)
+    bridge = Bridge.of(Few.of_mini(every=4))
+    bridge.train("pretrain", 60, batch_size=64)
+    bridge.train("align", 60, batch_size=64)
     assert bridge.generator.verdict().passes
 
     bridge.train("generate", 1)

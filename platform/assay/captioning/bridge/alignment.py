@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
@@ -114,10 +113,3 @@ def first_of_each(captions: list[str]) -> NDArray[np.int64]:
     """Return the places of the distinct texts: two that read alike cannot be told apart."""
     first = {caption: place for place, caption in reversed(list(enumerate(captions)))}
     return np.array(sorted(first.values()), np.int64)
-
-
-def mean_of(h_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-    """Return float32 (B, D): the mean over what the mask keeps."""
-    weight_BT = mask_BT.float()
-    total_BD = torch.einsum("btd,bt->bd", h_BTD.float(), weight_BT)
-    return total_BD / weight_BT.sum(1, keepdim=True).clamp(min=1)

@@ -2,15 +2,17 @@
 
 Sources: Qwen3, arXiv:2505.09388; LoRA, Hu et al., ICLR 2022; NF4 and double quantisation, Dettmers
 et al., "QLoRA: efficient finetuning of quantized LLMs", NeurIPS 2023.
+
+Shapes: B texts, T tokens (padded), D width of the language model.
 """
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from assay.captioning.bridge.prompt import prompt_texts
 from assay.captioning.bridge.settings import BridgeSettings, LoraSettings, ScratchSettings
@@ -82,7 +84,7 @@ def language_of(settings: BridgeSettings, tokenizer: Any) -> Any:
     if settings.lora is not None:
         model = adapted(model, settings.lora)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
 
@@ -109,6 +111,27 @@ def adapted(model: Any, settings: LoraSettings) -> Any:
         if ADAPTER in name:
             parameter.data = parameter.data.float()
     return model
+
+
+def last_states(language: Any, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Return (B, T, D): the last hidden states for embeddings of tokens, padded at the end."""
+    found = language.get_decoder()(
+        inputs_embeds=x_BTD, attention_mask=mask_BT.long(), use_cache=False
+    )
+    return found.last_hidden_state
+
+
+@torch.no_grad()
+def description_embeddings(
+    language: Any, tokens_BT: Tensor, mask_BT: Tensor, target: Literal["embeddings", "hidden"]
+) -> Tensor:
+    """Return float32 (B, D): the mean over texts' tokens of input embeddings or last states."""
+    x_BTD = language.get_input_embeddings()(tokens_BT)
+    if target == "hidden":
+        x_BTD = last_states(language, x_BTD, mask_BT)
+    weight_BT = mask_BT.float()
+    total_BD = torch.einsum("btd,bt->bd", x_BTD.float(), weight_BT)
+    return total_BD / weight_BT.sum(1, keepdim=True)
 
 
 def trainable_adapters(model: nn.Module) -> int:

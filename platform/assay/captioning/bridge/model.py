@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from assay.captioning.bridge.alignment import Frame, alignment_costs, mean_of
-from assay.captioning.bridge.language import ADAPTER
+from assay.captioning.bridge.alignment import Frame, alignment_costs
+from assay.captioning.bridge.language import ADAPTER, description_embeddings, last_states
 from assay.captioning.bridge.projector import Projector
 from assay.captioning.bridge.prompt import IGNORED, PLACE
 from assay.captioning.bridge.records import BridgeBatch
@@ -45,7 +45,12 @@ class BridgeModel(nn.Module):
     passed: Tensor
 
     def __init__(
-        self, settings: BridgeSettings, language: Any, contrast: Contrast | None, padding: int
+        self,
+        settings: BridgeSettings,
+        language: Any,
+        contrast: Contrast | None,
+        padding: int,
+        length: float = 1.0,
     ) -> None:
         """Join the parts.
 
@@ -54,16 +59,15 @@ class BridgeModel(nn.Module):
             language: As `language_of` returns it.
             contrast: Graph and text encoder; None where inputs are smiles.
             padding: A token of the language model, to stand for what is masked.
+            length: Of a graph token to begin with: that of what it is aligned to.
         """
         super().__init__()
         self.settings, self.padding = settings, padding
         self.language, self.contrast = language, contrast
-        embeddings = language.get_input_embeddings().weight
-        D = embeddings.shape[1]
+        D = language.get_input_embeddings().weight.shape[1]
         self.projector = None
         if contrast is not None:
             inputs = contrast.graphs.output.out_features
-            length = float(embeddings.detach().float().norm(dim=1).mean())
             K, width = settings.graph_tokens, settings.projector_width
             self.projector = Projector(inputs, width, D, K, length)
         self.register_buffer("centre_D", torch.zeros(D))
@@ -119,7 +123,8 @@ class BridgeModel(nn.Module):
 
         The vocabulary is large: logits of the prompt, which nobody asks for, are not made.
         """
-        h_BTD = self._states(self.embedded(batch.tokens_BT, batch), batch.mask_BT)
+        x_BTD = self.embedded(batch.tokens_BT, batch)
+        h_BTD = last_states(self.language, x_BTD, batch.mask_BT)
         labels_BT = batch.labels_BT[:, 1:]  # a token is told by those before it
         told_BT = labels_BT != IGNORED
         logits_AV = self.language.get_output_embeddings()(h_BTD[:, :-1][told_BT])
@@ -169,17 +174,8 @@ class BridgeModel(nn.Module):
         mask_BA = torch.arange(int(n_B.max()), device=n_B.device) < n_B[:, None]
         tokens_BA = n_B.new_full(mask_BA.shape, self.padding)
         tokens_BA[mask_BA] = batch.labels_BT[told_BT]
-        with torch.no_grad():
-            x_BAD = self.language.get_input_embeddings()(tokens_BA)
-            if self.settings.alignment.target == "hidden":
-                x_BAD = self._states(x_BAD, mask_BA)
-            return mean_of(x_BAD, mask_BA)
-
-    def _states(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return (B, T, D): the last hidden states."""
-        decoder = self.language.get_decoder()
-        found = decoder(inputs_embeds=x_BTD, attention_mask=mask_BT.long(), use_cache=False)
-        return found.last_hidden_state
+        target = self.settings.alignment.target
+        return description_embeddings(self.language, tokens_BA, mask_BA, target)
 
     def _require_frozen(self) -> None:
         loose = [

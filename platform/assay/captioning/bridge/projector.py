@@ -8,11 +8,15 @@ Shapes: B molecules, O width of an encoder's embedding, K graph tokens, D width 
 model.
 """
 
+import torch
 from torch import Tensor, nn
 
 
 class Projector(nn.Module):
     """O -> width -> width -> K · D, with GELU and LayerNorm after the first two."""
+
+    unit: Tensor
+    """Of an entry of a token."""
 
     def __init__(
         self, inputs: int, width: int, outputs: int, tokens: int = 1, length: float = 1.0
@@ -24,11 +28,13 @@ class Projector(nn.Module):
             width: Of the hidden layers.
             outputs: D.
             tokens: K.
-            length: Of a token to begin with: that of the language model's own embeddings, which it
-                will stand among.
+            length: Of a token to begin with: that of what it is aligned to.
         """
         super().__init__()
         self.tokens, self.outputs = tokens, outputs
+        # Embeddings have entries of some hundredths. In units of them a learning rate does what it
+        # does in every other layer, instead of moving a weight by more than its own size.
+        self.register_buffer("unit", torch.tensor(length / outputs**0.5))
         self.layers = nn.Sequential(
             nn.Linear(inputs, width),
             nn.GELU(),
@@ -40,10 +46,10 @@ class Projector(nn.Module):
         )
         last = self.layers[-1]
         assert isinstance(last, nn.Linear)
-        # What comes in has length √width after the norm, so that what goes out has `length`.
-        nn.init.normal_(last.weight, std=length / (width * outputs) ** 0.5)
+        # What comes in has length √width after the norm.
+        nn.init.normal_(last.weight, std=width**-0.5)
         nn.init.zeros_(last.bias)
 
     def forward(self, x_BO: Tensor) -> Tensor:
         """Return (B, K, D)."""
-        return self.layers(x_BO).view(len(x_BO), self.tokens, self.outputs)
+        return self.unit * self.layers(x_BO).view(len(x_BO), self.tokens, self.outputs)
