@@ -60,6 +60,7 @@ def test_the_door_opens_within_a_second(words):
 
 def test_every_catalogued_name_can_be_loaded():
     from assay import catalog
+    from assay.captioning.catalog import GENERATORS
     from assay.generation.catalog import ARCHITECTURES, PROCESSES
     from assay.interactions.catalog import ENCODERS
 
@@ -70,6 +71,7 @@ def test_every_catalogued_name_can_be_loaded():
         *ARCHITECTURES.values(),
         *PROCESSES.values(),
         *ENCODERS.values(),
+        *GENERATORS.values(),
     ):
         assert catalog.load(target) is not None
 

@@ -57,6 +57,8 @@ AUTOENCODER, GRAPH = "autoencoder", "graph"
 _ATOMS = 128
 """Batches whose atoms differ by less count as equally costly: graphs cost little beside texts."""
 _AT_ONCE = 64
+_PASSES = 4.0
+"""That a text takes to be written, in losses of one record without gradient; as measured."""
 
 
 class LatentPrefixSettings(TrainedSettings):
@@ -212,8 +214,8 @@ class LatentPrefix(Generator):
         return {AUTOENCODER: self._written(model, records, indices, "text", done)}
 
     def passes(self) -> float:
-        """Return two texts, each token of which takes a pass through the decoder of its own."""
-        return 2.0 * (self.settings.decoding.beams or 1)
+        """Return the cost of two texts, which are written a token at a time."""
+        return 2 * _PASSES * (self.settings.decoding.beams or 1)
 
     def _written(
         self,

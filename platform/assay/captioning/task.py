@@ -44,9 +44,9 @@ class CaptioningTask(Task):
         """
         self.cell = cell
         self.chosen = cast(CaptioningSettings, cell.settings)
+        self.texts = splits(captions_of(sets.open_set(cell.data.name)))
         names = protocols_of(self.chosen.protocols, cell.data.name)
         self.protocols = [PROTOCOLS[name]() for name in names]
-        self.texts = splits(captions_of(sets.open_set(cell.data.name)))
         train = that_are_used(self.texts, cell).train
         corpus = Corpus(smiles_of_records(train), captions_of_records(train))
         if not len(corpus):
