@@ -110,17 +110,16 @@ class SolidBridge(Generator):
         texts = {"descriptions_BD": self._known(train, ids, lambda m, b: m.descriptions(b))}
         self.held_out = StageRecords(train, "align", held_out, graphs | texts)
         self.shown = StageRecords(train, "align", shown, graphs | texts)
-        of = (
-            (shares.pretrain, StageRecords(train, "pretrain", shown)),
-            (shares.align, StageRecords(train, "align", shown, graphs | texts, self._measure)),
-            (
-                1 - shares.pretrain - shares.align,
-                StageRecords(train, "generate", None, graphs, self._pass_the_gate),
-            ),
+        aligned = StageRecords(train, "align", shown, graphs | texts, self._measure)
+        written = StageRecords(train, "generate", None, graphs)
+        of: tuple[tuple[float, StageRecords, Callable[[nn.Module], None]], ...] = (
+            (shares.pretrain, StageRecords(train, "pretrain", shown), _open),
+            (shares.align, aligned, _open),
+            (1 - shares.pretrain - shares.align, written, self._pass_the_gate),
         )
         return tuple(
-            Stage(records.purpose, share, _is_of(records.purpose), records)
-            for share, records in of
+            Stage(records.purpose, share, _is_of(records.purpose), records, opens)
+            for share, records, opens in of
             if share > 0
         )
 
@@ -229,15 +228,13 @@ class SolidBridge(Generator):
             some = np.linspace(0, len(self.shown) - 1, _MEASURED).astype(int)
             bridge.measure(bridge.targets(self.shown.batch(some).to(bridge.device)))
 
-    def _pass_the_gate(self) -> None:
-        """Let stage 2 begin, once; afterwards a checkpoint has it that it did.
+    def _pass_the_gate(self, model: nn.Module) -> None:
+        """Let stage 2 begin.
 
         Raises:
             TrainingError: graphs do not find their own descriptions: there is nothing to build on.
         """
-        bridge = self._trained
-        if bridge.passed:
-            return
+        assert model is self._model, "the model that is trained is the one that was made last"
         self._measure()
         verdict = self.verdict()
         said = f"solid_bridge: {verdict}"
@@ -250,7 +247,6 @@ class SolidBridge(Generator):
             )
         else:
             log.warning("%s: graphs do not tell descriptions apart", said)
-        bridge.passed.fill_(True)
 
     def _known(
         self,
@@ -265,6 +261,10 @@ class SolidBridge(Generator):
             return compute(self._trained, batch.to(self._trained.device))
 
         return FrozenRows(ids_R, rows)
+
+
+def _open(model: nn.Module) -> None:
+    """Ask nothing of what was trained before."""
 
 
 def _is_of(purpose: Purpose) -> Callable[[str], bool]:

@@ -125,6 +125,8 @@ class Training:
         """
         if not self.stages:
             return
+        if self.meter.step == 0:
+            self.stages[0].opens(self.model)
         tick, told = self._tick(), self.meter.seconds
         read_ahead(self.records, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
@@ -281,6 +283,7 @@ class Training:
         end = sum(stage.share for stage in self.stages[: self.stage + 1])
         if fraction >= end - 1e-9 and self.stage + 1 < len(self.stages):
             self._begin_stage(self.stage + 1)
+            self.stages[self.stage].opens(self.model)
             read_ahead(self.records, self.order, self.meter.step)
 
     def _tick(self) -> int:

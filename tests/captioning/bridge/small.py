@@ -79,6 +79,7 @@ class Bridge:
         stage = self.stages[name]
         for parameter, tensor in self.model.named_parameters():
             tensor.requires_grad_(stage.trainable(parameter))
+        stage.opens(self.model)
         return stage
 
     def train(self, name, steps, batch_size=32, rate=3e-3, places=None):

@@ -163,7 +163,6 @@ def test_a_checkpoint_restores_what_was_trained(made):
         with torch.no_grad():
             want, got = (each.model.answer_logits(batch)[0] for each in (bridge, fresh))
         assert torch.equal(want, got)
-        assert bool(fresh.model.passed)
 
 
 def test_checkpointing_of_activations_changes_no_gradient(made):

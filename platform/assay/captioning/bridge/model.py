@@ -42,7 +42,6 @@ class BridgeModel(nn.Module):
 
     centre_D: Tensor
     variance: Tensor
-    passed: Tensor
 
     def __init__(
         self,
@@ -72,7 +71,6 @@ class BridgeModel(nn.Module):
             self.projector = Projector(inputs, width, D, K, length)
         self.register_buffer("centre_D", torch.zeros(D))
         self.register_buffer("variance", torch.zeros(()))  # 0: not measured yet
-        self.register_buffer("passed", torch.zeros((), dtype=torch.bool))
         keep_tied_once(language)
         self.register_state_dict_post_hook(_without_what_is_fixed)
         self.register_load_state_dict_post_hook(_missing_nothing_fixed)

@@ -157,8 +157,8 @@ class StageRecords:
             purpose: The stage.
             places: Of the records that it is shown; by default all.
             known: By field of a batch, what frozen parts of the model make of a record.
-            before: Called before a batch is read: it may refuse. Reading is no part of a step,
-                whose FLOPs are measured once for all that are alike.
+            before: Called before a batch is read. Reading is no part of a step, whose FLOPs are
+                measured once for all that are alike.
         """
         self._records = records
         self.purpose: Purpose = purpose
