@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt
+from torch import nn
 
 from assay.captioning.subwords import learn_subwords
 from assay.captioning.tokens import Encode
@@ -25,6 +26,8 @@ from assay.store.pretrained import PretrainedSettings, folder_of
 PADDING, END = 0, 1
 """Of a vocabulary that is learned; its subwords come after."""
 _MARKS = 2
+_FROM_DISK: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched, and no code that comes with a model is run."""
 
 
 class T5Weights(PretrainedSettings):
@@ -95,7 +98,12 @@ def small_t5(settings: SmallT5Settings, vocabulary: Vocabulary) -> Any:
         eos_token_id=vocabulary.end,
         decoder_start_token_id=vocabulary.padding,
     )
-    return _ready(T5ForConditionalGeneration(config), vocabulary)
+    # As in T5 1.1, and unlike T5, which divides what it reads out by √D and learns at rates that
+    # AdamW cannot take: a step of Adam then moves a logit √D times as far.
+    config.scale_decoder_outputs = False
+    t5 = T5ForConditionalGeneration(config)
+    nn.init.normal_(t5.shared.weight, std=settings.width**-0.5)
+    return _ready(t5, vocabulary)
 
 
 def pretrained_vocabulary(weights: T5Weights) -> Vocabulary:
@@ -109,7 +117,7 @@ def pretrained_vocabulary(weights: T5Weights) -> Vocabulary:
     with needing("captioning"):
         from transformers import AutoTokenizer
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **_FROM_DISK)
     except Exception as error:  # transformers raises many kinds
         raise DataError(f"{folder}: holds no tokenizer ({_first_line(error)})") from error
     if tokenizer.pad_token_id is None or tokenizer.eos_token_id is None:
@@ -155,8 +163,8 @@ def pretrained_t5(weights: T5Weights, vocabulary: Vocabulary) -> Any:
             folder,
             config=config,
             dtype=torch.float32,
-            local_files_only=True,
             use_safetensors=True,
+            **_FROM_DISK,
             output_loading_info=True,
         )
     except Exception as error:  # transformers and safetensors raise many kinds
@@ -173,7 +181,7 @@ def _config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config: Any = AutoConfig.from_pretrained(folder, **_FROM_DISK)
     except Exception as error:
         raise DataError(f"{folder}: holds no model for text ({_first_line(error)})") from error
     if config.model_type != "t5":
