@@ -43,6 +43,16 @@ def test_weights_in_a_folder_are_read_and_only_adapters_learn(folder, few):
     assert learns == {"lora_A", "lora_B"}
 
 
+def test_in_bfloat16_the_adapters_stay_float32_and_learn(folder, made):
+    bridge = made(language_model={"model": str(folder), "precision": "bfloat16"}, **OPEN)
+
+    losses = bridge.train("generate", 6, places=SOME)
+
+    assert bridge.model.language.get_input_embeddings().weight.dtype == torch.bfloat16
+    assert {p.dtype for p in bridge.model.parameters()} == {torch.float32}
+    assert losses[-1] < losses[0]
+
+
 @needs_bitsandbytes
 def test_weights_of_four_bits_train_and_write_on_a_cpu_and_stay_as_they_are(folder, made):
     weights = {"model": str(folder), "quantise": "nf4"}

@@ -14,7 +14,7 @@ DECODING = {
 def bridges(made):
     """A bridge that has learned a little, with each way of decoding."""
     trained = made(gate={"required": False})
-    trained.train("generate", 25)
+    trained.train("generate", 15)
     found = {}
     for name, decoding in DECODING.items():
         bridge = made(decoding={"most_tokens": 10, "batch_size": 4, **decoding})

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from assay.captioning.bridge.language import ADAPTER, EXTRA, language_of
+from assay.captioning.bridge.language import ADAPTER, EXTRA, language_of, quieten
 from assay.captioning.bridge.model import BridgeModel
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast, TextEncoder
@@ -32,6 +32,7 @@ def merged(language: Any) -> Any:
     Weights of 4 bits are restored to those that training computed with: rounding the sum to 4 bits
     again would be another model.
     """
+    quieten()
     with needing(EXTRA):
         from peft.tuners.lora import LoraLayer
         from peft.utils.integrations import dequantize_module_weight

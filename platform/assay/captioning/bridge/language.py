@@ -95,7 +95,7 @@ def adapted(model: Any, settings: LoraSettings) -> Any:
         ConfigError: it has no linear maps of those names.
         MachineError: peft is not installed.
     """
-    _quieten()
+    quieten()
     with needing(EXTRA):
         from peft import LoraConfig, inject_adapter_in_model
 
@@ -129,9 +129,20 @@ def description_embeddings(
     x_BTD = language.get_input_embeddings()(tokens_BT)
     if target == "hidden":
         x_BTD = last_states(language, x_BTD, mask_BT)
-    weight_BT = mask_BT.float()
-    total_BD = torch.einsum("btd,bt->bd", x_BTD.float(), weight_BT)
-    return total_BD / weight_BT.sum(1, keepdim=True)
+    weight_BT1 = mask_BT[:, :, None].float()
+    return (x_BTD.float() * weight_BT1).sum(1) / weight_BT1.sum(1)
+
+
+def quieten() -> None:
+    """Keep libraries from printing amid what we print.
+
+    Of bars for reading and writing files there are none, and bitsandbytes does not warn, on import,
+    that a kernel is not on the hub: it has one of its own.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def trainable_adapters(model: nn.Module) -> int:
@@ -163,9 +174,8 @@ def _loaded(settings: BridgeSettings) -> Any:
     assert weights is not None
     with needing(EXTRA):
         from transformers import AutoModelForCausalLM
-        from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # of loading, amid what we print
+    quieten()
     folder = _folder(settings)
     options: dict[str, Any] = {"dtype": getattr(torch, weights.precision)}
     if weights.quantise == "nf4":
@@ -193,7 +203,7 @@ def _loaded(settings: BridgeSettings) -> Any:
 
 def _four_bits(precision: torch.dtype) -> dict[str, Any]:
     """Return what loads every linear map as NF4 with double quantisation."""
-    _quieten()
+    quieten()
     with needing(EXTRA):
         import accelerate  # noqa: F401
         import bitsandbytes  # noqa: F401
@@ -225,11 +235,6 @@ def _say_how_to_write(model: Any, tokenizer: Any) -> None:
         pad_token_id=tokenizer.eos_token_id if padding is None else padding,
         suppress_tokens=[vocabulary[mark] for mark in THOUGHTS if mark in vocabulary] or None,
     )
-
-
-def _quieten() -> None:
-    """On import bitsandbytes warns that a kernel is not on the hub, of which it has its own."""
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def _reason(error: Exception) -> str:
