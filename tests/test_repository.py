@@ -60,15 +60,18 @@ def test_the_door_opens_within_a_second(words):
 
 def test_every_catalogued_name_can_be_loaded():
     from assay import catalog
+    from assay.captioning.catalog import GENERATORS
     from assay.generation.catalog import ARCHITECTURES, PROCESSES
     from assay.interactions.catalog import ENCODERS
 
     for target in (
         *catalog.FAMILIES.values(),
         *catalog.DATA_SETS.values(),
+        *catalog.ASSETS.values(),
         *ARCHITECTURES.values(),
         *PROCESSES.values(),
         *ENCODERS.values(),
+        *GENERATORS.values(),
     ):
         assert catalog.load(target) is not None
 

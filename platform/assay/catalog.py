@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from assay.task import Task
 
 FAMILIES: Mapping[str, str] = {
+    "captioning": "assay.captioning.task:CaptioningTask",
     "generation": "assay.generation.task:GenerationTask",
     "interactions": "assay.interactions.task:InteractionsTask",
 }
 
 DATA_SETS: Mapping[str, str] = {
+    "captions_pool": "assay.captioning.data.captions_pool:CAPTIONS_POOL",
+    "chebi20": "assay.captioning.data.chebi20:CHEBI20",
     "mini": "assay.generation.data.mini:MINI",
+    "mini_captions": "assay.captioning.data.mini_captions:MINI_CAPTIONS",
     "mini_crystals": "assay.generation.data.mini_crystals:MINI_CRYSTALS",
     "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
     "mp20": "assay.generation.data.mp20:MP20",
@@ -29,6 +33,11 @@ DATA_SETS: Mapping[str, str] = {
     "qm9": "assay.generation.data.qm9:QM9",
     "qm9_gap": "assay.generation.data.qm9_gap:QM9_GAP",
 }
+
+ASSETS: Mapping[str, str] = {
+    "caption-metrics": "assay.captioning.metrics.assets:CAPTION_METRICS",
+}
+"""What else `assay data prepare` prepares: files that protocols need, not records."""
 
 
 @cache

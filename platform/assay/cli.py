@@ -78,10 +78,10 @@ def common(
 @data_app.command("list")
 def data_list() -> None:
     """Say which data sets there are, also at ASSAY_SHARDS, and which are prepared here."""
-    from assay.store import sets
+    from assay.store import assets, sets
 
     table = Table("name", "what", "prepared", "train / validation / test", "licence")
-    for row in sets.catalogued():
+    for row in [*sets.catalogued(), *assets.catalogued()]:
         counts = " / ".join(f"{count:,}" for count in row.counts) if row.counts else "-"
         table.add_row(row.name, row.title, (row.digest or "no")[:12], counts, row.licence)
     console.print(table)
@@ -99,10 +99,11 @@ def data_prepare(
 
     Example: `assay data prepare qm9 --source ~/gdb9.sdf`
     """
-    from assay.store import sets
+    from assay.store import assets, sets
 
+    prepare = assets.prepare if assets.is_known(name) else sets.prepare
     with console.status(f"preparing {name}") as status:
-        packed = sets.prepare(
+        packed = prepare(
             name, source, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}")
         )
     typer.echo(f"{name}: {packed.description} (digest {packed.digest[:16]})")
@@ -111,10 +112,11 @@ def data_prepare(
 @data_app.command("verify")
 def data_verify(name: Annotated[str, typer.Argument(help="A name of `assay data list`.")]) -> None:
     """Hash every array of a prepared data set again, or every shard of a sharded one."""
-    from assay.store import sets
+    from assay.store import assets, sets
 
+    verify = assets.verify if assets.is_known(name) else sets.verify
     with console.status(f"verifying {name}") as status:
-        sets.verify(name, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}"))
+        verify(name, lambda phase, done: status.update(f"{name}: {phase} {done:.0%}"))
     typer.echo(f"{name}: every array matches its manifest")
 
 

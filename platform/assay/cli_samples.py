@@ -81,6 +81,32 @@ def _score(
     if json_out is not None:
         write_json(json_out, document)
     console.print(table(document))
+    for remark in document["provenance"].get("remarks", ()):
+        console.print(remark, markup=False, highlight=False)
+
+
+@evaluate_app.command("captions")
+def evaluate_captions(
+    pairs: Annotated[
+        Path,
+        typer.Argument(help="PAIRS.jsonl: prediction, reference and perhaps smiles, a line each."),
+    ],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this protocol; may be repeated. By default all, without a model."),
+    ] = None,
+    bert: Annotated[
+        Path | None, typer.Option(help="A model's folder: adds BERTScore by that model.")
+    ] = None,
+    json_out: JSONOut = None,
+) -> None:
+    """Score captions: their words against a reference's, their claims against the molecule.
+
+    Example: `assay evaluate captions pairs.jsonl --json scores.json`
+    """
+    from assay.captioning.metrics.evaluate import evaluate_captions as score
+
+    _score(lambda watch: score(pairs, protocol, bert, watch), json_out)
 
 
 @evaluate_app.command("csp")

@@ -26,7 +26,7 @@ import assay
 from assay import catalog, packages, provenance
 from assay.errors import AssayError
 from assay.redact import without_secrets
-from assay.store import sets
+from assay.store import assets, sets
 from assay.store.locations import cache_root, data_root
 from assay.store.shards import sharded_names
 from assay.store.shards_place import VARIABLE, chosen_place
@@ -83,7 +83,7 @@ def sections() -> list[Section]:
         Section("machine", [python(), git(), clock(), shared_memory(), open_files()]),
         Section("torch", [torch_works(), *gpus()]),
         Section("packages", [requirements(), pins(), *extras()]),
-        Section("data", [*folders(), *data_sets()]),
+        Section("data", [*folders(), *data_sets(), *further_files()]),
     ]
 
 
@@ -370,6 +370,18 @@ def _data_set(name: str) -> Finding:
     counts = " / ".join(f"{count:,}" for count in packed.counts)
     what = f"{counts}, digest {packed.digest[:12]}, from {origin}; {terms}"
     return Finding(name, "ok", what)
+
+
+def further_files() -> list[Finding]:
+    """Check what protocols need besides data: prepared or not, under which licence."""
+    return [
+        Finding(row.name, "ok", f"{row.title}; {licence(row.licence)}")
+        if row.digest
+        else Finding(
+            row.name, "missing", f"not prepared; {row.title}", f"assay data prepare {row.name}"
+        )
+        for row in assets.catalogued()
+    ]
 
 
 def licence(name: str) -> str:

@@ -99,13 +99,8 @@ def plan_cells(
 
 
 def _plan(cell: Cell, task: Task, probe: Probe, shared_steps: int) -> CellPlan:
-    batch, amount = cell.training.batch_size, cell.budget.amount
-    steps = {
-        "steps": amount,
-        "samples": amount / batch,
-        "flops": amount / (probe.flops * batch),
-        "seconds": amount / (probe.seconds * batch),
-    }[cell.budget.unit]
+    batch = cell.training.batch_size
+    steps = _steps(cell, probe) if task.stages() else 0.0
     checkpoints = CHECKPOINTS_ON_DISK + (cell.trunk is not None)  # one more for larger budgets
     return CellPlan(
         cell=cell,
@@ -117,6 +112,16 @@ def _plan(cell: Cell, task: Task, probe: Probe, shared_steps: int) -> CellPlan:
         evaluation_seconds=task.evaluation_passes() * probe.forward_seconds,
         disk_bytes=4 * probe.parameters * TENSORS_A_PARAMETER * checkpoints,
     )
+
+
+def _steps(cell: Cell, probe: Probe) -> float:
+    batch, amount = cell.training.batch_size, cell.budget.amount
+    return {
+        "steps": amount,
+        "samples": amount / batch,
+        "flops": amount / (probe.flops * batch),
+        "seconds": amount / (probe.seconds * batch),
+    }[cell.budget.unit]
 
 
 def makespan(plans: list[CellPlan], concurrent: int) -> float:
@@ -139,6 +144,8 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
     flops, seconds, forward, weights = [], [], [], []
     for stage, step, batch in _typical_batches(task, cell, data):
         batch = batch.to(device)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(stage.trainable(name))
 
         def compute(batch: Batch = batch, step: int = step, stage: Stage = stage) -> None:
             task.loss(model, batch, stage, step).total.backward()
@@ -159,6 +166,8 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
         forward.append(_seconds(look, device) / len(batch))
         weights.append(stage.share)
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    if not weights:  # nothing is learned
+        return Probe(parameters, 0.0, 0.0, 0.0)
     return Probe(parameters, *(fmean(values, weights) for values in (flops, seconds, forward)))
 
 

@@ -90,6 +90,9 @@ class Stage:
     """Of a parameter's name: does it learn in this stage?"""
     records: Records | None = None
     """What is trained on; None is the training split."""
+    opens: Callable[["nn.Module"], None] = field(default=lambda model: None)
+    """Called with the model that is trained when training has come to the stage, before its first
+    step; it may refuse to go on. A plan, which tries steps of each stage, does not call it."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,10 @@ class Task(Protocol):
         return frozenset()
 
     def stages(self) -> Sequence[Stage]:
-        """Return the stages of training, in order; their shares sum to 1."""
+        """Return the stages of training, in order; their shares sum to 1.
+
+        A heuristic, which learns nothing, has none, and spends nothing of its budget.
+        """
         ...
 
     def data(self) -> Splits:

@@ -183,3 +183,15 @@ def test_a_frozen_parameter_keeps_no_gradient(tmp_path):
     training, _, _ = train(toy_cell("freezing", budget={"steps": 20}), tmp_path)
     gradients = {name: p.grad is not None for name, p in training.model.named_parameters()}
     assert gradients == {name: name.startswith("2.") for name in gradients}
+
+
+def test_a_task_without_stages_trains_nothing_and_spends_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyTask, "stages", lambda task: ())
+    monkeypatch.setattr(ToyTask, "model", lambda task, data: torch.nn.Module())
+
+    training, model, rows = train(toy_cell(), tmp_path / "cell")
+
+    assert (training.fraction, training.meter.step, rows) == (1.0, 0, [])
+    assert training.result is model
+    assert training.look() == {}
+    assert not (tmp_path / "cell" / "checkpoints").exists()

@@ -18,6 +18,7 @@ SOURCES = {
     ".metrics.jsonl": "metrics.jsonl",
     ".samples.npz": "artifacts/samples.npz",
     ".scores.npz": "artifacts/scores.npz",
+    ".captions.jsonl": "artifacts/captions.jsonl",
 }
 
 

@@ -12,8 +12,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from assay.config import SizedSettings
-from assay.interactions.dropout import Dropout
 from assay.interactions.messages import Visible
+from assay.training.dropout import Dropout
 
 
 class EncoderSettings(SizedSettings):

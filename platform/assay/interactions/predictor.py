@@ -6,12 +6,12 @@ Shapes: V nodes, F columns of what nodes are given, D width, P pairs.
 import torch
 from torch import Tensor, nn
 
-from assay.interactions.dropout import Dropout
 from assay.interactions.encoder import Encoder
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.messages import Messages
 from assay.interactions.sampling import Part
 from assay.interactions.settings import DecoderSettings
+from assay.training.dropout import Dropout
 
 SCORED_AT_ONCE = 1 << 14
 """Pairs, where no gradient is asked for."""

@@ -1,8 +1,7 @@
 """What a cell of the interactions family can be told."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -11,8 +10,8 @@ from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
 from assay.interactions.catalog import ENCODERS, SOURCES
 from assay.interactions.encoder import Encoder, EncoderSettings
-from assay.interactions.features.model_files import model_digest
 from assay.interactions.features.treatment import Missing
+from assay.store.pretrained import PretrainedSettings
 
 NODES: Mapping[str, Mapping[str, Any]] = {
     "ids": {"sources": [], "chemberta": None},
@@ -47,40 +46,13 @@ class DecoderSettings(Settings):
         return self
 
 
-class ChembertaSettings(Settings):
+class ChembertaSettings(PretrainedSettings):
     """The encoder of SMILES that source chemberta asks."""
 
-    model: str
-    """The absolute path of a folder with its weights and tokenizer, or its name on the hub."""
-    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
-    """The commit on the hub, without which a name would not say which weights."""
-    digest: str | None = None
-    """Of the files in a folder, read where a cell is made: a cell is of these weights."""
+    key: ClassVar[str] = "chemberta"
+
     pooling: Literal["cls", "mean"] = "cls"
     """The state of the first token, or the mean over all."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _digest_of_what_is_here(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and not given.get("digest"):
-            folder = Path(str(given.get("model", "")))
-            if folder.is_absolute() and folder.is_dir():
-                return {**given, "digest": model_digest(folder)}
-        return given
-
-    @model_validator(mode="after")
-    def _says_which_weights(self) -> Self:
-        is_folder = Path(self.model).is_absolute()
-        if is_folder and self.digest is None:
-            raise ValueError(f"chemberta.model {self.model} is no folder here")
-        if is_folder and self.revision is not None:
-            raise ValueError("chemberta.revision belongs to a model on the hub")
-        if not is_folder and self.revision is None:
-            raise ValueError(
-                f"chemberta.model {self.model}: give an absolute path, or the commit of a model on "
-                "the hub as chemberta.revision"
-            )
-        return self
 
 
 class FeatureSettings(Settings):

@@ -98,7 +98,8 @@ class Training:
         self._steps_in_row = 0
         self.maker, self.peak_memory = Maker.of(execution, workers), 0
         self.trunk = Trunk.of(cell, trunks, self.maker) if trunks is not None else None
-        self._begin_stage(0)
+        if self.stages:
+            self._begin_stage(0)
         self._resume()
         self._saved, self._saved_at = self.meter.step, time.monotonic()
         self._is_late = self._is_warned = self._was_warned = False
@@ -111,8 +112,8 @@ class Training:
 
     @property
     def fraction(self) -> float:
-        """Fraction of the budget that is spent."""
-        return self.meter.spent(self.cell.budget)
+        """Fraction of the budget that is spent; all of it where nothing is learned."""
+        return self.meter.spent(self.cell.budget) if self.stages else 1.0
 
     def run(self, until: float = 1.0) -> None:
         """Train until that fraction of the budget is spent, and save; `result` has the weights.
@@ -122,6 +123,10 @@ class Training:
             MemoryShortageError: a step does not fit; one worker has saved the state before it.
             MachineError: a checkpoint could not be written.
         """
+        if not self.stages:
+            return
+        if self.meter.step == 0:
+            self.stages[0].opens(self.model)
         tick, told = self._tick(), self.meter.seconds
         read_ahead(self.records, self.order, self.meter.step)
         while self.fraction < min(until, 1.0):
@@ -146,6 +151,8 @@ class Training:
 
     def look(self) -> dict[str, float]:
         """Return the validation figures of the averaged model as it is now."""
+        if not self.stages:
+            return {}
         stage = self.stages[self.stage]
         with torch.no_grad(), self._precision():
             figures = self.task.validate(self.average.model, self.data, stage)
@@ -276,6 +283,7 @@ class Training:
         end = sum(stage.share for stage in self.stages[: self.stage + 1])
         if fraction >= end - 1e-9 and self.stage + 1 < len(self.stages):
             self._begin_stage(self.stage + 1)
+            self.stages[self.stage].opens(self.model)
             read_ahead(self.records, self.order, self.meter.step)
 
     def _tick(self) -> int:

@@ -9,8 +9,8 @@ import torch
 from assay.errors import DataError
 from assay.interactions.features import chemberta as module
 from assay.interactions.features.chemberta import chemberta
-from assay.interactions.features.model_files import model_digest
 from assay.interactions.settings import ChembertaSettings
+from assay.store.pretrained import model_digest
 
 transformers = pytest.importorskip("transformers")
 

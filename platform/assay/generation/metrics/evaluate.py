@@ -1,11 +1,8 @@
 """Scores files of samples, anyone's, and puts the data's own row beside them."""
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -15,11 +12,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-import assay
 from assay import catalog
 from assay.chemistry.crystal_formats import read_crystals
 from assay.chemistry.files import Rejected
 from assay.chemistry.formats import read_molecules
+from assay.chemistry.scored import listed, scored, versions
 from assay.config import choose
 from assay.errors import DataError
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
@@ -135,9 +132,9 @@ def evaluate_predictions(path: Path, targets: Path, processes: int) -> dict[str,
         "left_out": {},
         "targets": targets.name,
         "targets_sha256": hashlib.sha256(targets.read_bytes()).hexdigest(),
-        **_provenance(path, len(crystals) + len(rejected)),
+        **scored(path, len(crystals) + len(rejected), _PACKAGES),
     }
-    return {"metrics": _plain(found), "rejected": _listed(rejected), "provenance": provenance}
+    return {"metrics": _plain(found), "rejected": listed(rejected), "provenance": provenance}
 
 
 def chosen_protocols(
@@ -199,11 +196,11 @@ def evaluate_samples(
     provenance: dict[str, Any] = {
         "protocols": {protocol.name: protocol.version for protocol in usable},
         "left_out": lacking,
-        **_provenance(path, len(samples) + len(rejected)),
+        **scored(path, len(samples) + len(rejected), _PACKAGES),
     }
     if reference is not None:
         provenance["reference"] = _data_rows(scoring, reference, usable, watch)
-    return {"metrics": metrics, "rejected": _listed(rejected), "provenance": provenance}
+    return {"metrics": metrics, "rejected": listed(rejected), "provenance": provenance}
 
 
 def table(document: Mapping[str, Any]) -> Table:
@@ -226,21 +223,6 @@ def table(document: Mapping[str, Any]) -> Table:
         found.add_section()
     found.caption = Text("\n".join(_remarks(document)))
     return found
-
-
-def _provenance(path: Path, records: int) -> dict[str, Any]:
-    return {
-        "samples": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "records": records,
-        "assay_version": assay.__version__,
-        "packages": _versions(),
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _listed(rejected: Sequence[Rejected]) -> list[dict[str, Any]]:
-    return [{"record": entry.record, "reason": entry.reason} for entry in rejected]
 
 
 def _data_rows(
@@ -276,8 +258,8 @@ def _data_row(
     """Score the data under one protocol, once: the row is kept in the cache."""
     split = protocol.data_row
     count = None if split == "test" else wanted
-    identity = [protocol.name, protocol.version, reference.digest, split, count, _versions()]
-    identity.append(protocol.at_most)
+    identity = [protocol.name, protocol.version, reference.digest, split, count]
+    identity += [versions(_PACKAGES), protocol.at_most]
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     path = cache_root() / "data_rows" / f"{protocol.name}-{stamp}.json"
     if path.exists():
@@ -341,14 +323,6 @@ def _number(value: float | None) -> str:
     if value == 0 or abs(value) >= _SMALL:
         return f"{value:.4f}"
     return f"{value:.2e}".replace("e-0", "e-")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def _tell(watch: Watch | None, phase: str, fraction: float) -> None:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from assay.chemistry.extras import needing
 from assay.errors import DataError
-from assay.interactions.features.model_files import FILES, model_digest
 from assay.interactions.features.node_features import NodeFeatures, cached
 from assay.interactions.features.sources import smiles_of
 from assay.interactions.features.structures import digest_of
 from assay.interactions.settings import ChembertaSettings, FeatureSettings
 from assay.store.packed import PackedSet
+from assay.store.pretrained import folder_of
 
 _TEXTS = 64
 log = logging.getLogger(__name__)
@@ -40,13 +40,7 @@ def chemberta(smiles: Sequence[str], settings: ChembertaSettings) -> NodeFeature
         DataError: the model is not to be had, cannot be read, or is another one than the cell's.
         MachineError: transformers is not installed.
     """
-    folder = _folder(settings)
-    digest = model_digest(folder)
-    if settings.digest is not None and settings.digest != digest:
-        raise DataError(
-            f"{folder}: is another model ({digest}) than the cell was made for "
-            f"({settings.digest}); give that one, or make a new cell"
-        )
+    folder, digest = folder_of(settings, "chemberta")
     of = {
         "smiles": digest_of(smiles),
         "pooling": settings.pooling,
@@ -55,42 +49,17 @@ def chemberta(smiles: Sequence[str], settings: ChembertaSettings) -> NodeFeature
     return cached("chemberta", of, len(smiles), lambda: _embed(smiles, folder, settings.pooling))
 
 
-def _folder(settings: ChembertaSettings) -> Path:
-    local = Path(settings.model)
-    if not local.is_dir():
-        with needing("chemberta"):
-            from huggingface_hub import snapshot_download
-
-        try:
-            local = Path(
-                snapshot_download(
-                    settings.model, revision=settings.revision, allow_patterns=list(FILES)
-                )
-            )
-        except Exception as error:  # the hub raises many kinds
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(
-                f"{settings.model}: neither a folder here nor to be had from the hub ({reason}); "
-                "give the path of a folder with its weights"
-            ) from error
-    if not any(local.glob("*.safetensors")):
-        raise DataError(
-            f"{local}: holds no weights as safetensors; convert them "
-            "(model.save_pretrained(folder)), pickles are not read"
-        )
-    return local
-
-
 def _embed(smiles: Sequence[str], folder: Path, pooling: str) -> NodeFeatures:
     with needing("chemberta"):
         from transformers import AutoModel, AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Unless it is refused, code that comes with a model is run after a question.
+        safe = {"local_files_only": True, "trust_remote_code": False}
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
         model, told = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False,
-            output_loading_info=True,
-        )  # fmt: skip
+            folder, use_safetensors=True, add_pooling_layer=False, output_loading_info=True, **safe
+        )
     except Exception as error:  # transformers raises many kinds
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{folder}: is no encoder of text ({reason})") from error

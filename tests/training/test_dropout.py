@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from assay.interactions.dropout import Dropout
+from assay.training.dropout import Dropout
 
 
 def thinned(x, share=0.5, rows=None, name="a"):

@@ -1,0 +1,1 @@
+"""Captioning: what a molecule is, said in words."""

@@ -1,0 +1,1 @@
+"""How good captions are: their words against a reference's, their claims against the graph."""

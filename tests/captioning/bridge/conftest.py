@@ -1,0 +1,40 @@
+"""A corpus of a few molecules, and bridges small enough to try."""
+
+import pytest
+
+from tests.captioning.bridge.small import Bridge, Few, settings_of
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages():
+    pytest.importorskip("transformers")
+    pytest.importorskip("peft")
+
+
+@pytest.fixture(scope="session")
+def few():
+    """Some 150 molecules with the captions that templates give them."""
+    return Few.of_mini()
+
+
+@pytest.fixture(scope="session")
+def made(few):
+    """Return a function that makes a bridge by changed settings."""
+    return lambda **changes: Bridge.of(few, **changes)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, few):
+    """A tiny Qwen3 with random weights and its tokenizer, which knows <think>, as files."""
+    import torch
+
+    from assay.captioning.bridge.language import language_of, tokenizer_of
+
+    settings = settings_of()
+    tokenizer = tokenizer_of(settings, few.smiles, few.captions)
+    tokenizer.add_tokens(["<think>", "</think>"])
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("qwen3-tiny")
+    language_of(settings, tokenizer).save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
