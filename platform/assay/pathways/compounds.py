@@ -154,7 +154,12 @@ def class_of(counts: dict[str, int]) -> str:
         return "other elements"
     if {"P", "S"} <= elements:
         return "phosphorylated and sulphurous"
-    for element, name in (("P", CLASSES[5]), ("S", CLASSES[6]), ("N", CLASSES[4]), ("O", "oxygenated")):
+    for element, name in (
+        ("P", CLASSES[5]),
+        ("S", CLASSES[6]),
+        ("N", CLASSES[4]),
+        ("O", "oxygenated"),
+    ):
         if element in elements:
             return name
     return "hydrocarbon"

@@ -2,7 +2,7 @@
 
 The symmetric normalised Laplacian sees the graph without directions. The magnetic Laplacian is
 Hermitian and tells directions by a phase of 2πq an edge: Zhang, He, Brugnone, Perlmutter and Hirn,
-"MagNet", NeurIPS 2021, eq. 1-3; as positions: Geisler, Li, Mankowitz, Cemgil, Günnemann and Paduraru,
+"MagNet", NeurIPS 2021; as positions: Geisler, Li, Mankowitz, Cemgil, Günnemann and Paduraru,
 "Transformers meet directed graphs", ICML 2023. With q = 0 it is the former; at q = 1/4 an edge and
 its reverse are i and -i.
 
@@ -114,7 +114,7 @@ def magnetic_laplacian(adjacency_GNN: NDArray[np.bool_], q: float) -> NDArray[np
 
 
 def canonical(vectors_GNK: NDArray[np.inexact]) -> NDArray[np.inexact]:
-    """Return the vectors, turned so that the first of their largest entries is real and positive."""
+    """Return the vectors, the first of their largest entries made real and positive."""
     modulus_GNK = np.abs(vectors_GNK)
     largest_G1K = (modulus_GNK > modulus_GNK.max(axis=1, keepdims=True) - _TIE).argmax(
         axis=1, keepdims=True

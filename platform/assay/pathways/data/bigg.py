@@ -43,8 +43,10 @@ MODELS = {"iML1515": ("bigg", BIGG, "o2"), "yeast-GEM_9.0.2": ("yeast-gem", NAME
 """Of each model: the prefix of its compounds, its currency metabolites, and its O2."""
 
 COMMON_WORDS = frozenset(
-    "metabolism biosynthesis degradation pathway reactions cycle system signaling and acid by of "
-    "other the one".split()
+    (
+        *("metabolism", "biosynthesis", "degradation", "pathway", "reactions", "cycle", "system"),
+        *("signaling", "and", "acid", "by", "of", "other", "the", "one"),
+    )
 )
 """Say nothing of what a subsystem treats."""
 SYNONYMS = {"citrate": "citric", "tca": "citric"}

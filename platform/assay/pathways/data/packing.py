@@ -5,7 +5,7 @@
     environment (G, 4) float32, environment_known (G, 4) bool, consumes_oxygen (G,) int8
     families (G,) int32                     ids (G,) int64, split (G,) uint8
     compound_{formulas,charges,gibbs,descriptors,classes,known} (V, …)
-    {pathway,compound,reaction,family,notes}_text (bytes,) uint8, …_text_offsets int64: UTF-8 strings
+    {pathway,compound,reaction,family,notes}_text (bytes,) uint8 in UTF-8, …_text_offsets int64
 
 Shapes: G graphs, N nodes, E edges, V compounds.
 """
@@ -123,4 +123,3 @@ def pathways_of(prepared: Prepared) -> PackedSet:
 def text_of(arrays: Mapping[str, NDArray], name: str) -> Texts:
     """Return one of the tables of strings."""
     return Texts(arrays[f"{name}_text"], arrays[f"{name}_text_offsets"])
-

@@ -3,6 +3,7 @@
 Shapes: B graphs of a batch, N nodes (padded), F features of a node, K positions.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.chemistry.packing import rows_of
-from assay.pathways.compounds import CompoundTable
+from assay.pathways.compounds import Compound, CompoundTable
 from assay.pathways.data.packing import compounds_of, graphs_of
 from assay.pathways.encodings import Encodings, PositionBatch, Positions, encode
 from assay.pathways.environment import normalised
-from assay.pathways.graphs import UNKNOWN, PathwayGraphs
+from assay.pathways.graphs import UNKNOWN, Pathway, PathwayGraphs, pack
 from assay.store.packed import PackedSet, Split
 from assay.task import Splits
 
@@ -133,6 +134,29 @@ def splits(packed: PackedSet, encodings: Encodings | None = None) -> Splits:
         return PathwayRecords(graphs.select(chosen), compounds, chosen, encodings)
 
     return Splits(records("train"), records("validation"), records("test"), packed.description)
+
+
+def records_of(
+    pathways: Sequence[Pathway],
+    compounds: Mapping[str, Compound],
+    where: str,
+    encodings: Encodings | None = None,
+) -> PathwayRecords:
+    """Return graphs that a reader made, of a user's own files, as records.
+
+    Args:
+        pathways: The graphs.
+        compounds: What is known of compounds by name; of others nothing is.
+        where: The file, for what is said of a bad formula.
+        encodings: Positions to compute, once.
+
+    Raises:
+        DataError: a formula is none.
+    """
+    graphs = pack(pathways)
+    names = list(graphs.compounds)
+    table = CompoundTable.of([compounds.get(name, Compound()) for name in names], names, where)
+    return PathwayRecords(graphs, table, encodings=encodings)
 
 
 class _Cells:

@@ -68,9 +68,7 @@ def json_lines(path: Path, fields: Mapping[str, type]) -> Iterator[tuple[str, di
                 raise DataError(f"{where}: is no JSON ({error}); get the file anew") from error
             for name, kind in fields.items():
                 if not isinstance(found, dict) or not isinstance(found.get(name), kind):
-                    raise DataError(
-                        f"{where}: has no {kind.__name__} {name!r}; get the file anew"
-                    )
+                    raise DataError(f"{where}: has no {kind.__name__} {name!r}; get the file anew")
             yield where, found
 
 
