@@ -1,48 +1,45 @@
 """How many heavy atoms the two ends of an edge have in common, where their formulas are known.
 
-Shapes: G graphs, V compounds, Z elements.
+Shapes: G graphs, V compounds, E edges, Z elements.
 """
 
-import re
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.chemistry.elements import ATOMIC_NUMBERS
+from assay.pathways.compounds import FORMULA, KNOWN, CompoundTable
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
 
-_PART = re.compile(r"([A-Z][a-z]?)([0-9]*)")
+HEAVY = tuple(k for k, name in enumerate(FORMULA) if name not in {"H", "other"})
+"""Columns of a formula that are one element heavier than hydrogen."""
+
+Formulas = Mapping[str, NDArray[np.integer]]
+"""(Z,) heavy atoms by the name of a compound; one that is missing is not known."""
 
 
-def heavy_atoms(formula: str) -> Counter[str] | None:
-    """Return the atoms other than hydrogen of a formula such as C6H13O9P.
+def formulas_of(names: Iterable[str], table: CompoundTable) -> Formulas:
+    """Return the heavy atoms of the compounds of a table, where all of them are told.
 
-    None where it is no formula of elements and whole numbers (polymers, residues R, mixtures), or
-    where it has no heavy atom: nothing can be told of those.
+    A residue R, and elements that the table does not tell apart, make a formula unknown; so does
+    the lack of any heavy atom.
     """
-    parts = _PART.findall(formula)
-    if "".join(symbol + number for symbol, number in parts) != formula:
-        return None
-    found: Counter[str] = Counter()
-    for symbol, number in parts:
-        if symbol not in ATOMIC_NUMBERS:
-            return None
-        found[symbol] += int(number or 1)
-    del found["H"]
-    return found if found.total() else None
+    other, known = FORMULA.index("other"), table.known[:, KNOWN.index("formula")]
+    atoms_VZ = np.asarray(table.formulas)[:, HEAVY]
+    told = known & (table.formulas[:, other] == 0) & (atoms_VZ.sum(axis=1) > 0)
+    return {
+        name: atoms for name, atoms, is_told in zip(names, atoms_VZ, told, strict=True) if is_told
+    }
 
 
 def conserved(
-    graphs: PathwayGraphs, formulas: Mapping[str, str]
+    graphs: PathwayGraphs, formulas: Formulas
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what the edges of each graph conserve, and of how many edges it is known.
 
     An edge conserves 2 Σ min(sₑ, tₑ) / (Σ sₑ + Σ tₑ) over elements e: the share of the heavy atoms
     of source and target that have a counterpart on the other side. It needs no atom mapping, and
-    so is an upper bound of what one would give. Source of the index: Sørensen, Kongelige Danske
-    Videnskabernes Selskab 5 (1948) 1; Dice, Ecology 26 (1945) 297.
+    so is an upper bound of what one would give. Source of the index: Dice, Ecology 26 (1945) 297.
 
     Args:
         graphs: G graphs.
@@ -51,11 +48,10 @@ def conserved(
     Returns:
         (G,) sum over the edges whose two formulas are known, and (G,) the number of those.
     """
-    atoms_VZ = _counts(graphs, formulas)
-    shift = np.repeat(graphs.node_offsets[:-1], graphs.edge_counts)
-    s_E, t_E = graphs.nodes[graphs.edges + shift]
-    # Of what is not named, the code is -1: it picks a last row that knows nothing.
-    s_EZ, t_EZ = atoms_VZ[s_E], atoms_VZ[t_E]
+    atoms_VZ = _tabulated(graphs, formulas)
+    shift_E = np.repeat(graphs.node_offsets[:-1], graphs.edge_counts)
+    # What is not named has the code -1: it picks the last row, of which nothing is known.
+    s_EZ, t_EZ = atoms_VZ[graphs.nodes[graphs.edges + shift_E]]
     total_E = s_EZ.sum(axis=1) + t_EZ.sum(axis=1)
     known_E = (s_EZ.sum(axis=1) > 0) & (t_EZ.sum(axis=1) > 0)
     shared_E = 2 * np.minimum(s_EZ, t_EZ).sum(axis=1)
@@ -65,13 +61,12 @@ def conserved(
     return sums_G, np.bincount(owner_E[known_E], minlength=len(graphs))
 
 
-def _counts(graphs: PathwayGraphs, formulas: Mapping[str, str]) -> NDArray[np.int64]:
-    """Return (V + 1, Z) heavy atoms of each compound; a row of zeros is not known."""
-    used = np.unique(graphs.nodes[graphs.nodes != UNKNOWN]).tolist()
-    parsed = {code: heavy_atoms(formulas.get(graphs.compounds[code], "")) for code in used}
-    elements = sorted({symbol for atoms in parsed.values() if atoms for symbol in atoms})
-    found = np.zeros((len(graphs.compounds) + 1, max(len(elements), 1)), np.int64)
-    for code, atoms in parsed.items():
-        for symbol, number in (atoms or {}).items():
-            found[code, elements.index(symbol)] = number
+def _tabulated(graphs: PathwayGraphs, formulas: Formulas) -> NDArray[np.int64]:
+    """Return (V + 1, Z) heavy atoms of each compound of the graphs; a row of zeros is not known."""
+    width = len(next(iter(formulas.values()), (0,)))
+    found = np.zeros((len(graphs.compounds) + 1, width), np.int64)
+    for code in np.unique(graphs.nodes[graphs.nodes != UNKNOWN]).tolist():
+        atoms = formulas.get(graphs.compounds[code])
+        if atoms is not None:
+            found[code] = atoms
     return found

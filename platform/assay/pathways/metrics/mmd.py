@@ -3,10 +3,11 @@
 A graph is a row of numbers (`assay.pathways.metrics.descriptors`); rows are compared by a Gaussian
 kernel of their total variation, k(x, y) = exp(−TV² / 2σ²), TV = ½ Σ|x − y|; and sets by the biased
 V-statistic MMD² = mean k(x, x') − 2 mean k(x, y) + mean k(y, y'), pairs of a graph with itself
-included. This kernel is not positive definite (that of TV, unsquared, is), so that MMD² of sets that
-are alike can be a little below 0; nothing is cut off. Histograms are divided by their sum + 1e-6 first; orbit counts are not. Sources: Gretton
-et al., JMLR 13 (2012) 723, equation 5; You et al., "GraphRNN", ICML 2018, section 4.3; kernel, σ
-and bins: Vignac et al., "DiGress", ICLR 2023 and its public code (`spectre_utils`, `dist_helper`).
+included. Histograms are divided by their sum + 1e-6 first; orbit counts are not. The kernel is not
+positive definite (that of TV, unsquared, would be), so that MMD² of sets that are alike can be a
+little below 0; nothing is cut off. Sources: Gretton et al., JMLR 13 (2012) 723, equation 5; You et
+al., "GraphRNN", ICML 2018, section 4.3; kernel, σ and bins: Vignac et al., "DiGress", ICLR 2023 and
+its public code (`spectre_utils`, `dist_helper`).
 
 Equal rows are kept once, with their weight: the kernel is computed between distinct rows only.
 
@@ -49,11 +50,11 @@ class Descriptor:
 
 
 DESCRIPTORS: Mapping[str, Descriptor] = {
-    "in_degree": Descriptor(descriptors.in_degrees, 1.0, "one a degree"),
-    "out_degree": Descriptor(descriptors.out_degrees, 1.0, "one a degree"),
-    "clustering": Descriptor(descriptors.clustering, 0.1, f"{descriptors.CLUSTERING_BINS}"),
-    "orbit": Descriptor(descriptors.orbits, 30.0, "none (15 means)", histogram=False),
-    "spectrum": Descriptor(descriptors.spectrum, 1.0, f"{descriptors.SPECTRUM_BINS}"),
+    "in_degree": Descriptor(descriptors.in_degrees, 1.0, "a bin a degree"),
+    "out_degree": Descriptor(descriptors.out_degrees, 1.0, "a bin a degree"),
+    "clustering": Descriptor(descriptors.clustering, 0.1, f"{descriptors.CLUSTERING_BINS} bins"),
+    "orbit": Descriptor(descriptors.orbits, 30.0, "no bins", histogram=False),
+    "spectrum": Descriptor(descriptors.spectrum, 1.0, f"{descriptors.SPECTRUM_BINS} bins"),
 }
 
 
@@ -159,7 +160,7 @@ def evaluate(
         own = squared(Rows.of(how.of(train), how.histogram), theirs, how.sigma)
         if own > LEAST_OWN:
             ratio = here.over(own)
-            version += f", over |train|={len(train)}"
+            version += f", over that of {len(train)} train"
             ratios[f"mmd_ratio/{name}"] = estimated(
                 ratio.value, ratio.interval, G, version, "lower"
             )
@@ -175,8 +176,8 @@ def usable() -> dict[str, Descriptor]:
 def version_of(how: Descriptor, generated: int, reference: int) -> str:
     """Return everything that a number depends on, beside the graphs: printed next to it."""
     return (
-        f"{VERSION}: Gaussian TV kernel, sigma={how.sigma:g}, bins={how.bins}, V-statistic, "
-        f"|generated|={generated}, |reference|={reference}"
+        f"{VERSION}: Gaussian TV kernel, sigma {how.sigma:g}, {how.bins}, V-statistic, "
+        f"{generated} generated, {reference} reference"
     )
 
 

@@ -89,8 +89,15 @@ def read_tables(folder: Path, name: str) -> Network:
         try:
             bounds[k] = float(row["lb"]), float(row["ub"])
             terms = {places[m]: float(c) for m, c in json.loads(row["stoich"]).items()}
-        except (ValueError, KeyError, AttributeError) as error:
-            raise DataError(f"{path}: line {k + 2}: reaction {row['id']}: {error!r}") from error
+        except KeyError as error:
+            raise DataError(
+                f"{path}: line {k + 2}: reaction {row['id']}: {error} is no metabolite of the model"
+            ) from error
+        except (ValueError, AttributeError) as error:
+            raise DataError(
+                f"{path}: line {k + 2}: reaction {row['id']}: lb, ub or stoich cannot be read "
+                f"({error})"
+            ) from error
         entries += [(m, k, coefficient) for m, coefficient in terms.items()]
     names = [row["id"] for row in reactions]
     if BIOMASS[name] not in names:

@@ -6,7 +6,6 @@ pathways of another split are the row to read every share against.
 Shapes: G graphs, N nodes.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from assay.pathways.graphs import PathwayGraphs
-from assay.pathways.metrics.atoms import conserved
+from assay.pathways.metrics.atoms import Formulas, conserved
 from assay.pathways.metrics.descriptors import degrees, distinct_edges
 from assay.pathways.metrics.estimates import pooled_share, share
 from assay.task import Estimate
@@ -38,7 +37,7 @@ class Limits:
     """Least mean share of heavy atoms along a graph's edges; None where no formula is known."""
 
     @classmethod
-    def learnt(cls, train: PathwayGraphs, formulas: Mapping[str, str]) -> "Limits":
+    def learnt(cls, train: PathwayGraphs, formulas: Formulas) -> "Limits":
         """Return the 99.9 % quantiles of the training nodes' degrees, and 0.1 % of the shares."""
         incoming, outgoing = degrees(train)
         sums_G, known_G = conserved(train, formulas)
@@ -74,7 +73,7 @@ class Validity:
 
 
 def judge(
-    graphs: PathwayGraphs, limits: Limits | None, formulas: Mapping[str, str] | None = None
+    graphs: PathwayGraphs, limits: Limits | None, formulas: Formulas | None = None
 ) -> Validity:
     """Check every graph.
 
@@ -113,7 +112,7 @@ def connected(graphs: PathwayGraphs) -> NDArray[np.bool_]:
 def evaluate(
     graphs: PathwayGraphs,
     limits: Limits | None,
-    formulas: Mapping[str, str] | None = None,
+    formulas: Formulas | None = None,
     rejected: int = 0,
 ) -> dict[str, Estimate]:
     """Return `validity/…`: shares of graphs, and of atoms along edges.
@@ -174,7 +173,7 @@ def reciprocal_share(graphs: PathwayGraphs) -> Estimate | None:
     return pooled_share(reciprocal_G, counts_G, VERSION)
 
 
-def _atoms(graphs: PathwayGraphs, formulas: Mapping[str, str]) -> dict[str, Estimate]:
+def _atoms(graphs: PathwayGraphs, formulas: Formulas) -> dict[str, Estimate]:
     sums_G, known_G = conserved(graphs, formulas)
     found = {
         "validity/atoms": pooled_share(sums_G, known_G, VERSION),
