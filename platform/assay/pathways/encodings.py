@@ -14,7 +14,7 @@ Shapes: G graphs, B graphs of a batch, N nodes, K eigenvectors.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -68,6 +68,10 @@ class PositionBatch:
     """complex64."""
     magnetic_values_BK: Tensor
     """float32."""
+
+    def to(self, device: torch.device) -> Self:
+        """Return the positions on `device`."""
+        return replace(self, **{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
 
 def encode(graphs: PathwayGraphs, encodings: Encodings) -> Positions:

@@ -49,7 +49,7 @@ COMMON_WORDS = frozenset(
     )
 )
 """Say nothing of what a subsystem treats."""
-SYNONYMS = {"citrate": "citric", "tca": "citric"}
+SYNONYMS: Mapping[str, str] = {"citrate": "citric", "tca": "citric"}
 
 _FIELDS = {"model": str, "subsystem": str, "nodes": list, "edges": list, "reactions": list}
 
@@ -150,7 +150,7 @@ def families_of(subsystems: Sequence[str]) -> list[str]:
 
 def telling_words(subsystem: str) -> frozenset[str]:
     """Return the words of a subsystem's name that say what it treats."""
-    words = re.findall(r"[a-z0-9]+", subsystem.lower())
+    words: list[str] = re.findall(r"[a-z0-9]+", subsystem.lower())
     return frozenset(SYNONYMS.get(word, word) for word in words if word not in COMMON_WORDS)
 
 

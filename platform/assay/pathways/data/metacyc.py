@@ -155,7 +155,8 @@ def parse_equation(id: str, text: str, where: str) -> Reaction:
     sides = _ARROW.split(text)
     if len(sides) != 2:
         raise DataError(f"{where}: reaction {id}: {text[:60]!r} has no single arrow; correct it")
-    return Reaction(id, *(_side(side, f"{where}: reaction {id}") for side in sides))
+    taken, given = (_side(side, f"{where}: reaction {id}") for side in sides)
+    return Reaction(id, taken, given)
 
 
 def _side(text: str, where: str) -> dict[str, float]:

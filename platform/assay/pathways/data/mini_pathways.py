@@ -74,7 +74,7 @@ LONGEST_PATH = 4
 HIDDEN = 5
 """One entry of the environment in so many."""
 
-Path = tuple[Rule, ...]
+Way = tuple[Rule, ...]
 
 
 class MiniPathways(PathwaySet):
@@ -117,9 +117,9 @@ def enumerate_pathways() -> list[Pathway]:
     return list(found.values())
 
 
-def paths() -> list[Path]:
+def paths() -> list[Way]:
     """Return the ways through the rules that come to no end twice, shortest first."""
-    found: list[Path] = [(rule,) for rule in RULES]
+    found: list[Way] = [(rule,) for rule in RULES]
     for path in found:
         if len(path) == LONGEST_PATH:
             continue
@@ -152,7 +152,7 @@ def environment_of(
     return tuple(None if gone else v for v, gone in zip(values, hidden, strict=True))
 
 
-def _ways() -> Iterator[tuple[str, tuple[Path, ...], Path]]:
+def _ways() -> Iterator[tuple[str, tuple[Way, ...], Way]]:
     """Yield a shape, the paths at the left end, which share their start, and that at the right."""
     every = paths()
     yield from (("chain", (path,), ()) for path in every if len(path) >= 2)
@@ -174,7 +174,7 @@ def _ways() -> Iterator[tuple[str, tuple[Path, ...], Path]]:
     )
 
 
-def _pathway(shape: str, left: tuple[Path, ...], right: Path, carbons: int) -> Pathway:
+def _pathway(shape: str, left: tuple[Way, ...], right: Way, carbons: int) -> Pathway:
     rest = [right[0].before, *(rule.after for rule in right)] if right else [OTHER_END]
     lefts = dict.fromkeys(
         end for path in left for rule in path for end in (rule.before, rule.after)

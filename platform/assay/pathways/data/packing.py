@@ -12,6 +12,7 @@ Shapes: G graphs, N nodes, E edges, V compounds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,13 +78,12 @@ def graphs_of(prepared: Prepared) -> PathwayGraphs:
         ConfigError: it holds something else.
     """
     arrays = pathways_of(prepared).arrays
+    found: dict[str, Any] = {name: arrays[name] for name in ("nodes", "edges", *_EDGES, *_GRAPHS)}
+    found |= {own: text_of(arrays, name) for name, own in _TEXTS.items()}
     return PathwayGraphs(
         node_counts=np.diff(arrays["offsets"]),
         edge_counts=np.diff(arrays["edge_offsets"]),
-        nodes=arrays["nodes"],
-        edges=arrays["edges"],
-        **{name: arrays[name] for name in (*_EDGES, *_GRAPHS)},
-        **{own: text_of(arrays, name) for name, own in _TEXTS.items()},
+        **found,
     )
 
 

@@ -5,7 +5,7 @@ Shapes: B graphs of a batch, N nodes (padded), F features of a node, K positions
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -57,7 +57,9 @@ class PathwayBatch:
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on `device`."""
-        return _moved(self, device)
+        own = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        positions = self.positions and self.positions.to(device)
+        return replace(self, positions=positions, **_on(device, own))
 
 
 class PathwayRecords:
@@ -203,12 +205,5 @@ def _positions(
     )
 
 
-def _moved(batch: PathwayBatch, device: torch.device) -> PathwayBatch:
-    positions = batch.positions
-    tensors = {k: v for k, v in vars(batch).items() if isinstance(v, Tensor)}
-    moved = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
-    if positions is not None:
-        moved["positions"] = PositionBatch(
-            **{k: v.to(device, non_blocking=True) for k, v in vars(positions).items()}
-        )
-    return replace(batch, **moved)
+def _on(device: torch.device, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}

@@ -4,7 +4,7 @@ import hashlib
 
 from assay.store.packed import Split
 
-_BOUNDS = (("train", 70), ("validation", 85), ("test", 100))
+_BOUNDS: tuple[tuple[Split, int], ...] = (("train", 70), ("validation", 85), ("test", 100))
 """Shares of families in per cent, cumulated."""
 
 
