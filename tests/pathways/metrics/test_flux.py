@@ -12,9 +12,9 @@ from tests.pathways.metrics.toy_model import TOY
 MAPPED = {"a": "a_c", "b": "b_c", "c": "c_c", "e": "e_c"}
 
 
-def inserted(nodes, *edges, reversible=None):
+def inserted(nodes, *edges, reversible=None, carbons=None):
     one = Pathway(id="p", nodes=nodes, edges=edges, reversible=reversible)
-    return flux.insertion(TOY, pack([one]), 0, MAPPED)
+    return flux.insertion(TOY, pack([one]), 0, MAPPED, carbons)
 
 
 def test_growth_is_what_comes_in_and_dead_ends_are_blocked():
@@ -37,6 +37,29 @@ def test_a_compound_outside_the_model_passes_flux_on_but_is_no_end():
     assert inserted(["a", "new"], (0, 1)).carrying == 0
     # Unnamed nodes are all different: a -> ? and ? -> e are two dead ends.
     assert inserted(["a", None, None, "e"], (0, 1), (2, 3)).carrying == 0
+
+
+def test_no_edge_makes_carbon():
+    # Three atoms in a make half a molecule of six; six in e make one of three, and lose the rest.
+    larger = flux.insert(TOY, t.packed((["a", "e"], [(0, 1), (1, 0)])), 0, MAPPED).network
+    assert larger.S.toarray()[:, 5:].T.tolist() == [[-1, 0, 0, 0, 0.5], [1, 0, 0, 0, -1]]
+
+    chain = (["a", "x", "b"], [(0, 1), (1, 2)])
+    found = flux.insert(TOY, t.packed(chain), 0, MAPPED, {"x": 12.0}).network
+    assert found.S.toarray()[:, 5:].T.tolist() == [[-1, 0, 0, 0, 0, 0.25], [0, 1, 0, 0, 0, -1]]
+    assert inserted(["x", "a"], (0, 1), carbons={"x": 0.0}) == flux.Insertion(
+        0, 1, 0, pytest.approx(10)
+    )
+
+
+def test_a_reversible_edge_has_a_yield_for_each_way():
+    one = Pathway(id="p", nodes=["a", "e"], edges=[(0, 1)], reversible=[True])
+    found = flux.insert(TOY, pack([one]), 0, MAPPED)
+
+    assert found.edge_A.tolist() == [0, 0]
+    assert found.network.lower[5:].tolist() == [0, 0]
+    twins = Pathway(id="p", nodes=["a", "b"], edges=[(0, 1)], reversible=[True])
+    assert flux.insert(TOY, pack([twins]), 0, MAPPED).network.lower[5:].tolist() == [-flux.MOST]
 
 
 def test_an_edge_given_twice_counts_once_and_one_to_itself_not_at_all():

@@ -16,6 +16,7 @@ def test_tables_become_a_stoichiometric_matrix(tmp_path):
     assert found.metabolites == TOY.metabolites
     assert found.reactions == TOY.reactions
     assert np.array_equal(found.S.toarray(), TOY.S.toarray())
+    assert found.carbons.tolist() == [3, 3, 3, 3, 6]
     assert found.upper.tolist() == TOY.upper.tolist()
     assert found.reactions[found.objective] == networks.BIOMASS["e_coli_core"]
 
@@ -60,7 +61,7 @@ def test_without_cobra_it_says_why_and_what_to_do(monkeypatch):
             "line 2: reaction R: 'nope' is no metabolite of the model",
         ),
         ("reactions", ["id,lb,ub,stoich", "R,0,1,{}"], "has no reaction BIOMASS_Ecoli"),
-        ("metabolites", ["id,name"], "has no column 'id', or no row"),
+        ("metabolites", ["id,name,formula"], "has no column 'id', or no row"),
     ],
 )
 def test_a_damaged_table_is_one_sentence(tmp_path, table, row, sentence):
@@ -77,3 +78,15 @@ def test_every_model_can_be_had_somewhere():
     assert networks.BIOMASS.keys() | networks.SHIPPED.keys() == {
         "e_coli_core", "iJO1366", "iML1515"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("formula", "carbons"),
+    [("C6H11O9P", 6), ("CO2", 1), ("H2O", 0), ("C62H90CoN13", 62), ("CoCl2", 0), ("CaC2", 2)],
+)
+def test_carbon_is_told_from_cobalt_and_chlorine(formula, carbons):
+    assert networks.carbons_of(formula) == carbons
+
+
+def test_no_formula_is_not_no_carbon():
+    assert np.isnan(networks.carbons_of(""))

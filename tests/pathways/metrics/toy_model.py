@@ -2,7 +2,7 @@
 
     -> a (at most 10)    a -> b    b -> (growth)    c <- d, which nothing makes    e -> (drain)
 
-a and b live; c and d are dead; e can only leave.
+a and b live; c and d are dead; e can only leave. e has six carbon atoms, the others three.
 """
 
 import gzip
@@ -33,6 +33,7 @@ def _made():
         name="toy",
         metabolites=METABOLITES,
         metabolite_names=("A-one", "B", "C", "D", "E"),
+        carbons=np.array([3.0, 3.0, 3.0, 3.0, 6.0]),
         reactions=tuple(REACTIONS),
         S=csr_array(S),
         lower=np.array([float(low) for _, low, _ in REACTIONS.values()]),
@@ -45,7 +46,8 @@ TOY = _made()
 
 
 def write_toy(folder):
-    metabolites = ["id,name", *map(",".join, zip(METABOLITES, "ABCDE", strict=True))]
+    metabolites = ["id,name,formula"]
+    metabolites += [f"{m},{m},C{6 if m == 'e_c' else 3}H4O3" for m in METABOLITES]
     reactions = ["id,lb,ub,stoich"]
     for name, (terms, low, high) in REACTIONS.items():
         quoted = json.dumps(terms).replace('"', '""')

@@ -92,7 +92,8 @@ def score(
     found = _judged(graphs, reference, rejected)
     valid_G = validity.judge(graphs, _limits(reference), reference.formulas).valid
     _tell(watch, "isomorphism", 0.2)
-    found |= isomorphism.evaluate(graphs, valid_G, reference.train, rejected)
+    known = reference.train if _share_names(graphs, reference.train) else None
+    found |= isomorphism.evaluate(graphs, valid_G, known, rejected)
     _tell(watch, "distances", 0.5)
     return _distances(graphs, reference, seed) | found
 
@@ -139,6 +140,14 @@ def _drawn(graphs: PathwayGraphs, most: int, seed: int) -> PathwayGraphs:
     return graphs.select(np.sort(np.random.default_rng(seed).permutation(len(graphs))[:most]))
 
 
+def _share_names(graphs: PathwayGraphs, train: PathwayGraphs) -> bool:
+    """Tell whether any compound has one name in both: else every graph would be novel."""
+    ours, theirs = (
+        {name for k in range(len(some)) for name in some.names_of(k)} for some in (graphs, train)
+    )
+    return not ours.isdisjoint(theirs)
+
+
 def _left_out(reference: Reference | None, found: Mapping[str, Estimate]) -> dict[str, str]:
     """Say of everything that was not measured why."""
     lines: dict[str, str] = {}
@@ -149,6 +158,8 @@ def _left_out(reference: Reference | None, found: Mapping[str, Estimate]) -> dic
     lacking = descriptors.orbits_lack()
     if lacking is not None:
         lines["mmd/orbit"] = lacking
+    if "vun/novelty" not in found:
+        lines["vun/novelty"] = f"no node has a name that {reference.name} uses, so none is known"
     if not reference.has_splits:
         lines["mmd_ratio"] = f"{reference.name} has no splits, so there is nothing to divide by"
     if not reference.formulas:

@@ -9,6 +9,8 @@ Shapes: M metabolites, R reactions.
 import csv
 import io
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,8 @@ BIOMASS = {
 SHIPPED = {"e_coli_core": "textbook", "iJO1366": "iJO1366"}
 """What cobra calls the models within its wheel."""
 
+_CARBON = re.compile(r"C(?![a-z])([0-9]*)")
+
 
 @dataclass(frozen=True)
 class Network:
@@ -42,6 +46,8 @@ class Network:
     """(M,) ids, such as pyr_c."""
     metabolite_names: tuple[str, ...]
     """(M,)."""
+    carbons: NDArray[np.float64]
+    """(M,) carbon atoms of a molecule; NaN where no formula is told."""
     reactions: tuple[str, ...]
     """(R,) ids."""
     S: csr_array
@@ -79,7 +85,7 @@ def read_tables(folder: Path, name: str) -> Network:
         DataError: a table is missing or damaged; the sentence names the file and the line.
     """
     choose("model with a known growth reaction", name, BIOMASS)
-    metabolites = _rows(folder / f"{name}_metabolites.csv.gz", ("id", "name"))
+    metabolites = _rows(folder / f"{name}_metabolites.csv.gz", ("id", "name", "formula"))
     path = folder / f"{name}_reactions.csv.gz"
     reactions = _rows(path, ("id", "lb", "ub", "stoich"))
     places = {row["id"]: k for k, row in enumerate(metabolites)}
@@ -104,7 +110,7 @@ def read_tables(folder: Path, name: str) -> Network:
         raise DataError(f"{path}: has no reaction {BIOMASS[name]}, whose flux is growth")
     return _network(
         name,
-        [(row["id"], row["name"]) for row in metabolites],
+        [(row["id"], row["name"], row["formula"]) for row in metabolites],
         names,
         entries,
         bounds,
@@ -134,7 +140,7 @@ def from_cobra(name: str) -> Network:
     ]
     return _network(
         name,
-        [(metabolite.id, metabolite.name) for metabolite in model.metabolites],
+        [(one.id, one.name, one.formula or "") for one in model.metabolites],
         [reaction.id for reaction in model.reactions],
         entries,
         np.array([reaction.bounds for reaction in model.reactions], np.float64),
@@ -142,9 +148,16 @@ def from_cobra(name: str) -> Network:
     )
 
 
+def carbons_of(formula: str) -> float:
+    """Return the carbon atoms of a formula such as C6H11O9P; NaN of an empty one."""
+    if not formula:
+        return math.nan
+    return float(sum(int(number or 1) for number in _CARBON.findall(formula)))
+
+
 def _network(
     name: str,
-    metabolites: list[tuple[str, str]],
+    metabolites: list[tuple[str, str, str]],
     reactions: list[str],
     entries: list[tuple[int, int, float]],
     bounds_R2: NDArray[np.float64],
@@ -154,8 +167,9 @@ def _network(
     shape = (len(metabolites), len(reactions))
     return Network(
         name=name,
-        metabolites=tuple(identity for identity, _ in metabolites),
-        metabolite_names=tuple(title for _, title in metabolites),
+        metabolites=tuple(identity for identity, _, _ in metabolites),
+        metabolite_names=tuple(title for _, title, _ in metabolites),
+        carbons=np.array([carbons_of(formula) for _, _, formula in metabolites], np.float64),
         reactions=tuple(reactions),
         S=csr_array(coo_array((values, (rows, columns)), shape=shape)),
         lower=bounds_R2[:, 0],

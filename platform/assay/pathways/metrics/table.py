@@ -15,32 +15,56 @@ _ROUNDING = 1e-12
 def table(document: Mapping[str, Any]) -> Table:
     """Return a document of `evaluate_file` as a table, with 95 % intervals.
 
-    Beside each number is what it depends on: kernel, σ, bins and numbers of graphs, or limits.
+    Beside each number is what it alone depends on (σ, bins, limits); what all numbers of a family
+    depend on (kernel, numbers of graphs) is below the table.
     """
     provenance = document["provenance"]
     reference = provenance.get("reference")
     own_row = reference["metrics"] if reference else {}
     found = Table(box=box.SIMPLE_HEAD, caption_justify="left", padding=(0, 1))
-    found.add_column(Text(provenance["samples"]), no_wrap=True)
+    found.add_column(Text(provenance["samples"]))
     for heading in ("value", "95 % interval", "n", *([reference["name"]] if own_row else [])):
         found.add_column(Text(heading), justify="right", no_wrap=True)
-    found.add_column(Text("how"), style="dim")
+    shared = _shared(document)
     for family, version in provenance["versions"].items():
         found.add_row(Text(f"{family}, version {version}", style="bold"))
         for name, estimate in document["metrics"].items():
             if name.startswith(f"{family}/"):
-                row = [f"  {name.partition('/')[2]}", *_cells(estimate)]
+                own = [part for part in _how(estimate) if part not in shared[family]]
+                label = Text(f"  {name.partition('/')[2]}")
+                label.append("".join(f", {part}" for part in own), style="dim")
+                row = [label, *_cells(estimate)]
                 if own_row:
                     row.append(_number(own_row.get(name, {}).get("value")))
-                found.add_row(*row, Text(estimate["version"].partition(": ")[2]))
+                found.add_row(*row)
         found.add_section()
     found.caption = Text("\n".join(_remarks(document)))
     return found
 
 
+def _how(estimate: Mapping[str, Any]) -> list[str]:
+    """Return what a number depends on, as its version says it."""
+    text = estimate["version"].partition(": ")[2]
+    return text.split(", ") if text else []
+
+
+def _shared(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return, of each family, what all of its numbers depend on, of those that depend on any."""
+    found: dict[str, list[str]] = {}
+    for family in document["provenance"]["versions"]:
+        own = [v for k, v in document["metrics"].items() if k.startswith(f"{family}/")]
+        parts = [how for how in map(_how, own) if how]
+        common = [part for part in parts[0] if all(part in how for how in parts)] if parts else []
+        found[family] = common if len(parts) > 1 else []
+    return found
+
+
 def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the caption says: what was left out, the data's row, what was rejected."""
+    """Yield the caption: how it was measured, what was left out, the data, rejected lines."""
     provenance, rejected = document["provenance"], document["rejected"]
+    for family, parts in _shared(document).items():
+        if parts:
+            yield f"{family}: {', '.join(parts)}"
     for name, why in provenance["left_out"].items():
         yield f"{name}: {why}"
     records: dict[str, list[str]] = {}
