@@ -69,7 +69,7 @@ def test_the_class_follows_from_the_elements(formula, name):
 
 @pytest.mark.parametrize("formula", ["c6", "C6H-1", "(CH2)n", "C 6"])
 def test_what_is_no_formula_is_refused(formula):
-    with pytest.raises(DataError, match="compounds.csv: c0: .* is no formula"):
+    with pytest.raises(DataError, match=r"compounds.csv: c0: .* is no formula"):
         table(Compound(formula))
 
 

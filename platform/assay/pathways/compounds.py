@@ -168,16 +168,16 @@ def class_of(counts: dict[str, int]) -> str:
 def descriptors_of(smiles: str) -> list[float] | None:
     """Return the values of `DESCRIPTORS`, or None where RDKit reads no molecule."""
     from rdkit import Chem, rdBase
-    from rdkit.Chem import Crippen, Lipinski, rdMolDescriptors
+    from rdkit.Chem import rdMolDescriptors
 
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     if molecule is None or molecule.GetNumAtoms() == 0:
         return None
+    of = rdMolDescriptors
     return [
-        Crippen.MolLogP(molecule), rdMolDescriptors.CalcTPSA(molecule),
-        Lipinski.NumHDonors(molecule), Lipinski.NumHAcceptors(molecule),
-        Lipinski.NumRotatableBonds(molecule), rdMolDescriptors.CalcNumRings(molecule),
-        rdMolDescriptors.CalcNumAromaticRings(molecule),
-        rdMolDescriptors.CalcFractionCSP3(molecule),
+        of.CalcCrippenDescriptors(molecule)[0], of.CalcTPSA(molecule),
+        of.CalcNumHBD(molecule), of.CalcNumHBA(molecule),
+        of.CalcNumRotatableBonds(molecule), of.CalcNumRings(molecule),
+        of.CalcNumAromaticRings(molecule), of.CalcFractionCSP3(molecule),
     ]  # fmt: skip

@@ -45,9 +45,9 @@ def test_a_sound_graph_passes():
 def test_sizes():
     large = Pathway("p", [None] * 51, [(k, k + 1) for k in range(50)])
 
-    with pytest.raises(DataError, match="f: has 2 nodes .* is of fewer than 3 nodes"):
+    with pytest.raises(DataError, match=r"f: has 2 nodes .* is of fewer than 3 nodes"):
         check_size(Pathway("p", ["A", "B"], [(0, 1)]), "f")
-    with pytest.raises(DataError, match="f: has 51 nodes .* is of more than 50.*`most_nodes`"):
+    with pytest.raises(DataError, match=r"f: has 51 nodes .* is of more than 50.*`most_nodes`"):
         check_size(large, "f")
 
 
@@ -61,8 +61,8 @@ def test_a_family_in_two_splits_is_refused():
 
 
 def test_an_unknown_compound_is_refused():
-    with pytest.raises(DataError, match="f: compound 'B' is not in compounds.csv"):
-        check_known(["A", None, "B"], {"A": 1}, "f", "compounds.csv")
+    with pytest.raises(DataError, match=r"f: compound 'B' is not in compounds.csv"):
+        check_known("compound", ["A", "B"], {"A"}, "f", "compounds.csv")
 
 
 def test_faults_are_refused_or_counted_and_listed():

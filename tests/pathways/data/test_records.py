@@ -76,7 +76,7 @@ def test_positions_come_only_when_asked_for():
 def test_a_batch_moves_whole():
     moved = batch_of([SMALL, LARGE], [0, 1], Encodings()).to(torch.device("meta"))
 
-    tensors = [v for v in (*vars(moved).values(), *vars(moved.positions).values())]
+    tensors = (*vars(moved).values(), *vars(moved.positions).values())
     assert all(v.device.type == "meta" for v in tensors if isinstance(v, torch.Tensor))
 
 
@@ -88,5 +88,5 @@ def test_another_kind_of_set_is_refused(tmp_path):
     arrays = {"ids": np.arange(2), "split": np.zeros(2, np.uint8)}
     packed = PackedSet.write(tmp_path, arrays, name="links", description="", source="rules")
 
-    with pytest.raises(ConfigError, match="links: holds no pathways; .* such as mini_pathways"):
+    with pytest.raises(ConfigError, match=r"links: holds no pathways; .* such as mini_pathways"):
         graphs_of(packed)

@@ -112,5 +112,5 @@ def test_without_cobra_the_sentence_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cobra", None)
     monkeypatch.setitem(sys.modules, "cobra.io", None)
 
-    with pytest.raises(MachineError, match="model.xml: .* needs cobra, .* `pip install cobra`"):
+    with pytest.raises(MachineError, match=r"model.xml: .* needs cobra, .* `pip install cobra`"):
         read_sbml(tmp_path / "model.xml", Faults())

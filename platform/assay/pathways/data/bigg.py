@@ -196,7 +196,7 @@ def _reaction(row: Mapping[str, str], merged: Mapping[str, str], where: str) -> 
         low, high = float(row["lb"]), float(row["ub"])
     except (ValueError, AttributeError, TypeError) as error:
         raise DataError(f"{where}: is malformed ({error}); get the file anew") from error
-    check_known(list(amounts), merged, where, "the table of metabolites")
+    check_known("compound", amounts, merged, where, "the table of metabolites")
     # What only runs backwards is written so.
     sign = -1 if high <= 0 else 1
     sides: tuple[dict[str, float], dict[str, float]] = ({}, {})
@@ -208,8 +208,8 @@ def _reaction(row: Mapping[str, str], merged: Mapping[str, str], where: str) -> 
 
 def _pathway(line: Mapping[str, Any], where: str, model: _Model) -> Pathway:
     nodes = line["nodes"]
-    check_known(nodes, model.compounds, where, "the table of metabolites")
-    check_known(line["reactions"], model.reactions, where, "the table of reactions")
+    check_known("compound", nodes, model.compounds, where, "the table of metabolites")
+    check_known("reaction", line["reactions"], model.reactions, where, "the table of reactions")
     currency = [name for name in nodes if name in model.currency]
     if currency:
         raise DataError(f"{where}: currency metabolite {currency[0]} is a node; remove it")

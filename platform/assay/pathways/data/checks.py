@@ -1,7 +1,7 @@
 """What a graph must be before it is packed, whatever file it was read from."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from assay.errors import DataError
 from assay.pathways.environment import check_environment
@@ -78,15 +78,24 @@ def check_families(pathways: Sequence[Pathway], where: str) -> None:
             )
 
 
-def check_known(names: Sequence[str | None], known: object, where: str, source: str) -> None:
-    """Refuse a compound that the table of compounds lacks; `known` holds those it has.
+def check_known(
+    what: str, names: Iterable[str], known: Container[str], where: str, table: str
+) -> None:
+    """Refuse a name that a table lacks.
+
+    Args:
+        what: A compound or a reaction.
+        names: Those that a record uses.
+        known: Those of the table.
+        where: The file and the record.
+        table: As the sentence names it.
 
     Raises:
         DataError: names the first.
     """
     for name in names:
-        if name is not None and name not in known:  # type: ignore[operator]
-            raise DataError(f"{where}: compound {name!r} is not in {source}; add it there")
+        if name not in known:
+            raise DataError(f"{where}: {what} {name!r} is not in {table}; add it there")
 
 
 def _check_edges(pathway: Pathway, where: str) -> None:

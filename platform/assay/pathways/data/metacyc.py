@@ -107,21 +107,20 @@ def read_metacyc(folder: Path, faults: Faults) -> PathwayGraphs:
     compounds = {row["id"]: row["formula"] for row in rows(folder / COMPOUNDS, ("id", "formula"))}
     equations = {row["id"]: row for row in rows(folder / REACTIONS, ("id", "ec", "equation"))}
     taxa = {row["id"]: row for row in rows(folder / ENVIRONMENTS, _TAXON)}
-    found, used = [], {}
+    found: list[Pathway] = []
+    used: dict[str, None] = {}
     for where, line in json_lines(folder / GRAPHS, _FIELDS):
         where = f"{where}: pathway {line['id']}"
         if line["superpathway"]:
             faults.add("superpathways", f"{where}: is a union of others; left out")
             continue
-        for name in line["reactions"]:
-            if name not in equations:
-                raise DataError(f"{where}: reaction {name!r} is not in {REACTIONS}; add it there")
-            used[name] = None
+        check_known("reaction", line["reactions"], equations, where, REACTIONS)
+        used |= dict.fromkeys(line["reactions"])
         pathway = _pathway(line, where, equations, taxa)
         if fault := size_fault(pathway):
             faults.add(f"pathways {fault}", f"{where}: is {fault}; left out")
             continue
-        check_known(pathway.nodes, compounds, where, COMPOUNDS)
+        check_known("compound", line["nodes"], compounds, where, COMPOUNDS)
         check_pathway(pathway, where)
         found.append(pathway)
     check_families(found, str(folder / GRAPHS))

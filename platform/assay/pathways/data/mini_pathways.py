@@ -1,12 +1,12 @@
 """Small pathways that need no network: formal reactions at the ends of carbon chains.
 
-A compound is a chain of carbons whose two ends are each a methyl, alcohol, aldehyde, acid,
-phosphate, amine or alkene. Reactions turn one end into another, as `RULES` say, and balance with
-the currency metabolites they take and give. Paths through the rules make chains, branches, cycles,
-and, where both ends react in whatever order, grids. A family is one way through the rules, at
-every length of chain. The environment follows from whether O2 is taken up (`environment_of`), and
-a fifth of its entries is hidden, as most are in real data. The chemistry is formal; the numbers
-are for trying things out and compare with no published ones.
+A compound is a chain whose two ends are each a methyl, alcohol, aldehyde, acid, phosphate, amine or
+alkene. Reactions turn one end into another, as `RULES` say, and balance with the currency
+metabolites that they take and give. Ways through the rules make chains, branches, cycles, and,
+where both ends react in whatever order, grids. A family is one way, on three cores between the
+ends. The environment follows from whether O2 is taken up (`environment_of`), and a fifth of its
+entries is hidden, as most are in real data. The chemistry is formal; the numbers are for trying
+things out and compare with no published ones.
 """
 
 import hashlib
@@ -65,8 +65,11 @@ CURRENCY: Mapping[str, str] = {
 }  # fmt: skip
 """Formulas, neutral."""
 
-CHAINS = (2, 3, 4)
-"""Carbons between the ends."""
+MIDDLES = ("", "C(C)", "C(O)", "C(=O)", "C(N)", "O", "S")
+CORES = tuple("C" * arm + middle + "C" * arm for middle in MIDDLES for arm in range(1, 9))
+"""What lies between the two ends, as SMILES: symmetric, and no rule touches it."""
+CORES_A_FAMILY = 3
+"""Which of them is drawn by the family's name, so that few families meet on the same compounds."""
 OTHER_END = "acid"
 """Of chains, branches and cycles, where one end reacts."""
 LONGEST_PATH = 4
@@ -104,11 +107,13 @@ MINI_PATHWAYS = MiniPathways()
 
 
 def enumerate_pathways() -> list[Pathway]:
-    """Return the pathways that the rules make, ordered by shape, rules and length of chain."""
+    """Return the pathways that the rules make, ordered by shape, rules and core."""
     found: dict[frozenset[tuple[str | None, str | None]], Pathway] = {}
     for shape, left, right in _ways():
-        for carbons in CHAINS:
-            pathway = _pathway(shape, left, right, carbons)
+        ways = " | ".join(" > ".join(rule.name for rule in way) for way in (*left, right) if way)
+        family = f"{shape}: {ways}"
+        for core in cores_of(family):
+            pathway = _pathway(family, left, right, core)
             if size_fault(pathway) is None:
                 check_pathway(pathway, f"mini_pathways: {pathway.id}")
                 # Two ways may make one graph, which belongs to one family.
@@ -128,11 +133,16 @@ def paths() -> list[Way]:
     return found
 
 
-def smiles_of(left: str, carbons: int, right: str) -> str:
-    """Return the canonical SMILES of a chain of `carbons` with these ends."""
+def cores_of(family: str) -> list[str]:
+    """Return the cores that a family comes in."""
+    return sorted(CORES, key=lambda core: _hash(f"{family}: {core}"))[:CORES_A_FAMILY]
+
+
+def smiles_of(left: str, core: str, right: str) -> str:
+    """Return the canonical SMILES of a core with these ends."""
     from rdkit import Chem
 
-    return Chem.CanonSmiles(ENDS[left][0] + "C" * carbons + ENDS[right][1])
+    return Chem.CanonSmiles(ENDS[left][0] + core + ENDS[right][1])
 
 
 def environment_of(
@@ -161,12 +171,12 @@ def _ways() -> Iterator[tuple[str, tuple[Way, ...], Way]]:
             ends = [{rule.after for rule in path} for path in (one, other)]
             if one[0].before == other[0].before and not ends[0] & ends[1]:
                 yield "branch", (one, other), ()
-    for path in every:
+    for path in (path for path in every if len(path) >= 2):
         # Of the places where a cycle can be cut open, the first by name.
         begins_first = path[0].before == min(rule.before for rule in path)
         for rule in RULES:
             closes = (rule.before, rule.after) == (path[-1].after, path[0].before)
-            if closes and len(path) >= 2 and begins_first and rule.before > path[0].before:
+            if closes and begins_first and rule.before > path[0].before:
                 yield "cycle", ((*path, rule),), ()
     grids = [path for path in every if 2 <= len(path) <= 3]
     yield from (
@@ -174,16 +184,16 @@ def _ways() -> Iterator[tuple[str, tuple[Way, ...], Way]]:
     )
 
 
-def _pathway(shape: str, left: tuple[Way, ...], right: Way, carbons: int) -> Pathway:
+def _pathway(family: str, left: tuple[Way, ...], right: Way, core: str) -> Pathway:
     rest = [right[0].before, *(rule.after for rule in right)] if right else [OTHER_END]
     lefts = dict.fromkeys(
         end for path in left for rule in path for end in (rule.before, rule.after)
     )
     steps = [
-        (rule, smiles_of(rule.before, carbons, end), smiles_of(rule.after, carbons, end))
+        (rule, smiles_of(rule.before, core, end), smiles_of(rule.after, core, end))
         for path in left for rule in path for end in rest
     ] + [
-        (rule, smiles_of(end, carbons, rule.before), smiles_of(end, carbons, rule.after))
+        (rule, smiles_of(end, core, rule.before), smiles_of(end, core, rule.after))
         for rule in right for end in lefts
     ]  # fmt: skip
     # The ends of a chain are alike: two steps that are one edge, read from either side, are one.
@@ -192,9 +202,7 @@ def _pathway(shape: str, left: tuple[Way, ...], right: Way, carbons: int) -> Pat
         edges.setdefault((a, b), rule)
     nodes = list(dict.fromkeys(name for _, a, b in steps for name in (a, b)))
     rules = [rule for path in (*left, right) for rule in path]
-    ways = " | ".join(" > ".join(rule.name for rule in path) for path in (*left, right) if path)
-    family = f"{shape}: {ways}"
-    id = f"{family}: {carbons} carbons"
+    id = f"{family}: {core}"
     breathes = any("O2" in rule.taken for rule in rules)
     hidden = [_hash(f"{id}: {column}") % HIDDEN == 0 for column in range(4)]
     return Pathway(

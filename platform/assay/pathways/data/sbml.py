@@ -108,7 +108,7 @@ def _graphs(
 
 def _model(path: Path) -> Any:
     try:
-        from cobra.io import read_sbml_model
+        from cobra.io import read_sbml_model  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError as error:
         raise MachineError(
             f"{path}: reading SBML needs cobra, which is not installed; run `pip install cobra`"
