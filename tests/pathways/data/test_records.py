@@ -13,6 +13,7 @@ from assay.pathways.data.records import records_of
 from assay.pathways.encodings import Encodings
 from assay.pathways.graphs import UNKNOWN, Pathway
 from assay.store.packed import PackedSet
+from assay.training.order import order_of
 
 COMPOUNDS = {"A": Compound("C6H12O6", 0.0), "B": Compound("C3H4O3", -1.0, -110.0, "CC(=O)C(=O)O")}
 SMALL = Pathway(
@@ -82,6 +83,21 @@ def test_a_batch_moves_whole():
 
 def test_lengths_are_nodes():
     assert records_of([SMALL, LARGE], COMPOUNDS, "here").lengths.tolist() == [3, 5]
+
+
+def test_training_forms_batches_of_like_sizes():
+    chains = [
+        Pathway(f"chain {k}", [None] * size, [(j, j + 1) for j in range(size - 1)])
+        for k, size in enumerate([3, 40] * 64)
+    ]
+    records = records_of(chains, {}, "here")
+    order = order_of(records, 16, seed=0)
+
+    batches = [records.batch(order.indices(step)) for step in range(order.batches_per_epoch)]
+
+    padding = sum(float((~batch.mask_BN).sum()) for batch in batches)
+    nodes = sum(float(batch.mask_BN.sum()) for batch in batches)
+    assert padding < 0.2 * nodes  # in the order of the file it would be as much again
 
 
 def test_another_kind_of_set_is_refused(tmp_path):

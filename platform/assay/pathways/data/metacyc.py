@@ -1,6 +1,6 @@
 """MetaCyc's pathways, as ModelSEED and gapseq carry them: 2,416 graphs of 3 to 50 compounds.
 
-Directions of irreversible reactions are curated; those of reversible ones (69 % of the edges) are
+Directions of irreversible reactions are curated; those of reversible ones (71 % of the edges) are
 an estimate that makes as many compounds as possible both made and used. A family is pathways whose
 edges overlap by half (Jaccard). Superpathways are unions of others and are left out.
 
