@@ -57,7 +57,7 @@ def conserved(
     shared_E = 2 * np.minimum(s_EZ, t_EZ).sum(axis=1)
     share_E = np.divide(shared_E, total_E, out=np.zeros(len(total_E)), where=known_E)
     owner_E = np.repeat(np.arange(len(graphs)), graphs.edge_counts)
-    sums_G = np.bincount(owner_E, share_E, minlength=len(graphs))
+    sums_G = np.bincount(owner_E, share_E, minlength=len(graphs)).astype(np.float64)
     return sums_G, np.bincount(owner_E[known_E], minlength=len(graphs))
 
 

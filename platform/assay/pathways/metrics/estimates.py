@@ -23,7 +23,7 @@ def share(successes: float, n: int, version: str, better: Better = "higher") -> 
 
 
 def pooled_share(
-    successes_S: NDArray[np.floating],
+    successes_S: NDArray[np.number],
     sizes_S: NDArray[np.number],
     version: str,
     better: Better = "higher",

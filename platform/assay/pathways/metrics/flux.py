@@ -132,7 +132,7 @@ def insert(
     Raises:
         DataError: the mapping names a metabolite that the model has not.
     """
-    M, R = network.S.shape
+    M, R = len(network.metabolites), len(network.reactions)
     names = [node if name is None else name for node, name in enumerate(graphs.names_of(k))]
     rows, new = _rows(network, names, mapping)
     known = carbons or {}

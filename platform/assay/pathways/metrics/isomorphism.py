@@ -51,7 +51,7 @@ class Classes:
 
     def _hash(self, graph: nx.DiGraph) -> int:
         """Return the Weisfeiler–Lehman hash: of names, refined by those before and after."""
-        colours = {node: self._colour(name) for node, name in graph.nodes(data="name")}
+        colours = {node: self._colour(graph.nodes[node]["name"]) for node in graph}
         for _ in range(_ROUNDS):
             colours = {
                 node: hash(
