@@ -119,6 +119,12 @@ def test_entities_and_dtds_are_refused(write, head, sentence):
         read_kgml(write(head=HEAD + head))
 
 
+@pytest.mark.parametrize("encoding", ["unheard-of", "utf-7", "utf-16"])
+def test_an_encoding_that_is_not_read_is_refused(write, encoding):
+    with pytest.raises(DataError, match=r"map.xml: is no well-formed KGML"):
+        read_kgml(write(head=f'<?xml version="1.0" encoding="{encoding}"?>'))
+
+
 def test_an_entity_that_nobody_declared_is_refused(write):
     with pytest.raises(DataError, match=r"map.xml: (is no well-formed KGML|declares)"):
         read_kgml(write(ENTRIES + "&outside;", head=HEAD))

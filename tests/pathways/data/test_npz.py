@@ -1,6 +1,7 @@
 """Adjacencies in NPZ files that the tests write."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -101,6 +102,22 @@ def test_a_file_that_is_no_archive_or_is_not_there(tmp_path):
     path.write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(DataError, match="cannot be read as npz"):
         read_npz(path)
+
+
+def test_what_is_no_array_under_its_name_is_not_read(tmp_path):
+    path = tmp_path / "graph.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("adjacency", b"0" * 100)
+
+    with pytest.raises(DataError, match=r"graph.npz: has no array 'adjacency'"):
+        read_npz(path)
+
+
+def test_too_many_edges_are_refused_before_they_are_listed(write):
+    full = 1 - np.eye(1001, dtype=np.uint8)
+
+    with pytest.raises(DataError, match=r"adjacency has 1,001,000 edges; give at most 1,000,000"):
+        read_npz(write(adjacency=full), most_nodes=50)
 
 
 def test_a_small_file_that_unpacks_to_much_is_refused_unread(tmp_path):

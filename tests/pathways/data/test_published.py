@@ -12,8 +12,12 @@ import pytest
 from assay.errors import DataError
 from assay.pathways.compounds import FEATURES
 from assay.pathways.currency import BIGG, METACYC, NAMES
+from assay.pathways.data.bigg import MODELS, model_of
+from assay.pathways.data.metacyc import parse_equation
 from assay.pathways.data.packing import compounds_of, graphs_of, notes_of
+from assay.pathways.data.reactions import main_pairs, pathway_of
 from assay.pathways.data.records import splits
+from assay.pathways.data.tables import rows
 from assay.pathways.data.wikipathways import is_currency
 from assay.pathways.encodings import Encodings
 from assay.pathways.graphs import REACTION_CLASSES
@@ -63,6 +67,33 @@ def test_metacyc_knows_most_compounds_and_few_environments(prepared):
     assert compounds.features().shape == (8516, len(FEATURES))
 
 
+def test_metacyc_follows_from_its_equations_and_our_currency(prepared, assay_data):
+    """Edges exactly, but for their direction, which is curated; main pairs nearly."""
+    graphs, folder = graphs_of(prepared["metacyc"]), assay_data / "metabolic_metacyc_modelseed"
+    equations = {
+        row["id"]: parse_equation(row["id"], row["equation"], "here")
+        for row in rows(folder / "reactions.csv.gz", ("id", "equation"))
+    }
+    formulas = {r["id"]: r["formula"] for r in rows(folder / "compounds.csv.gz", ("id", "formula"))}
+    agree, several = 0, 0
+    for k in range(len(graphs)):
+        edges, names = slice(*graphs.edge_offsets[k : k + 2]), graphs.names_of(k)
+        of_reaction = {}
+        for (a, b), code, main in zip(
+            graphs.edges[:, edges].T, graphs.reactions[edges], graphs.main[edges], strict=True
+        ):
+            of_reaction.setdefault(graphs.reaction_names[code], {})[names[a], names[b]] = main
+        again = pathway_of("", [equations[name] for name in of_reaction], METACYC, {})
+        expected = {frozenset(pair) for pairs in of_reaction.values() for pair in pairs}
+        assert {frozenset((again.nodes[a], again.nodes[b])) for a, b in again.edges} == expected
+        for pairs in of_reaction.values():
+            guess = main_pairs(list(pairs), formulas)
+            several += len(pairs) if len(pairs) > 1 else 0
+            agree += sum((p in guess) == main for p, main in pairs.items()) if len(pairs) > 1 else 0
+
+    assert agree / several > 0.96
+
+
 def test_glycolysis_is_there_with_its_classes(prepared):
     graphs = graphs_of(prepared["metacyc"])
     k = list(graphs.ids).index("GLYCOLYSIS")
@@ -105,6 +136,22 @@ def test_subsystems_have_their_published_counts(prepared):
     assert (
         family["iML1515: Citric Acid Cycle"] == family["yeast-GEM_9.0.2: Citrate cycle (TCA cycle)"]
     )
+
+
+def test_subsystems_follow_from_the_stoichiometry_and_our_currency(prepared, assay_data):
+    graphs, folder = graphs_of(prepared["bigg_subsystems"]), assay_data / "metabolic_models"
+    tables = {name: model_of(folder, name) for name in MODELS}
+
+    for k, name in enumerate(graphs.ids):
+        model = tables[name.partition(":")[0]]
+        edges = slice(graphs.edge_offsets[k], graphs.edge_offsets[k + 1])
+        used = dict.fromkeys(graphs.reaction_names[code] for code in graphs.reactions[edges])
+        reactions = [model.reactions[one.partition(":")[2]] for one in used]
+        again = pathway_of(name, reactions, model.currency, model.formulas)
+
+        nodes = [one.partition(":")[2] for one in graphs.names_of(k)]
+        expected = {(nodes[a], nodes[b]) for a, b in graphs.edges_of(k).T}
+        assert {(again.nodes[a], again.nodes[b]) for a, b in again.edges} == expected, name
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -48,12 +48,12 @@ def test_coefficients_count():
     assert imbalance(Reaction("R", {"pyr": 2}, {"glc": 1}), FORMULAS, ignored=("H",)) == {}
 
 
-def test_currency_is_removed_and_the_best_pair_is_main():
+def test_currency_is_removed_and_what_is_most_alike_is_main():
     pathway = pathway_of("p", [HEXOKINASE, TRANSFER], {"atp", "adp"}, FORMULAS)
 
     assert pathway.nodes == ["glc", "g6p", "pyr", "pep"]
     assert pathway.edges == [(0, 1), (0, 2), (3, 1), (3, 2)]
-    assert list(pathway.main) == [True, False, False, False]
+    assert list(pathway.main) == [True, False, False, True]  # glucose's carbon and the phosphate's
     assert list(pathway.reversible) == [True, True, True, True]
     assert list(pathway.reactions) == ["HEX1", "PTS", "PTS", "PTS"]
 

@@ -85,6 +85,18 @@ def test_lengths_are_nodes():
     assert records_of([SMALL, LARGE], COMPOUNDS, "here").lengths.tolist() == [3, 5]
 
 
+def test_pyg_gets_the_features_of_the_batch():
+    records = records_of([SMALL, LARGE], COMPOUNDS, "here")
+    batch = records.batch(np.array([1]))
+
+    data = records.to_pyg(1)
+
+    assert torch.equal(data.x, batch.features_BNF[0])
+    assert torch.equal(data.compound_class, batch.classes_BN[0])
+    assert data.num_node_features == batch.features_BNF.shape[-1]
+    data.validate()
+
+
 def test_training_forms_batches_of_like_sizes():
     chains = [
         Pathway(f"chain {k}", [None] * size, [(j, j + 1) for j in range(size - 1)])

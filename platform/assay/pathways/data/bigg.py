@@ -84,7 +84,7 @@ BIGG_SUBSYSTEMS = BiGGSubsystems()
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """The tables of one model, compartments merged."""
 
     prefix: str
@@ -95,6 +95,7 @@ class _Model:
 
     @property
     def formulas(self) -> dict[str, str]:
+        """Return those that are known, by compound."""
         return {name: one.formula for name, one in self.compounds.items() if one.formula}
 
 
@@ -104,7 +105,7 @@ def read_subsystems(folder: Path, faults: Faults) -> tuple[PathwayGraphs, Compou
     Raises:
         DataError: a line, compound or reaction is not what it should be.
     """
-    models = {name: _model(folder, name) for name in MODELS}
+    models = {name: model_of(folder, name) for name in MODELS}
     found: list[Pathway] = []
     lines: list[str] = []
     for where, line in json_lines(folder / GRAPHS, _FIELDS):
@@ -158,7 +159,12 @@ def _in_family(pathway: Pathway, family: str) -> Pathway:
     return replace(pathway, family=family, split=split_of(family))
 
 
-def _model(folder: Path, name: str) -> _Model:
+def model_of(folder: Path, name: str) -> Model:
+    """Read the tables of one model.
+
+    Raises:
+        DataError: a table is missing or malformed, or a reaction names an unknown metabolite.
+    """
     prefix, currency, oxygen = MODELS[name]
     table = folder / f"{name}_metabolites.csv.gz"
     structures = ("smiles",) if prefix == "yeast-gem" else ()
@@ -181,7 +187,7 @@ def _model(folder: Path, name: str) -> _Model:
         row["id"]: _reaction(row, merged, str(path))
         for row in rows(path, ("id", "lb", "ub", "stoich"))
     }
-    return _Model(prefix, compounds, reactions, currency, oxygen)
+    return Model(prefix, compounds, reactions, currency, oxygen)
 
 
 def _plain(formula: str) -> str | None:
@@ -197,8 +203,8 @@ def _reaction(row: Mapping[str, str], merged: Mapping[str, str], where: str) -> 
     except (ValueError, AttributeError, TypeError) as error:
         raise DataError(f"{where}: is malformed ({error}); get the file anew") from error
     check_known("compound", amounts, merged, where, "the table of metabolites")
-    # What only runs backwards is written so.
-    sign = -1 if high <= 0 else 1
+    # What runs backwards alone is turned round; what may not run at all stays as it is written.
+    sign = -1 if high <= 0 and low < 0 else 1
     sides: tuple[dict[str, float], dict[str, float]] = ({}, {})
     for name, amount in amounts.items():
         side = sides[0] if sign * amount < 0 else sides[1]
@@ -206,7 +212,7 @@ def _reaction(row: Mapping[str, str], merged: Mapping[str, str], where: str) -> 
     return Reaction(row["id"], *sides, reversible=low < 0 < high)
 
 
-def _pathway(line: Mapping[str, Any], where: str, model: _Model) -> Pathway:
+def _pathway(line: Mapping[str, Any], where: str, model: Model) -> Pathway:
     nodes = line["nodes"]
     check_known("compound", nodes, model.compounds, where, "the table of metabolites")
     check_known("reaction", line["reactions"], model.reactions, where, "the table of reactions")

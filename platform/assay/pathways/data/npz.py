@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20
 """Bytes that one array may unpack to."""
+MOST_EDGES = 1_000_000
+"""Of a graph that a part is to be taken of: a genome-scale model has a hundredth."""
 
 _DAMAGED = (
     OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError,
@@ -101,7 +103,9 @@ def pathway_of_adjacency(
             f"{where}: adjacency holds {adjacency_NN[row, column]} at row {row}, column {column}; "
             "give 0 and 1 alone"
         )
-    N = len(adjacency_NN)
+    N, E = len(adjacency_NN), int(np.count_nonzero(adjacency_NN))
+    if E > MOST_EDGES:
+        raise DataError(f"{where}: adjacency has {E:,} edges; give at most {MOST_EDGES:,}")
     if names is not None and len(names) != N:
         raise DataError(f"{where}: meta names {len(names)} nodes of {N}; name all or none")
     edges = [(int(a), int(b)) for a, b in np.argwhere(adjacency_NN)]
@@ -120,11 +124,12 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             sizes = {one.filename: one.file_size for one in archive.infolist()}
-        large = [name for name in wanted if sizes.get(f"{name}.npy", 0) > LARGEST]
+        held = [name for name in wanted if f"{name}.npy" in sizes]
+        large = [name for name in held if sizes[f"{name}.npy"] > LARGEST]
         if large:
             raise DataError(f"{path}: {large[0]} unpacks to more than {LARGEST >> 20} MiB; cut it")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in wanted if name in arrays}
+            return {name: arrays[f"{name}.npy"] for name in held}
     except _DAMAGED as error:
         raise DataError(
             f"{path}: cannot be read as npz (damaged, of another kind, or holding pickles)"

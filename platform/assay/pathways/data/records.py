@@ -5,7 +5,7 @@ Shapes: B graphs of a batch, N nodes (padded), F features of a node, K positions
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from assay.pathways.environment import normalised
 from assay.pathways.graphs import UNKNOWN, Pathway, PathwayGraphs, pack
 from assay.store.packed import PackedSet, Split
 from assay.task import Splits
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,17 @@ class PathwayRecords:
             environment_known_B4=torch.from_numpy(np.array(graphs.environment_known[chosen])),
             positions=_positions(self._positions, chosen, nodes, shape),
         )
+
+    def to_pyg(self, k: int) -> "Data":
+        """Return graph k as PyG's `Data`.
+
+        To the fields of `PathwayGraphs.to_pyg` come x (N, F) float32, with the columns of
+        `assay.pathways.compounds.FEATURES`, and compound_class (N,) int64.
+        """
+        data = self.graphs.to_pyg(k)
+        data.x = torch.from_numpy(self._features[data.compound.numpy()])
+        data.compound_class = torch.from_numpy(self._classes[data.compound.numpy()])
+        return data
 
 
 def splits(packed: PackedSet, encodings: Encodings | None = None) -> Splits:

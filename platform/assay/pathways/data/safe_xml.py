@@ -52,6 +52,6 @@ def checked_xml(path: Path, kind: str, doctype: str | None = None) -> bytes:
     parser.ExternalEntityRefHandler = lambda *about: refuse("an external entity")
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # LookupError: of its encoding
         raise DataError(f"{path}: is no well-formed {kind} ({error}); get it anew") from error
     return content

@@ -114,7 +114,7 @@ def _model(path: Path) -> Any:
             f"{path}: reading SBML needs cobra, which is not installed; run `pip install cobra`"
         ) from error
     content = checked_xml(path, "SBML")
-    if b"<sbml" not in content[:4096]:
+    if b"sbml" not in content[: 1 << 16]:
         raise DataError(f"{path}: is XML, but no SBML; give a model such as BiGG's")
     with _quiet(), tempfile.NamedTemporaryFile(suffix=".xml") as copy:
         # The very bytes that were looked at, so that no other file can take their place.
