@@ -1,6 +1,8 @@
 """SBML models that the tests write, through cobra where it is installed."""
 
+import gzip
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,25 @@ def test_an_unbalanced_reaction_is_refused_or_left_out_and_listed(write):
     (pathway,), _ = read_sbml(path, faults)
     assert pathway.nodes == ["glc__D", "g6p", "f6p", "fdp"]
     assert faults.counted() == "1 reactions that do not balance or have one side"
+
+
+def test_the_core_model_of_e_coli_is_read_whole(tmp_path):
+    """cobra brings it; what is known of it is counted in Orth, Fleming and Palsson, EcoSal 2010."""
+    cobra = pytest.importorskip("cobra")
+    path = tmp_path / "e_coli_core.xml"
+    packed = Path(cobra.__file__).parent / "data" / "textbook.xml.gz"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    faults = Faults(refuse=False)
+
+    (pathway,), compounds = read_sbml(path, faults, most_nodes=50)
+
+    # Of all reactions but exchanges, biomass alone does not balance.
+    assert len(faults.found) == 1
+    assert "Biomass_Ecoli_core does not balance" in faults.sentences()[0]
+    assert {"pyr", "oaa", "glc__D"} <= set(pathway.nodes)
+    assert not {"atp", "h2o", "nadh"} & set(pathway.nodes)
+    assert compounds["pyr"].formula == "C3H3O3"
+    assert pathway.consumes_oxygen
 
 
 def test_a_model_that_is_too_small_is_refused(write):

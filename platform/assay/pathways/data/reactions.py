@@ -101,8 +101,8 @@ def pathway_of(
 ) -> Pathway:
     """Return the graph from every substrate to every product, without currency metabolites.
 
-    Which pairs are main, `main_pairs` guesses. Two reactions that join the same pair give one edge, the first's;
-    it is main or reversible if either says so.
+    Which pairs are main, `main_pairs` guesses. Two reactions that join the same pair give one edge,
+    the first's; it is main or reversible if either says so.
     """
     nodes: dict[str, int] = {}
     edges: dict[tuple[int, int], _Edge] = {}
