@@ -86,7 +86,7 @@ def test_an_unbalanced_reaction_is_refused_or_left_out_and_listed(write):
 
 
 def test_the_core_model_of_e_coli_is_read_whole(tmp_path):
-    """cobra brings it; what is known of it is counted in Orth, Fleming and Palsson, EcoSal 2010."""
+    """cobra brings it."""
     cobra = pytest.importorskip("cobra")
     path = tmp_path / "e_coli_core.xml"
     packed = Path(cobra.__file__).parent / "data" / "textbook.xml.gz"
