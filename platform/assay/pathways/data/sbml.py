@@ -1,8 +1,8 @@
 """SBML, the files of genome-scale models, through cobra: one graph a subsystem.
 
 Compartments are merged, exchanges and transports fall away, currency metabolites are removed by
-their BiGG ids. cobra is installed by `pip install cobra`, which takes pandas back to 2 (cobra 0.32);
-it is therefore in no extra of Assay's.
+their BiGG ids. cobra is installed by `pip install cobra`; since its 0.32 takes pandas back to 2, it
+is in no extra of Assay's.
 
 Ebrahim, Lerman, Palsson and Hyduke, "COBRApy", BMC Systems Biology 7, 74 (2013).
 """
