@@ -4,10 +4,12 @@ from hypothesis import given, settings
 
 from assay.errors import DataError
 from assay.pathways import floors
+from assay.pathways.graphs import Pathway, pack
 from assay.pathways.metrics import descriptors
 from tests.pathways.metrics import tiny as t
 
 GRAPHS = t.packed(*t.random_graphs(20, seed=4, most=12))
+FLAGS = [True, False, False, True, False]
 
 
 def edges(graphs):
@@ -28,6 +30,21 @@ def test_nodes_and_environment_are_kept(floor):
     assert found.names_of(0) == ["a", "b", "c"]
     assert found.environment[0].tolist() == pytest.approx([7, 0, 0.2, 0])
     assert found.environment_known[0].tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("floor", [floors.rewired, floors.erdos_renyi])
+def test_as_many_edges_are_reversible(floor):
+    ring = Pathway("r", list("abcde"), [(k, (k + 1) % 5) for k in range(5)], reversible=FLAGS)
+    found = [floor(pack([ring]), seed) for seed in range(4)]
+
+    assert [int(one.reversible.sum()) for one in found] == [2] * 4
+
+
+def test_a_compound_that_gave_a_reversible_edge_gives_one_still_after_rewiring():
+    ring = Pathway("r", list("abcde"), [(k, (k + 1) % 5) for k in range(5)], reversible=FLAGS)
+    found = floors.rewired(pack([ring]))
+
+    assert found.edges[0, found.reversible].tolist() == [0, 3]
 
 
 @settings(deadline=None, max_examples=60)

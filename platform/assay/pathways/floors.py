@@ -25,7 +25,7 @@ def rewired(graphs: PathwayGraphs, seed: int = 0) -> PathwayGraphs:
     there. Sources: Maslov, Sneppen, Science 296 (2002) 910; Milo et al., "On the uniform generation
     of random graphs with prescribed degree sequences" (2003), section 4.
     """
-    return _made(graphs, lambda generator, edges_E2, N: _swapped(generator, edges_E2), seed)
+    return _made(graphs, _swapped, seed)
 
 
 def erdos_renyi(graphs: PathwayGraphs, seed: int = 0) -> PathwayGraphs:
@@ -71,51 +71,67 @@ def nearest(graphs: PathwayGraphs, train: PathwayGraphs) -> PathwayGraphs:
     return train.select(chosen)
 
 
-def _swapped(generator: np.random.Generator, edges_E2: list[tuple[int, int]]) -> set:
+_Edges = list[tuple[int, int]]
+
+
+def _swapped(generator: np.random.Generator, edges: _Edges, N: int) -> _Edges:
     """Return the edges after swaps of their targets."""
-    E = len(edges_E2)
-    there = set(edges_E2)
+    found, there, E = list(edges), set(edges), len(edges)
     if E < 2:
-        return there
+        return found
     for i, j in generator.integers(E, size=(SWAPS_AN_EDGE * E, 2)).tolist():
-        (a, b), (c, d) = edges_E2[i], edges_E2[j]
+        (a, b), (c, d) = found[i], found[j]
         if a == d or c == b or (a, d) in there or (c, b) in there:
             continue
         there -= {(a, b), (c, d)}
-        edges_E2[i], edges_E2[j] = (a, d), (c, b)
+        found[i], found[j] = (a, d), (c, b)
         there |= {(a, d), (c, b)}
-    return there
+    return found
 
 
-def _uniform(generator: np.random.Generator, edges_E2: list[tuple[int, int]], N: int) -> set:
+def _uniform(generator: np.random.Generator, edges: _Edges, N: int) -> _Edges:
     """Return as many edges, drawn from all ordered pairs of different nodes."""
-    drawn = generator.choice(max(N * (N - 1), 1), size=len(edges_E2), replace=False)
+    drawn = generator.choice(max(N * (N - 1), 1), size=len(edges), replace=False)
     source, step = np.divmod(drawn, max(N - 1, 1))
     # The pair's second number counts the other nodes, so that it never names the first.
-    return set(zip(source.tolist(), (step + (step >= source)).tolist(), strict=True))
+    return list(zip(source.tolist(), (step + (step >= source)).tolist(), strict=True))
 
 
 def _made(
     graphs: PathwayGraphs,
-    make: Callable[[np.random.Generator, list[tuple[int, int]], int], set],
+    make: Callable[[np.random.Generator, _Edges, int], _Edges],
     seed: int,
 ) -> PathwayGraphs:
-    """Return each graph with its nodes and other edges; what was known of its edges is not."""
+    """Return each graph with its nodes and as many other edges, of which as many are reversible.
+
+    The k-th edge that is made has the k-th edge's attribute; reactions are not known any more.
+    """
     found = []
     for k in range(len(graphs)):
         # A stream a graph: a graph does not depend on those before it.
         generator = np.random.default_rng([seed, k])
-        edges = sorted(set(map(tuple, graphs.edges_of(k).T.tolist())))
-        made = make(generator, edges, int(graphs.node_counts[k]))
+        flags = _reversible(graphs, k)
+        made = make(generator, list(flags), int(graphs.node_counts[k]))
+        edges = dict(sorted(zip(made, flags.values(), strict=True)))
         found.append(
             Pathway(
                 id=graphs.ids[k],
                 nodes=graphs.names_of(k),
-                edges=sorted(made),
+                edges=list(edges),
+                reversible=list(edges.values()),
                 environment=_environment(graphs, k),
             )
         )
     return pack(found)
+
+
+def _reversible(graphs: PathwayGraphs, k: int) -> dict[tuple[int, int], bool]:
+    """Return the distinct edges of a graph, ascending, and whether each is reversible."""
+    flags = graphs.reversible[graphs.edge_offsets[k] : graphs.edge_offsets[k + 1]].tolist()
+    found: dict[tuple[int, int], bool] = {}
+    for (source, target), flag in sorted(zip(graphs.edges_of(k).T.tolist(), flags, strict=True)):
+        found[source, target] = found.get((source, target), False) or flag
+    return found
 
 
 def _environment(graphs: PathwayGraphs, k: int) -> list[float | None]:

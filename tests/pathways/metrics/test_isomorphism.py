@@ -1,7 +1,10 @@
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.metrics import isomorphism
@@ -50,6 +53,17 @@ def test_a_renumbered_graph_is_the_same(drawn):
     graph, order = drawn
 
     assert numbers(graph, t.relabelled(graph, order)) == [0, 0]
+
+
+@settings(deadline=None, max_examples=30)
+@given(drawn=st.lists(t.graphs(most=4, names=["a", "b"]), max_size=6))
+def test_classes_are_those_of_comparing_every_two(drawn):
+    graphs = t.packed(*drawn)
+    found = Classes().number(graphs)
+    match = nx.algorithms.isomorphism.categorical_node_match("name", None)
+    for i, j in itertools.combinations(range(len(drawn)), 2):
+        pair = (isomorphism.labelled(graphs, k) for k in (i, j))
+        assert (found[i] == found[j]) == nx.is_isomorphic(*pair, node_match=match)
 
 
 def test_only_graphs_of_equal_hash_are_compared(monkeypatch):

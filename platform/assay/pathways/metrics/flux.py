@@ -1,23 +1,24 @@
 """Whether a living cell's metabolism could run a generated pathway: flux balance analysis.
 
 The edges of a pathway are added to a genome-scale model as reactions s → y t; then linear programs
-ask which of them can carry a flux at steady state, and what they do to growth. The yield y is 1, or
-what the carbon of s allows: y = min(1, C(s) / C(t)), so that no edge makes carbon. An edge says
-nothing of cofactors, so it may still make energy or other elements from nothing: growth above that
-of the model alone is such a gift, or a short cut that evolution did not take.
+ask which of them can carry a flux at steady state, and what they do to growth. The yield is
+y = C(s) / C(t), so that an edge neither makes nor loses carbon, and 1 where a formula is not known.
+An edge says nothing of cofactors, so it may still make energy or other elements from nothing:
+growth above that of the model alone is such a gift, or a short cut that evolution did not take.
 
 Compounds are tied to metabolites by a mapping that the caller declares. A compound outside it
 becomes a metabolite of its own, which only the pathway makes and uses. Sources: Orth, Thiele,
 Palsson, Nature Biotechnology 28 (2010) 245 (flux balance analysis); Burgard et al., Genome Research
 14 (2004) 301 (blocked reactions). Linear programs: HiGHS, through scipy.
 
-Shapes: M metabolites, R reactions, E edges of a graph, A reactions that are added.
+Shapes: M metabolites, R reactions, A reactions that are added.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
@@ -38,6 +39,18 @@ MOST = 1000.0
 
 
 @dataclass(frozen=True)
+class Edge:
+    """An edge between two metabolites of a model, by their rows."""
+
+    source: int
+    target: int
+    both: bool
+    """It runs both ways."""
+    made: float
+    """Molecules of the target from one of the source; 0: the edge cannot run."""
+
+
+@dataclass(frozen=True)
 class Insertion:
     """What became of one graph."""
 
@@ -49,19 +62,6 @@ class Insertion:
     """Of these, those with both ends in the model."""
     growth: float
     """1/h with them."""
-
-
-@dataclass(frozen=True)
-class Inserted:
-    """A model with the edges of a graph as its last reactions."""
-
-    network: Network
-    edge_A: NDArray[np.int64]
-    """(A,) which edge each of these reactions is of."""
-    edges: int
-    """Edges that join two different metabolites."""
-    mapped: int
-    """Of these, those with both ends in the model before."""
 
 
 def maximum(network: Network, reaction: int, sign: float = 1.0) -> NDArray[np.float64]:
@@ -114,13 +114,11 @@ def insert(
     k: int,
     mapping: Mapping[str, str],
     carbons: Mapping[str, float] | None = None,
-) -> Inserted:
-    """Return a model with the edges of graph k as further reactions, at its end.
+) -> tuple[Network, list[Edge]]:
+    """Return a model with the edges of graph k as further reactions, at its end, and those edges.
 
-    A reversible edge is one reaction that runs both ways where both ends have equal carbon, else
-    one reaction for each way. An edge from a compound without carbon to one with carbon is counted
-    but cannot run. An edge that is listed again is inserted once, one whose ends are the same
-    metabolite not at all. Nodes that are not named are all different.
+    An edge that is listed again is one edge; so is an edge with its reverse, a reversible one. An
+    edge whose ends are the same metabolite is left out. Nodes that are not named are all different.
 
     Args:
         network: a model.
@@ -132,32 +130,31 @@ def insert(
     Raises:
         DataError: the mapping names a metabolite that the model has not.
     """
-    M, R = len(network.metabolites), len(network.reactions)
     names = [node if name is None else name for node, name in enumerate(graphs.names_of(k))]
     rows, new = _rows(network, names, mapping)
     known = carbons or {}
     outside = [known.get(name, math.nan) if isinstance(name, str) else math.nan for name in new]
     C_M = np.concatenate([network.carbons, outside])
-    pairs = _pairs(graphs, k, rows)
-    arcs = [
-        arc
-        for edge, (pair, both) in enumerate(pairs.items())
-        for arc in _arcs(edge, pair, both, C_M)
+    edges = [
+        Edge(s, t, both, _yield(C_M[s], C_M[t])) for (s, t), both in _pairs(graphs, k, rows).items()
     ]
+    ends = np.array([(edge.source, edge.target) for edge in edges], np.int64).reshape(-1, 2)
+    columns = np.repeat(np.arange(len(edges)), 2)
+    amounts = [amount for edge in edges for amount in (-1.0, edge.made)]
+    S_MA = coo_array((amounts, (ends.ravel(), columns)), shape=(len(C_M), len(edges)))
+    most = np.array([MOST if edge.made else 0.0 for edge in edges])
+    wider = vstack([network.S, csr_array((len(new), len(network.reactions)))])
     larger = replace(
         network,
         metabolites=network.metabolites + tuple(f"new:{name}" for name in new),
         metabolite_names=network.metabolite_names + tuple(map(str, new)),
         carbons=C_M,
-        reactions=network.reactions + tuple(f"edge:{s}>{t}" for _, s, t, _, _ in arcs),
-        S=csr_array(
-            hstack([vstack([network.S, csr_array((len(new), R))]), _columns(arcs, len(C_M))])
-        ),
-        lower=np.concatenate([network.lower, [low for *_, low in arcs]]),
-        upper=np.concatenate([network.upper, np.full(len(arcs), MOST)]),
+        reactions=network.reactions + tuple(f"edge:{s}>{t}" for s, t in ends.tolist()),
+        S=csr_array(hstack([wider, S_MA])),
+        lower=np.concatenate([network.lower, np.where([e.both for e in edges], -most, 0.0)]),
+        upper=np.concatenate([network.upper, most]),
     )
-    mapped = sum(s < M and t < M for s, t in pairs)
-    return Inserted(larger, np.array([arc[0] for arc in arcs], np.int64), len(pairs), mapped)
+    return larger, edges
 
 
 def insertion(
@@ -167,12 +164,21 @@ def insertion(
     mapping: Mapping[str, str],
     carbons: Mapping[str, float] | None = None,
 ) -> Insertion:
-    """Return what becomes of graph k in a model; arguments as of `insert`."""
-    found = insert(network, graphs, k, mapping, carbons)
-    larger = found.network
-    runs_A = can_carry(larger, np.arange(len(network.reactions), len(larger.reactions)))
-    carrying = len(np.unique(found.edge_A[runs_A]))
-    return Insertion(carrying, found.edges, found.mapped, growth(larger))
+    """Return what becomes of graph k in a model; arguments as of `insert`.
+
+    An edge of a cycle could run in a circle, fed by nothing. It carries a flux only if, with the
+    edge closed, its source can be made and its target used.
+    """
+    larger, edges = insert(network, graphs, k, mapping, carbons)
+    M, R = len(network.metabolites), len(network.reactions)
+    runs_A = can_carry(larger, np.arange(R, R + len(edges)))
+    joined = nx.Graph([(edge.source, edge.target) for edge in edges])
+    bridges = {frozenset(pair) for pair in nx.bridges(joined)}
+    for number, edge in enumerate(edges):
+        if runs_A[number] and frozenset((edge.source, edge.target)) not in bridges:
+            runs_A[number] = _passes_on(larger, R + number, edge)
+    mapped = sum(edge.source < M and edge.target < M for edge in edges)
+    return Insertion(int(runs_A.sum()), len(edges), mapped, growth(larger))
 
 
 def evaluate(
@@ -260,37 +266,46 @@ def _pairs(graphs: PathwayGraphs, k: int, rows: list[int]) -> dict[tuple[int, in
     for (s, t), both in zip(
         graphs.edges_of(k).T.tolist(), graphs.reversible[begin:end].tolist(), strict=True
     ):
-        if rows[s] != rows[t]:
-            pair = rows[s], rows[t]
-            found[pair] = found.get(pair, False) or both
+        there, back = (rows[s], rows[t]), (rows[t], rows[s])
+        if back in found:
+            found[back] = True
+        elif rows[s] != rows[t]:
+            found[there] = found.get(there, False) or both
     return found
 
 
-_Arc = tuple[int, int, int, float, float]
-"""An edge's number, from which metabolite to which, the yield, and the lower bound of the flux."""
-
-
-def _arcs(edge: int, pair: tuple[int, int], both: bool, C_M: NDArray[np.float64]) -> list[_Arc]:
-    s, t = pair
-    there, back = (_yield(C_M[one], C_M[other]) for one, other in ((s, t), (t, s)))
-    if both and there == back == 1:
-        return [(edge, s, t, 1.0, -MOST)]
-    ways = [(edge, s, t, there, 0.0), *([(edge, t, s, back, 0.0)] if both else [])]
-    return [arc for arc in ways if arc[3] > 0]
-
-
 def _yield(source: float, target: float) -> float:
-    """Return molecules of the target that the carbon of one of the source makes, at most 1."""
-    if math.isnan(source) or math.isnan(target) or target == 0:
+    """Return how many molecules of the target have the carbon of one of the source.
+
+    0, which no reaction can have, where one of them has carbon and the other none.
+    """
+    if math.isnan(source) or math.isnan(target) or source == target:
         return 1.0
-    return min(1.0, source / target)
+    return source / target if source and target else 0.0
 
 
-def _columns(arcs: list[_Arc], M: int) -> coo_array:
-    """Return (M, A) the stoichiometry of the reactions that are added."""
-    rows = [end for _, s, t, _, _ in arcs for end in (s, t)]
-    values = [amount for *_, made, _ in arcs for amount in (-1.0, made)]
-    return coo_array((values, (rows, np.repeat(np.arange(len(arcs)), 2))), shape=(M, len(arcs)))
+def _passes_on(network: Network, reaction: int, edge: Edge) -> bool:
+    """Tell whether an edge can take from the rest of the network and give to it."""
+    here = np.arange(len(network.reactions)) == reaction
+    closed = replace(
+        network, lower=np.where(here, 0, network.lower), upper=np.where(here, 0, network.upper)
+    )
+    ways = [(edge.source, edge.target), *([(edge.target, edge.source)] if edge.both else [])]
+    return any(_exchanges(closed, s, -1.0) and _exchanges(closed, t, 1.0) for s, t in ways)
+
+
+def _exchanges(network: Network, metabolite: int, amount: float) -> bool:
+    """Tell whether the network can make a metabolite (amount −1 leaves) or use it (+1 enters)."""
+    M, R = len(network.metabolites), len(network.reactions)
+    column = coo_array(([amount], ([metabolite], [0])), shape=(M, 1))
+    opened = replace(
+        network,
+        reactions=(*network.reactions, "exchange"),
+        S=csr_array(hstack([network.S, column])),
+        lower=np.append(network.lower, 0.0),
+        upper=np.append(network.upper, MOST),
+    )
+    return bool(maximum(opened, R)[R] > CARRIES)
 
 
 def _plain(name: str) -> str:
