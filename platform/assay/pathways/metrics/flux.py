@@ -173,9 +173,9 @@ def insertion(
     M, R = len(network.metabolites), len(network.reactions)
     runs_A = can_carry(larger, np.arange(R, R + len(edges)))
     joined = nx.Graph([(edge.source, edge.target) for edge in edges])
-    bridges = {frozenset(pair) for pair in nx.bridges(joined)}
+    bridges = nx.Graph(list(nx.bridges(joined)))
     for number, edge in enumerate(edges):
-        if runs_A[number] and frozenset((edge.source, edge.target)) not in bridges:
+        if runs_A[number] and not bridges.has_edge(edge.source, edge.target):
             runs_A[number] = _passes_on(larger, R + number, edge)
     mapped = sum(edge.source < M and edge.target < M for edge in edges)
     return Insertion(int(runs_A.sum()), len(edges), mapped, growth(larger))
