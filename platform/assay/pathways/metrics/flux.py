@@ -173,9 +173,8 @@ def insertion(
     M, R = len(network.metabolites), len(network.reactions)
     runs_A = can_carry(larger, np.arange(R, R + len(edges)))
     joined = nx.Graph([(edge.source, edge.target) for edge in edges])
-    bridges = nx.Graph(list(nx.bridges(joined)))
     for number, edge in enumerate(edges):
-        if runs_A[number] and not bridges.has_edge(edge.source, edge.target):
+        if runs_A[number] and _in_a_ring(joined, edge):
             runs_A[number] = _passes_on(larger, R + number, edge)
     mapped = sum(edge.source < M and edge.target < M for edge in edges)
     return Insertion(int(runs_A.sum()), len(edges), mapped, growth(larger))
@@ -282,6 +281,12 @@ def _yield(source: float, target: float) -> float:
     if math.isnan(source) or math.isnan(target) or source == target:
         return 1.0
     return source / target if source and target else 0.0
+
+
+def _in_a_ring(joined: nx.Graph, edge: Edge) -> bool:
+    """Tell whether there is another way between the ends of an edge, whatever the directions."""
+    rest = nx.restricted_view(joined, [], [(edge.source, edge.target)])
+    return nx.has_path(rest, edge.source, edge.target)
 
 
 def _passes_on(network: Network, reaction: int, edge: Edge) -> bool:
