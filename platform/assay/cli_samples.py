@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 evaluate_app = typer.Typer(
     no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
@@ -41,8 +42,9 @@ def evaluate_molecules(
     Example: `assay evaluate molecules samples.xyz --reference qm9 --json scores.json`
     """
     from assay.generation.metrics.evaluate import evaluate_molecules as score
+    from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), table, json_out)
 
 
 @evaluate_app.command("crystals")
@@ -63,14 +65,16 @@ def evaluate_crystals(
     Example: `assay evaluate crystals samples.csv --reference mp20 --json scores.json`
     """
     from assay.generation.metrics.evaluate import evaluate_crystals as score
+    from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(samples, reference, processes, protocol, watch), json_out)
+    _score(lambda watch: score(samples, reference, processes, protocol, watch), table, json_out)
 
 
 def _score(
-    score: Callable[[Callable[[str, float], None] | None], dict[str, Any]], json_out: Path | None
+    score: Callable[[Callable[[str, float], None] | None], dict[str, Any]],
+    table: Callable[[dict[str, Any]], Table],
+    json_out: Path | None,
 ) -> None:
-    from assay.generation.metrics.evaluate import table
     from assay.result import write_json
 
     if json_out == Path("-"):
@@ -123,8 +127,34 @@ def evaluate_csp(
     Example: `assay evaluate csp predicted.csv test.csv --json scores.json`
     """
     from assay.generation.metrics.evaluate import evaluate_predictions as score
+    from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(predictions, targets, processes), json_out)
+    _score(lambda watch: score(predictions, targets, processes), table, json_out)
+
+
+@evaluate_app.command("pathways")
+def evaluate_pathways(
+    graphs: Annotated[Path, typer.Argument(help="GRAPHS.jsonl: a graph a line.")],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="metacyc, wikipathways, mini_pathways or FILE.jsonl: adds distances, limits, "
+            "novelty, and the data's own row."
+        ),
+    ] = None,
+    json_out: JSONOut = None,
+) -> None:
+    """Score directed metabolic networks: distances, validity, uniqueness, novelty.
+
+    A line is {"nodes": ["glc", "g6p"], "edges": [["glc", "g6p"]]}; an end of an edge is a name or
+    a position in nodes, from 0; an edge may be {"s": 0, "t": 1, "reversible": true}.
+
+    Example: `assay evaluate pathways graphs.jsonl --reference metacyc --json scores.json`
+    """
+    from assay.pathways.metrics.evaluate import evaluate_file
+    from assay.pathways.metrics.table import table
+
+    _score(lambda watch: evaluate_file(graphs, reference, watch), table, json_out)
 
 
 def sample(

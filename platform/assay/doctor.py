@@ -39,6 +39,7 @@ OPENS: Mapping[str, str] = {
     "captioning": "captions of molecules and their metrics",
     "crystals": "crystals: MP-20, structures, composition checks",
     "metrics": "the Fréchet ChemNet distance",
+    "pathways": "orbit counts of metabolic networks",
     "server": "MLflow and Optuna on PostgreSQL and S3, with accounts",
     "dev": "the tests and `make lint`",
 }

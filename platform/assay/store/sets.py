@@ -67,7 +67,7 @@ class DataSet(Protocol):
     upstream: str | None
     """Where it is published; None for a set that rules in this repository make."""
     kind: str
-    """What its records are: molecules, crystals, graph or captions."""
+    """What its records are: molecules, crystals, graph, captions or pathways."""
     folder: str | None = None
     """Below $ASSAY_DATA; None where it is called as the set is."""
 

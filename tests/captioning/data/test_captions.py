@@ -10,10 +10,10 @@ from assay.captioning.data.captions import (
     splits,
     texts_of,
 )
-from assay.captioning.data.texts import Texts, pack_texts
 from assay.captioning.graphs import Graphs
 from assay.errors import ConfigError, DataError
 from assay.store.packed import PackedSet
+from assay.store.texts import Texts
 from tests.store.sets_for_tests import small_arrays
 
 
@@ -41,16 +41,16 @@ def packed(tmp_path):
 
 def test_texts_of_any_length_come_back():
     texts = ["", "pKₐ", "a\tb\\c", "x" * 1000, ""]
-    found = Texts(*pack_texts(texts))
+    found = Texts.of(texts)
 
     assert [found[k] for k in range(len(found))] == texts
-    assert found.at(np.array([3, 1])) == [texts[3], texts[1]]
-    assert len(Texts(*pack_texts([]))) == 0
+    assert list(found.select(np.array([3, 1]))) == [texts[3], texts[1]]
+    assert len(Texts.of([])) == 0
 
 
 def test_what_was_packed_is_read_through_memory_maps(packed):
-    assert texts_of(packed, "smiles").at(np.arange(4)) == [one.smiles for one in PAIRS]
-    assert texts_of(packed, "captions").at(np.arange(4)) == [one.caption for one in PAIRS]
+    assert list(texts_of(packed, "smiles")) == [one.smiles for one in PAIRS]
+    assert list(texts_of(packed, "captions")) == [one.caption for one in PAIRS]
     assert packed.ids.tolist() == [5, 7, 9, 6]
     assert packed.counts == (2, 1, 1)
     assert packed.n_atoms.tolist() == [3, 4, 6, 3]

@@ -14,9 +14,9 @@ from assay.captioning.data.captions import CaptionRecords, pack
 from assay.captioning.data.captions_pool import CAPTIONS_POOL
 from assay.captioning.data.chebi20 import CHEBI20
 from assay.captioning.data.chebi20_files import POOL, pairs_of, pool_of, read_pool, read_split
-from assay.captioning.data.texts import Texts
 from assay.errors import DataError
 from assay.store import sets
+from assay.store.texts import Texts
 
 HEADER = "CID\tSMILES\tdescription\n"
 ROWS = {

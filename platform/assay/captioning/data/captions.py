@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay.captioning.data.texts import Texts, pack_texts
 from assay.captioning.graphs import GraphBatch, Graphs, pack_graphs, parse
 from assay.errors import ConfigError, DataError
 from assay.store.packed import SPLITS, PackedSet, Split
 from assay.store.sets import Prepared, Watch
+from assay.store.texts import Texts
 from assay.task import Splits
 
 _LISTED = 5
@@ -90,12 +90,12 @@ class CaptionRecords:
     @property
     def smiles(self) -> list[str]:
         """(len,) as the source has them."""
-        return self._smiles.at(self._records)
+        return list(self._smiles.select(self._records))
 
     @property
     def captions(self) -> list[str]:
         """(len,) their captions."""
-        return self._captions.at(self._records)
+        return list(self._captions.select(self._records))
 
     def batch(self, indices: NDArray[np.integer]) -> CaptionBatch:
         """Return the records at `indices` (B,) of the split, in that order."""
@@ -103,8 +103,8 @@ class CaptionRecords:
         return CaptionBatch(
             torch.from_numpy(records),
             self._graphs.batch(records),
-            tuple(self._captions.at(records)),
-            tuple(self._smiles.at(records)),
+            tuple(self._captions.select(records)),
+            tuple(self._smiles.select(records)),
         )
 
 
@@ -154,13 +154,13 @@ def pack(pairs: Sequence[Pair], watch: Watch) -> dict[str, NDArray]:
     _require_parsed(pairs, molecules)
     _require_held_out(pairs, molecules)
     watch("graphs", 0.0)
-    smiles, smiles_offsets = pack_texts([pair.smiles for pair in pairs])
-    captions, captions_offsets = pack_texts([pair.caption for pair in pairs])
+    smiles = Texts.of(pair.smiles for pair in pairs)
+    captions = Texts.of(pair.caption for pair in pairs)
     return {
-        "smiles": smiles,
-        "smiles_offsets": smiles_offsets,
-        "captions": captions,
-        "captions_offsets": captions_offsets,
+        "smiles": smiles.buffer,
+        "smiles_offsets": smiles.offsets,
+        "captions": captions.buffer,
+        "captions_offsets": captions.offsets,
         "ids": np.array([pair.id for pair in pairs], np.int64),
         "split": np.array([SPLITS.index(pair.split) for pair in pairs], np.uint8),
         **pack_graphs(molecules),

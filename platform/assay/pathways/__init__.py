@@ -1,0 +1,1 @@
+"""The pathways family: directed graphs of metabolism, and what makes and judges them."""

@@ -1,0 +1,1 @@
+"""Directed metabolic graphs: readers, checks, features and the sets themselves."""

@@ -1,0 +1,173 @@
+"""Where a node stands in its graph, from the spectra of two Laplacians: positional encodings.
+
+The symmetric normalised Laplacian sees the graph without directions. The magnetic Laplacian is
+Hermitian and tells directions by a phase of 2πq an edge: Zhang, He, Brugnone, Perlmutter and Hirn,
+"MagNet", NeurIPS 2021; as positions: Geisler, Li, Mankowitz, Cemgil, Günnemann and Paduraru,
+"Transformers meet directed graphs", ICML 2023. With q = 0 it is the former; at q = 1/4 an edge and
+its reverse are i and -i.
+
+An eigenvector is known up to its sign, or its phase. What is stored has the phase in which its
+largest entry is real and positive; training turns it at random (`turned`). Eigenvalues that
+coincide leave a basis open, which no sign fixes.
+
+Shapes: G graphs, B graphs of a batch, N nodes, K eigenvectors.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from assay.chemistry.packing import rows_of
+from assay.config import Settings
+from assay.pathways.graphs import PathwayGraphs
+from assay.training.draws import Draws
+
+_TIE = 1e-6
+"""Entries whose moduli differ by less are equally large: the first one sets the phase."""
+
+
+class Encodings(Settings):
+    """Which positions a batch carries."""
+
+    laplacian: int = Field(8, ge=0, le=64)
+    """Eigenvectors, after the constant one."""
+    magnetic: int = Field(8, ge=0, le=64)
+    """Eigenvectors, from the lowest on."""
+    q: float = Field(0.25, ge=0, le=0.5)
+    """Phase of an edge, in turns."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Positions of the nodes of many graphs, packed as the graphs are."""
+
+    laplacian: NDArray[np.float32]
+    """(ΣN, K); 0 beyond the eigenvectors that a graph has."""
+    laplacian_values: NDArray[np.float32]
+    """(G, K) eigenvalues in [0, 2], ascending; -1 beyond those that a graph has."""
+    magnetic: NDArray[np.complex64]
+    """(ΣN, K')."""
+    magnetic_values: NDArray[np.float32]
+    """(G, K')."""
+
+
+@dataclass(frozen=True)
+class PositionBatch:
+    """Positions of a batch; 0 for padding."""
+
+    laplacian_BNK: Tensor
+    """float32."""
+    laplacian_values_BK: Tensor
+    """float32; -1 where a graph has no such eigenvector."""
+    magnetic_BNK: Tensor
+    """complex64."""
+    magnetic_values_BK: Tensor
+    """float32."""
+
+    def to(self, device: torch.device) -> Self:
+        """Return the positions on `device`."""
+        return replace(self, **{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
+
+
+def encode(graphs: PathwayGraphs, encodings: Encodings) -> Positions:
+    """Return the positions of every node; graphs of one size are solved together."""
+    G, total = len(graphs), int(graphs.node_counts.sum())
+    found = Positions(
+        np.zeros((total, encodings.laplacian), np.float32),
+        np.full((G, encodings.laplacian), -1, np.float32),
+        np.zeros((total, encodings.magnetic), np.complex64),
+        np.full((G, encodings.magnetic), -1, np.float32),
+    )
+    for N in np.unique(graphs.node_counts).tolist():
+        chosen = np.flatnonzero(graphs.node_counts == N)
+        rows = rows_of(graphs.node_counts, chosen)
+        adjacency_GNN = _dense(graphs, chosen, N)
+        if encodings.laplacian:
+            values, vectors = _solved(laplacian(adjacency_GNN), 1, encodings.laplacian)
+            found.laplacian_values[chosen, : values.shape[1]] = values
+            found.laplacian[rows, : values.shape[1]] = vectors.reshape(len(rows), -1)
+        if encodings.magnetic:
+            matrix = magnetic_laplacian(adjacency_GNN, encodings.q)
+            values, vectors = _solved(matrix, 0, encodings.magnetic)
+            found.magnetic_values[chosen, : values.shape[1]] = values
+            found.magnetic[rows, : values.shape[1]] = vectors.reshape(len(rows), -1)
+    return found
+
+
+def laplacian(adjacency_GNN: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (G, N, N): 1 - D^-1/2 A D^-1/2 of the graphs without directions."""
+    undirected_GNN = adjacency_GNN | adjacency_GNN.swapaxes(-1, -2)
+    return _normalised(undirected_GNN.astype(np.float64))
+
+
+def magnetic_laplacian(adjacency_GNN: NDArray[np.bool_], q: float) -> NDArray[np.complex128]:
+    """Return (G, N, N): 1 - D^-1/2 (A_s ∘ exp(iΘ)) D^-1/2 with Θ = 2πq (A - A^T).
+
+    A_s joins two nodes with weight 1 whether one edge or both join them, so that q = 0 gives
+    `laplacian`; both edges together have no phase.
+    """
+    A_GNN = adjacency_GNN.astype(np.float64)
+    weight_GNN = np.maximum(A_GNN, A_GNN.swapaxes(-1, -2))
+    phase_GNN = np.exp(2j * np.pi * q * (A_GNN - A_GNN.swapaxes(-1, -2)))
+    return _normalised(weight_GNN, phase_GNN)
+
+
+def canonical(vectors_GNK: NDArray[np.inexact]) -> NDArray[np.inexact]:
+    """Return the vectors, the first of their largest entries made real and positive."""
+    modulus_GNK = np.abs(vectors_GNK)
+    largest_G1K = (modulus_GNK > modulus_GNK.max(axis=1, keepdims=True) - _TIE).argmax(
+        axis=1, keepdims=True
+    )
+    entry_G1K = np.take_along_axis(vectors_GNK, largest_G1K, axis=1)
+    return vectors_GNK * (entry_G1K.conj() / np.abs(entry_G1K))
+
+
+def turned(positions: PositionBatch, draws: Draws) -> PositionBatch:
+    """Return the positions with a random sign, or phase, for every eigenvector of every graph.
+
+    A model that has seen them all cannot depend on the one that the solver happened to choose.
+    """
+    K, magnetic_K = positions.laplacian_BNK.shape[-1], positions.magnetic_BNK.shape[-1]
+    signs_BK = 1.0 - 2.0 * (draws.bits("laplacian signs", K) & 1).to(torch.float32)
+    turns_BK = draws.uniform("magnetic phases", magnetic_K) * (2 * torch.pi)
+    phases_BK = torch.polar(torch.ones_like(turns_BK), turns_BK)
+    return replace(
+        positions,
+        laplacian_BNK=positions.laplacian_BNK * signs_BK[:, None],
+        magnetic_BNK=positions.magnetic_BNK * phases_BK[:, None],
+    )
+
+
+def _normalised(
+    weight_GNN: NDArray[np.float64], phase_GNN: NDArray[np.complex128] | None = None
+) -> NDArray[Any]:
+    degree_GN = weight_GNN.sum(-1)
+    joined_GN = degree_GN > 0
+    scale_GN = np.where(joined_GN, 1 / np.sqrt(np.where(joined_GN, degree_GN, 1)), 0)
+    scaled_GNN = weight_GNN * scale_GN[..., :, None] * scale_GN[..., None, :]
+    if phase_GNN is not None:
+        scaled_GNN = scaled_GNN * phase_GNN
+    return joined_GN[..., None] * np.eye(weight_GNN.shape[-1]) - scaled_GNN
+
+
+def _solved(
+    matrix_GNN: NDArray[Any], first: int, most: int
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return eigenvalues (G, K) from the `first` on, at most `most`, and vectors (G, N, K)."""
+    values_GN, vectors_GNN = np.linalg.eigh(matrix_GNN)
+    kept = slice(first, first + most)
+    # Rounding leaves -1e-17 for 0; -1 means that there is none.
+    return np.clip(values_GN[:, kept], 0, 2), canonical(vectors_GNN[..., kept])
+
+
+def _dense(graphs: PathwayGraphs, chosen: NDArray[np.int64], N: int) -> NDArray[np.bool_]:
+    counts = graphs.edge_counts[chosen]
+    source, target = graphs.edges[:, rows_of(graphs.edge_counts, chosen)]
+    adjacency_GNN = np.zeros((len(chosen), N, N), np.bool_)
+    adjacency_GNN[np.repeat(np.arange(len(chosen)), counts), source, target] = True
+    return adjacency_GNN

@@ -1,0 +1,1 @@
+"""How generated metabolic graphs are judged: distances, validity, novelty, links, fluxes."""

@@ -1,0 +1,42 @@
+"""Whether graphs that were asked for with a property have it, as a classifier sees it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import DataError
+from assay.pathways.graphs import PathwayGraphs
+from assay.pathways.metrics.estimates import share
+from assay.task import Estimate
+
+VERSION = "1"
+
+Classifier = Callable[[PathwayGraphs], NDArray[np.integer]]
+"""Returns (G,) the class of each graph; trained on real graphs alone."""
+
+
+def fidelity(
+    generated: PathwayGraphs, wanted_G: NDArray[np.integer], classifier: Classifier
+) -> dict[str, Estimate]:
+    """Return `conditional/fidelity`: the share of graphs that are classed as they were asked for.
+
+    What the classifier scores on real graphs is the ceiling: give it those of the test split with
+    their own classes for the data's row.
+
+    Args:
+        generated: G graphs.
+        wanted_G: (G,) the class that each was asked for.
+        classifier: judges them.
+
+    Raises:
+        DataError: the numbers of graphs, of wishes and of answers differ.
+    """
+    found_G = classifier(generated)
+    if not len(generated) == len(wanted_G) == len(found_G):
+        raise DataError(
+            f"conditional fidelity: {len(generated)} graphs, {len(wanted_G)} wishes and "
+            f"{len(found_G)} answers of the classifier"
+        )
+    right = int((found_G == wanted_G).sum())
+    return {"conditional/fidelity": share(right, len(generated), VERSION)}
