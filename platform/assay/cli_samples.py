@@ -109,8 +109,9 @@ def evaluate_captions(
     Example: `assay evaluate captions pairs.jsonl --json scores.json`
     """
     from assay.captioning.metrics.evaluate import evaluate_captions as score
+    from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(pairs, protocol, bert, watch), json_out)
+    _score(lambda watch: score(pairs, protocol, bert, watch), table, json_out)
 
 
 @evaluate_app.command("csp")
