@@ -108,6 +108,8 @@ def _called(node: ast.Call) -> Iterator[str]:
         yield f"{name}() {CALLS[name]}"
     if name == "torch.load" and not any(map(_is_weights_only, node.keywords)):
         yield "torch.load() without weights_only=True"
+    if name.endswith(".from_pretrained") and not any(map(_refuses_code, node.keywords)):
+        yield "from_pretrained() without **FROM_DISK, which refuses code that comes with a model"
     if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
         yield f".{node.func.attr}() {METHODS[node.func.attr]}"
     for keyword in node.keywords:
@@ -124,6 +126,10 @@ def _called(node: ast.Call) -> Iterator[str]:
 def _is_weights_only(keyword: ast.keyword) -> bool:
     value = keyword.value
     return keyword.arg == "weights_only" and isinstance(value, ast.Constant) and value.value is True
+
+
+def _refuses_code(keyword: ast.keyword) -> bool:
+    return keyword.arg is None and _dotted(keyword.value) == "FROM_DISK"
 
 
 def _dotted(node: ast.expr) -> str:
@@ -174,6 +180,8 @@ def test_all_the_code_is_looked_at():
         "from ray import tune\ntune.Tuner.restore('x', f)",
         "requests.get(url, verify=False)",
         "AutoModel.from_pretrained('x', trust_remote_code=True)",
+        "AutoModel.from_pretrained('x')",
+        "AutoModel.from_pretrained('x', **options)",
     ],
 )
 def test_each_rule_finds_what_it_is_there_for(code):
@@ -189,6 +197,7 @@ yaml.safe_load("x")
 subprocess.run(["ls"], env={**os.environ, "A": "1"})
 tarfile.open("x").extractfile("y")
 model.eval()
+AutoModel.from_pretrained("x", **FROM_DISK)
 re.compile("x")
 serve(host="127.0.0.1")
 """

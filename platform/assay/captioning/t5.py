@@ -21,13 +21,11 @@ from assay.captioning.weights import keep_tied_once
 from assay.chemistry.extras import needing
 from assay.config import Size, SizedSettings
 from assay.errors import DataError
-from assay.store.pretrained import PretrainedSettings, folder_of
+from assay.store.pretrained import FROM_DISK, PretrainedSettings, folder_of
 
 PADDING, END = 0, 1
 """Of a vocabulary that is learned; its subwords come after."""
 _MARKS = 2
-_FROM_DISK: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""Nothing is fetched, and no code that comes with a model is run."""
 
 
 class T5Weights(PretrainedSettings):
@@ -117,7 +115,7 @@ def pretrained_vocabulary(weights: T5Weights) -> Vocabulary:
     with needing("captioning"):
         from transformers import AutoTokenizer
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **_FROM_DISK)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **FROM_DISK)
     except Exception as error:  # transformers raises many kinds
         raise DataError(f"{folder}: holds no tokenizer ({_first_line(error)})") from error
     if tokenizer.pad_token_id is None or tokenizer.eos_token_id is None:
@@ -164,7 +162,7 @@ def pretrained_t5(weights: T5Weights, vocabulary: Vocabulary) -> Any:
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
-            **_FROM_DISK,
+            **FROM_DISK,
             output_loading_info=True,
         )
     except Exception as error:  # transformers and safetensors raise many kinds
@@ -181,7 +179,7 @@ def _config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        config: Any = AutoConfig.from_pretrained(folder, **_FROM_DISK)
+        config: Any = AutoConfig.from_pretrained(folder, **FROM_DISK)
     except Exception as error:
         raise DataError(f"{folder}: holds no model for text ({_first_line(error)})") from error
     if config.model_type != "t5":

@@ -13,6 +13,9 @@ from assay.errors import DataError
 
 FILES = ("*.json", "*.txt", "*.safetensors")
 """Configuration, tokenizer, weights."""
+FROM_DISK: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""For every `from_pretrained`. Unless it is refused, Python that comes with a model is run, after a
+question on the terminal."""
 
 
 class PretrainedSettings(Settings):

@@ -22,6 +22,7 @@ from assay.captioning.encoder import GraphEncoder
 from assay.chemistry.extras import needing
 from assay.config import validate
 from assay.errors import DataError
+from assay.store.pretrained import FROM_DISK
 
 SETTINGS, LANGUAGE = "bridge.json", "language"
 
@@ -94,9 +95,7 @@ def load_exported(folder: Path) -> tuple[BridgeModel, Any]:
     language = {"model": str((folder / LANGUAGE).absolute())}
     changes = {"language_model": language, "scratch": None, "adapt": "full", "lora": None}
     settings = validate(BridgeSettings, {**written, **changes}, str(folder / SETTINGS))
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder / LANGUAGE, local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = AutoTokenizer.from_pretrained(folder / LANGUAGE, **FROM_DISK)
     contrast, parts = None, {}
     if settings.inputs != "smiles":
         parts = {name: _read(folder / f"{name}.safetensors") for name in ("encoder", "projector")}

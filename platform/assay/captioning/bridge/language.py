@@ -19,7 +19,7 @@ from assay.captioning.bridge.settings import BridgeSettings, LoraSettings, Scrat
 from assay.captioning.subwords import learn_subwords
 from assay.chemistry.extras import needing
 from assay.errors import ConfigError, DataError
-from assay.store.pretrained import folder_of
+from assay.store.pretrained import FROM_DISK, folder_of
 
 EXTRA = "captioning"
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -52,7 +52,7 @@ def tokenizer_of(settings: BridgeSettings, smiles: Sequence[str], captions: Sequ
         )  # fmt: skip
     folder = _folder(settings)
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(folder, **FROM_DISK)
     except Exception as error:  # transformers raises many kinds
         raise DataError(f"{folder}: holds no tokenizer ({_reason(error)})") from error
 
@@ -183,10 +183,9 @@ def _loaded(settings: BridgeSettings) -> Any:
     try:
         found: Any = AutoModelForCausalLM.from_pretrained(
             folder,
-            local_files_only=True,
-            trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            **FROM_DISK,
             **options,
         )
     except Exception as error:  # transformers raises many kinds

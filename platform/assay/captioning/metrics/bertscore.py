@@ -19,7 +19,7 @@ from assay.captioning.metrics.pairs import Pairs
 from assay.captioning.metrics.protocol import CaptionProtocol, Found, require
 from assay.captioning.metrics.resampling import Resamples
 from assay.errors import DataError
-from assay.store.pretrained import model_digest
+from assay.store.pretrained import FROM_DISK, model_digest
 from assay.task import Estimate
 
 _AT_ONCE = 16
@@ -49,12 +49,10 @@ class BERTScore(CaptionProtocol):
         logging.disable_progress_bar()  # of loading, amid what we print
         if not folder.is_dir():
             raise DataError(f"--bert {folder}: is not a folder; name one that holds a model")
-        # Unless it is refused, code that comes with a model is run after a question.
-        safe = {"local_files_only": True, "trust_remote_code": False}
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **FROM_DISK)
             model, told = AutoModel.from_pretrained(
-                folder, use_safetensors=True, output_loading_info=True, **safe
+                folder, use_safetensors=True, output_loading_info=True, **FROM_DISK
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             first = str(error).strip().splitlines()[0].rstrip(": .")

@@ -21,7 +21,7 @@ from assay.interactions.features.sources import smiles_of
 from assay.interactions.features.structures import digest_of
 from assay.interactions.settings import ChembertaSettings, FeatureSettings
 from assay.store.packed import PackedSet
-from assay.store.pretrained import folder_of
+from assay.store.pretrained import FROM_DISK, folder_of
 
 _TEXTS = 64
 log = logging.getLogger(__name__)
@@ -54,11 +54,13 @@ def _embed(smiles: Sequence[str], folder: Path, pooling: str) -> NodeFeatures:
         from transformers import AutoModel, AutoTokenizer
 
     try:
-        # Unless it is refused, code that comes with a model is run after a question.
-        safe = {"local_files_only": True, "trust_remote_code": False}
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **safe)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **FROM_DISK)
         model, told = AutoModel.from_pretrained(
-            folder, use_safetensors=True, add_pooling_layer=False, output_loading_info=True, **safe
+            folder,
+            use_safetensors=True,
+            add_pooling_layer=False,
+            output_loading_info=True,
+            **FROM_DISK,
         )
     except Exception as error:  # transformers raises many kinds
         reason = " ".join(str(error).split())[:200]
