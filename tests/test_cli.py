@@ -1,14 +1,18 @@
 """The command line as a user meets it: in a process of its own where exit codes matter."""
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from assay.cli import app
+from assay.cli import _plan_table, app
 from assay.errors import AssayError
 from assay.result import read_result
 
@@ -73,6 +77,20 @@ def test_plan_measures_every_cell_and_runs_none(mini, tmp_path, monkeypatch):
         assert plan["evaluation_seconds"] > 0
         assert plan["disk_bytes"] > 4 * plan["parameters"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_shows_every_number_on_a_narrow_terminal():
+    name = "pairformer-flow_matching width=64, pair_width=16, learning_rate=0.0025 s0"
+    plan: Any = SimpleNamespace(
+        parameters=261_143, flops_per_sample=9.1e7, steps=1024, shared_steps=819,
+        training_seconds=120, evaluation_seconds=30,
+    )  # fmt: skip
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(_plan_table({name: plan}))
+
+    for number in ("261,143", "91.0", "1,024 (819 shared)", "0:02:00", "0:00:30"):
+        assert number in shown.getvalue()
+    assert "…" not in shown.getvalue()
 
 
 def test_plan_counts_a_beginning_that_budgets_share_once(mini):

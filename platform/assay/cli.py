@@ -359,9 +359,9 @@ def _execution(device: str, threads: int, accumulation: int, compiled: bool) -> 
 
 def _plan_table(plans: "dict[str, CellPlan]") -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("cell", no_wrap=True)
-    for heading in ("parameters", "MFLOP/sample", "steps", "training", "evaluation"):
-        table.add_column(heading, justify="right")
+    table.add_column("cell", overflow="fold")  # a narrow terminal breaks names, never numbers
+    for heading in ("parameters", "MFLOP a\nsample", "steps", "training", "evaluation"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, plan in plans.items():
         table.add_row(
             name,
