@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def suite(**search) -> dict:
     return {
         "name": "lines", "title": "Lines", "family": "line", "data": "mini",
-        "grid": {"model": ["plain"]}, "seeds": [0, 1], "budget": {"steps": 200},
+        "grid": {"model": ["plain"]}, "seeds": [0, 1], "budget": {"steps": 500},
         "training": {"batch_size": 16},
         "search": {
             "algorithm": "tpe", "trials": 5, "startup": 2, "objectives": [LOSS], "space": SPACE,
