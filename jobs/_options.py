@@ -53,6 +53,19 @@ def add_shared(
         help="dashboard port of a Ray that is started here (default: a free one)")  # fmt: skip
 
 
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Add where the HTML report goes."""
+    parser.add_argument("--report", type=Path, metavar="HTML",
+        help="where the report goes (default: <storage>/report.html)")  # fmt: skip
+
+
+def report_page(given: argparse.Namespace, storage: Path) -> Path:
+    """Return where the HTML report goes."""
+    from assay.cluster.storage import lasting
+
+    return lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
+
+
 def run_store(given: argparse.Namespace, console: Any) -> Path:
     """Return the run store that is asked for, and say where a relative one comes to lie."""
     from assay.cluster.storage import resolve_storage

@@ -5,7 +5,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, exit_code, grid_options, run_store
+from _options import (
+    add_report,
+    add_shared,
+    command,
+    exit_code,
+    grid_options,
+    report_page,
+    run_store,
+)
 
 EXAMPLES = """\
 examples:
@@ -37,8 +45,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--cell", dest="cells", action="append", default=[], metavar="LABEL",
         help="run only this cell, such as transformer-flow_matching (repeatable)")  # fmt: skip
-    add("--report", type=Path, metavar="HTML",
-        help="where the report goes (default: <storage>/report.html)")  # fmt: skip
+    add_report(parser)
     return parser.parse_args(arguments)
 
 
@@ -62,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
     storage = run_store(given, console)
     if suite.search is not None:
         console.print("The grid as it stands; jobs/search.py runs the suite's search")
-    page = lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
+    page = report_page(given, storage)
     results = lasting(given.results, Path.cwd()) if given.results else None
     options = grid_options(given, results, given.cells)
     outcome = run_suite(suite, storage, options, console)

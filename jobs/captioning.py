@@ -6,7 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _options import add_shared, command, exit_code, grid_options, run_store
+from _options import (
+    add_report,
+    add_shared,
+    command,
+    exit_code,
+    grid_options,
+    report_page,
+    run_store,
+)
 
 EXAMPLES = """\
 The suite, generators x seeds, is run; then every trained generator writes again with the graphs of
@@ -42,8 +50,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--language-model", type=Path, metavar="PATH",
         help="a folder with a pretrained T5, for latent_prefix")  # fmt: skip
     add("--no-control", action="store_true", help="do not write again with the graphs of others")
-    add("--report", type=Path, metavar="HTML",
-        help="where the report goes (default: <storage>/report.html)")  # fmt: skip
+    add_report(parser)
     return parser.parse_args(arguments)
 
 
@@ -67,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     if given.language_model is not None:
         suite = with_language_model(suite, given.language_model.expanduser().absolute())
     storage = run_store(given, console)
-    page = lasting(given.report, Path.cwd()) if given.report else storage / "report.html"
+    page = report_page(given, storage)
     folder = lasting(given.results, Path.cwd()) if given.results else None
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
     if outcome.finished:

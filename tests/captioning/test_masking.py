@@ -20,8 +20,9 @@ def batch(records=None):
 
 def made(**settings):
     torch.manual_seed(0)
-    encoder = GraphEncoder(EncoderSettings.model_validate({"size": "xs"}))
-    return MaskedAttributes(encoder, MaskingSettings.model_validate(settings))
+    encoder = GraphEncoder(EncoderSettings.model_validate({"size": "xs"})).eval()
+    chosen = MaskingSettings.model_validate(settings)
+    return encoder, MaskedAttributes(encoder.settings.width, chosen)
 
 
 def test_so_many_atoms_are_hidden_and_at_least_one_a_molecule():
@@ -44,11 +45,11 @@ def test_seed_step_and_record_decide_what_is_hidden():
 
 
 def test_the_loss_written_out_molecule_by_molecule():
-    model = made(features=["element", "charge"]).eval()
+    encoder, model = made(features=["element", "charge"])
     graphs, ids = batch()
     hidden = masked_atoms(graphs, ids, 0.15, seed=0, step=5)
-    x = torch.where(hidden[:, None], model.hidden, model.encoder.atoms(graphs.atoms_NA))
-    h = model.encoder(graphs, ids, x).atoms_ND.detach()
+    x = torch.where(hidden[:, None], model.hidden, encoder.atoms(graphs.atoms_NA))
+    h = encoder(graphs, ids, x).atoms_ND.detach()
     expected = 0.0
     for name, column in (("element", 0), ("charge", 2)):
         for k in range(len(graphs)):
@@ -57,44 +58,45 @@ def test_the_loss_written_out_molecule_by_molecule():
             each = cross_entropy(model.heads[name](h[atoms]), truth)
             expected += float(each.detach()) / len(graphs)
 
-    loss = model(graphs, ids, seed=0, step=5)
+    loss = model(encoder, graphs, ids, seed=0, step=5)
 
     assert float(loss.total.detach()) == pytest.approx(expected, rel=1e-5)
     assert set(loss.parts) == {"element", "charge"}
 
 
 def test_the_loss_of_a_batch_is_the_mean_over_its_parts():
-    model = made().eval()
-    whole = model(*batch([0, 1, 2, 3]), seed=0, step=1).total
-    halves = [model(*batch(part), seed=0, step=1).total for part in ([0, 1], [2, 3])]
+    encoder, model = made()
+    whole = model(encoder, *batch([0, 1, 2, 3]), seed=0, step=1).total
+    halves = [model(encoder, *batch(part), seed=0, step=1).total for part in ([0, 1], [2, 3])]
 
     torch.testing.assert_close(whole, (halves[0] + halves[1]) / 2)
 
 
 def test_what_is_hidden_is_not_seen():
     """Hiding all atoms of methane and water leaves nothing to tell them apart by."""
-    model = made().eval()
+    encoder, model = made()
     graphs = Graphs.of(["C", "O"]).batch(np.arange(2))
-    h = model.encoder(graphs, torch.arange(2), model.hidden.expand(2, -1)).atoms_ND
+    h = encoder(graphs, torch.arange(2), model.hidden.expand(2, -1)).atoms_ND
 
     assert torch.equal(h[0], h[1])
     assert masked_atoms(graphs, torch.arange(2), 0.01, 0, 0).all()
 
 
 def test_the_gradient_reaches_what_the_objective_trains():
-    model = made().train()
-    model(*batch(), seed=0, step=0).total.backward()
-    without = [name for name, p in model.named_parameters() if p.grad is None]
+    encoder, model = made()
+    model(encoder, *batch(), seed=0, step=0).total.backward()
+    named = [*encoder.named_parameters(), *model.named_parameters()]
+    without = [name for name, parameter in named if parameter.grad is None]
 
-    assert without == ["encoder.output.weight", "encoder.output.bias"]  # of whole molecules
+    assert without == ["output.weight", "output.bias"]  # of whole molecules
 
 
 def test_it_learns_what_atoms_are():
-    model = made(features=["element"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    encoder, model = made(features=["element"])
+    optimizer = torch.optim.Adam([*encoder.parameters(), *model.parameters()], lr=0.01)
     losses = []
     for step in range(25):
-        loss = model(*batch(), seed=0, step=step).total
+        loss = model(encoder, *batch(), seed=0, step=step).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -11,7 +11,7 @@ Shapes: N atoms, A features of an atom, B molecules, D width, C codes of a featu
 from typing import Annotated
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -27,6 +27,8 @@ _COLUMN = {feature.name: column for column, feature in enumerate(ATOM_FEATURES)}
 class MaskingSettings(Settings):
     """Of the objective."""
 
+    weight: PositiveFloat = 1.0
+    """Beside whatever else is learnt."""
     share: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Of atoms that are hidden."""
     features: tuple[str, ...] = ("element", "hydrogens", "charge", "chirality")
@@ -43,31 +45,33 @@ class MaskingSettings(Settings):
 
 
 class MaskedAttributes(nn.Module):
-    """An encoder, what stands for a hidden atom, and a linear reading of each feature."""
+    """What stands for a hidden atom, and a linear reading of each feature."""
 
-    def __init__(self, encoder: GraphEncoder, settings: MaskingSettings) -> None:
-        """Share `encoder` with whoever goes on with it."""
+    def __init__(self, width: int, settings: MaskingSettings) -> None:
+        """Read the atoms of encoders of so many columns."""
         super().__init__()
-        self.encoder, self.settings = encoder, settings
-        D = encoder.settings.width
+        self.settings, D = settings, width
         self.hidden = nn.Parameter(torch.zeros(D))
         self.heads = nn.ModuleDict(
             {name: nn.Linear(D, ATOM_FEATURES[_COLUMN[name]].size) for name in settings.features}
         )
 
-    def forward(self, graphs: GraphBatch, record_ids: Tensor, seed: int, step: int) -> Loss:
+    def forward(
+        self, encoder: GraphEncoder, graphs: GraphBatch, record_ids: Tensor, seed: int, step: int
+    ) -> Loss:
         """Return the sum over features of the cross-entropy, with the parts by feature.
 
         Args:
+            encoder: What learns to tell.
             graphs: B molecules.
             record_ids: (B,) int64.
             seed: Of the run.
             step: Of training.
         """
         hidden_N = masked_atoms(graphs, record_ids, self.settings.share, seed, step)
-        seen_ND = self.encoder.atoms(graphs.atoms_NA)
+        seen_ND = encoder.atoms(graphs.atoms_NA)
         seen_ND = torch.where(hidden_N[:, None], self.hidden, seen_ND)
-        x_MD = self.encoder(graphs, record_ids, seen_ND).atoms_ND[hidden_N]
+        x_MD = encoder(graphs, record_ids, seen_ND).atoms_ND[hidden_N]
         codes_MA = graphs.atoms_NA[hidden_N].long()
         weight_M = _equal_molecules(graphs.molecule_N[hidden_N], len(graphs))
         parts = {}

@@ -270,7 +270,7 @@ def _open(model: nn.Module) -> None:
 def _is_of(purpose: Purpose) -> Callable[[str], bool]:
     """Return whether a parameter of that name learns in a stage."""
     learns = {
-        "pretrain": ("contrast.",),
+        "pretrain": ("contrast.", "masking."),
         "align": ("projector.",),
         "generate": ("projector.", LANGUAGE),
     }[purpose]

@@ -156,8 +156,8 @@ def pretrained_t5(weights: T5Weights, vocabulary: Vocabulary) -> Any:
     if config.decoder_start_token_id is None:
         config.decoder_start_token_id = vocabulary.padding
     try:
-        load: Any = T5ForConditionalGeneration.from_pretrained
-        t5, about = load(
+        kind: Any = T5ForConditionalGeneration
+        t5, about = kind.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,

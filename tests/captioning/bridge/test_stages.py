@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from assay.captioning.bridge.settings import BridgeSettings
 from assay.cell import Cell
-from assay.errors import TrainingError
+from assay.config import validate
+from assay.errors import ConfigError, TrainingError
 from assay.training.execution import Execution
 from assay.training.loop import Training
 from tests.captioning.bridge.small import SCRATCH, SMALL, Bridge, BridgeTask, Few
 
-OF = {"pretrain": "contrast.", "align": "projector.", "generate": ("projector.", "language.")}
+OF = {
+    "pretrain": ("contrast.", "masking."),
+    "align": "projector.",
+    "generate": ("projector.", "language."),
+}
 
 
 class Killed(BaseException):
@@ -45,10 +51,38 @@ def digests(model):
     return {n: hashlib.sha256(p.detach().numpy().tobytes()).hexdigest() for n, p in named}
 
 
+def test_hidden_atoms_are_told_beside_the_contrast_of_stage_0(few):
+    of = {}
+    for weight in (1.0, 3.0):
+        bridge = Bridge.of(few, masking={"weight": weight, "features": ["element"]})
+        batch = bridge.enter("pretrain").records.batch(np.arange(8))
+        torch.manual_seed(2)
+        parts = bridge.model(batch)
+        again = bridge.model(batch)
+        torch.manual_seed(4)
+        others = bridge.model(batch)
+        of[weight] = parts["masking"]
+        assert torch.equal(parts["masking"], again["masking"])  # atoms are drawn by the step's seed
+        assert not torch.equal(parts["masking"], others["masking"])
+    torch.testing.assert_close(of[3.0], 3 * of[1.0])
+    assert set(Bridge.of(few).model(batch)) == {"contrast"}
+
+    of[3.0].backward()
+    reached = {name for name, p in bridge.model.named_parameters() if p.grad is not None}
+    assert {"masking.hidden", "masking.heads.element.weight"} <= reached
+    assert "contrast.graphs.layers.0.conv.nn.0.weight" in reached
+
+
+@pytest.mark.parametrize("changes", [{"inputs": "smiles"}, {"stages": {"pretrain": 0}}])
+def test_masking_without_stage_0_is_refused(changes):
+    with pytest.raises(ConfigError, match="masking belongs to stage 0"):
+        validate(BridgeSettings, {**SMALL, "masking": {}, **changes}, "settings")
+
+
 @pytest.mark.parametrize("adapt", ["full", "lora"])
 def test_a_stage_changes_what_it_trains_and_not_one_weight_besides(few, tmp_path, adapt):
     stages = {"pretrain": 0.4, "align": 0.4}
-    cell = cell_of(10, adapt=adapt, stages=stages, gate={"required": False})
+    cell = cell_of(10, adapt=adapt, stages=stages, gate={"required": False}, masking={})
     training = training_of(few, cell, tmp_path)
 
     before = digests(training.model)

@@ -94,6 +94,7 @@ def load_exported(folder: Path) -> tuple[BridgeModel, Any]:
         raise DataError(f"{folder}: is no exported bridge ({error})") from error
     language = {"model": str((folder / LANGUAGE).absolute())}
     changes = {"language_model": language, "scratch": None, "adapt": "full", "lora": None}
+    changes["masking"] = None  # which only training asks for
     settings = validate(BridgeSettings, {**written, **changes}, str(folder / SETTINGS))
     tokenizer = AutoTokenizer.from_pretrained(folder / LANGUAGE, **FROM_DISK)
     contrast, parts = None, {}

@@ -5,7 +5,8 @@ and InstructMol (Cao et al., COLING 2025), with Qwen3-0.6B for their language mo
 
 Three stages, of which each freezes what the others train:
 
-    pretrain   encoder and text encoder, by contrast        (there are no published weights here)
+    pretrain   encoder and text encoder, by contrast, and by hidden atoms if asked for (there are
+               no published weights here)
     align      the projector, to the language model's own embedding of the description
     generate   projector and language model, by the cross-entropy of the description
 
@@ -32,6 +33,7 @@ from assay.captioning.bridge.prompt import IGNORED, PLACE
 from assay.captioning.bridge.records import BridgeBatch
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast
+from assay.captioning.masking import MaskedAttributes
 from assay.captioning.weights import keep_tied_once
 
 LANGUAGE = "language."
@@ -64,7 +66,9 @@ class BridgeModel(nn.Module):
         self.settings, self.padding = settings, padding
         self.language, self.contrast = language, contrast
         D = language.get_input_embeddings().weight.shape[1]
-        self.projector = None
+        self.projector = self.masking = None
+        if contrast is not None and settings.masking is not None:
+            self.masking = MaskedAttributes(contrast.graphs.settings.width, settings.masking)
         if contrast is not None:
             inputs = contrast.graphs.output.out_features
             K, width = settings.graph_tokens, settings.projector_width
@@ -82,15 +86,21 @@ class BridgeModel(nn.Module):
             return {"cross_entropy": self.cross_entropy(batch)}
         assert self.contrast is not None
         if batch.purpose == "pretrain":
-            return {
-                "contrast": self.contrast(
-                    batch.graphs, batch.record_ids, batch.words, batch.captions
-                )
-            }
+            return self._pretrained(self.contrast, batch)
         self._require_frozen()
         x_BD = self.graph_tokens(batch).mean(1)
         y_BD = self.targets(batch)
         return alignment_costs(x_BD, y_BD, self.frame, batch.captions, self.settings.alignment)
+
+    def _pretrained(self, contrast: Contrast, batch: BridgeBatch) -> Mapping[str, Tensor]:
+        graphs, ids = batch.graphs, batch.record_ids
+        parts = {"contrast": contrast(graphs, ids, batch.words, batch.captions)}
+        if self.masking is not None:
+            # As dropout draws: the loop sets torch's seed for each step. Looks see one masking.
+            seed = torch.initial_seed() >> 1 if self.training else 0
+            told = self.masking(contrast.graphs, graphs, ids, seed, 0).total
+            parts["masking"] = self.masking.settings.weight * told
+        return parts
 
     @property
     def device(self) -> torch.device:

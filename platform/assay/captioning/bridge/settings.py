@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from assay.captioning.contrast import ContrastSettings
 from assay.captioning.encoder import EncoderSettings
 from assay.captioning.generator import TrainedSettings
+from assay.captioning.masking import MaskingSettings
 from assay.config import Settings, Size, SizedSettings
 from assay.store.pretrained import PretrainedSettings
 
@@ -122,6 +123,8 @@ class BridgeSettings(TrainedSettings):
     encoder: EncoderSettings = Field(default=None, validate_default=True)  # pyright: ignore
     """Its embedding of a molecule is 768 wide unless `outputs` says otherwise."""
     contrast: ContrastSettings = ContrastSettings()
+    masking: MaskingSettings | None = None
+    """Atoms hidden from the encoder, which it is to tell, beside the contrast of stage 0."""
     graph_tokens: int = Field(default=1, ge=1, le=64)
     """K, in which the language model is told of the graph."""
     projector_width: PositiveInt = 1024
@@ -173,6 +176,8 @@ class BridgeSettings(TrainedSettings):
             raise ValueError("scratch describes random weights; leave it out beside language_model")
         if self.adapt == "full" and self.lora is not None:
             raise ValueError("lora belongs to adapt: lora")
+        if self.masking is not None and (self.inputs == "smiles" or not self.stages.pretrain):
+            raise ValueError("masking belongs to stage 0, which these settings leave out")
         if self.inputs == "smiles" and self.graphs == "shuffled":
             raise ValueError("graphs: shuffled has no effect where inputs are smiles")
         if weights is not None and weights.quantise == "nf4" and self.adapt == "full":
