@@ -27,6 +27,15 @@ from assay.search import StudyRecord
 from assay.tracking import Destination
 from assay.training.execution import Execution
 
+CONTROLLER: Any = SimpleNamespace(
+    _trials=[],
+    _trial_to_actor={},
+    _live_trials=set(),
+    _stopped_trials=set(),
+    _failed_trials=set(),
+    _trials_to_cache=set(),
+)
+"""Tune's, which keeps the trials that have ended: here there are none."""
 DIGEST = "0" * 16
 SPACE = {
     "training.learning_rate": {"float": [1e-3, 1e-1], "log": True},
@@ -157,5 +166,5 @@ def _try(
         pass
     finally:
         REPORT.pop()
-    judge.on_trial_complete(None, trial, last)
+    judge.on_trial_complete(CONTROLLER, trial, last)
     searcher.on_trial_complete(trial.trial_id, last)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 
 from assay.cell import Budget
+from assay.cluster.forgetting import Forgetting
 from assay.cluster.stopping import rungs, scheduler
 from assay.search import Search
 from tests.cluster.searching import LOSS, SPACE, FakeTrial
@@ -55,7 +56,7 @@ def test_a_trial_reports_exactly_where_asha_looks(budget, clock, grace, reductio
 
 
 def test_without_a_scheduler_nobody_is_stopped():
-    assert type(scheduler(search(), Budget(steps=10), Notes())) is FIFOScheduler
+    assert type(scheduler(search(), Budget(steps=10), Notes())) is Forgetting
     assert rungs(search(), Budget(steps=10)) == ()
 
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from ray.tune.schedulers import (
     ASHAScheduler,
-    FIFOScheduler,
     MedianStoppingRule,
     TrialScheduler,
 )
 
 from assay.cell import Budget
+from assay.cluster.forgetting import Forgetting, forget_ended
 from assay.search import Search
 
 CLOCKS = {"steps": "step", "samples": "samples", "flops": "flops"}
@@ -64,7 +64,7 @@ class Memory(Protocol):
         ...
 
 
-class _Remembering(FIFOScheduler):
+class _Remembering(Forgetting):
     """What both schedulers share: a memory, and a clock that only goes forward."""
 
     rungs: Mapping[int, Rung]
@@ -100,7 +100,8 @@ class _Remembering(FIFOScheduler):
         return self._judge(tune_controller, trial, result)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Add nothing: Ray's would count the last figure twice."""
+        """Forget what ended before, and no more: Ray's would count the last figure twice."""
+        forget_ended(tune_controller)
 
     def _judge(self, controller: Any, trial: Any, row: dict[str, Any]) -> str:
         if self._is_past(trial, row):
@@ -143,7 +144,7 @@ def scheduler(search: Search, budget: Budget, memory: Memory) -> TrialScheduler:
     """Return the scheduler that a search asks for, without memories yet but able to have them."""
     watched = search.watched
     if search.scheduler is None or watched is None:
-        return FIFOScheduler()
+        return Forgetting()
     steps = rungs(search, budget)
     mode = "max" if watched.better == "higher" else "min"
     common: dict[str, Any] = {"time_attr": steps[0].clock, "metric": VALUE, "mode": mode}

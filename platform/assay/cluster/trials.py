@@ -16,6 +16,7 @@ from ray.tune.experiment import Trial
 
 from assay.cell import Cell, Suite
 from assay.cluster.evaluation import Evaluations, OnFailure
+from assay.cluster.forgetting import Forgetting, Unprinted
 from assay.cluster.orders import Orders
 from assay.cluster.progress import Board
 from assay.cluster.storage import private_folder
@@ -60,6 +61,7 @@ def run_trials(
             _Watcher(board, evaluations, on_failure),
             name_of=_key_of,
             param_space={"key": tune.grid_search(list(plain))},
+            scheduler=Forgetting(),
         )
         with cluster_stays():
             tuner.fit()
@@ -102,7 +104,7 @@ def tuner_of(
         run_config=tune.RunConfig(
             name=f"{suite.name}-{uuid.uuid4().hex[:8]}",
             storage_path=str(state),
-            callbacks=[watcher],
+            callbacks=[watcher, Unprinted()],
             failure_config=tune.FailureConfig(max_failures=RESTARTS),
             verbose=0,
         ),
@@ -172,13 +174,6 @@ class _Watcher(tune.Callback):
         self._board.report(key, result)
         if result["phase"] == "failed":
             self._on_failure(key, result["reason"], result["kind"])
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        # Tune keeps statistics of every number that a trial reported, for as long as it lives.
-        trial.metric_analysis.clear()
-        trial.metric_n_steps.clear()
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._evaluations.collect()
