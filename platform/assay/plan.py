@@ -14,7 +14,7 @@ from assay.config import digest16
 from assay.task import Batch, Splits, Stage, Task
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
-from assay.training.execution import Execution, require_device
+from assay.training.execution import Execution, prepare_process
 from assay.training.meter import measure_flops
 from assay.training.optimizer import ModelOptimizer, clip_gradients
 from assay.training.order import order_of
@@ -134,8 +134,7 @@ def makespan(plans: list[CellPlan], concurrent: int) -> float:
 
 
 def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
-    device = require_device(execution.device)
-    torch.set_num_threads(execution.threads)
+    device = prepare_process(execution)
     torch.manual_seed(fold(cell.seed, "model"))
     data = that_are_used(task.data(), cell)
     model = task.model(data).to(device)

@@ -54,3 +54,24 @@ def test_the_gradient_goes_where_the_value_went():
     found.sum().backward()
 
     assert torch.equal(x.grad, found.detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_of_relu_is_dropout_of_relu(dtype):
+    dropout, rows = Dropout(0.5, "a"), torch.arange(3000)
+    x = torch.randn(3000, 10).to(dtype).requires_grad_()
+    weights = torch.randn(3000, 10).to(dtype)
+
+    found = dropout.of_relu(x, rows)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), x)
+
+    expected = dropout(x.relu(), rows)
+    (reference,) = torch.autograd.grad((expected * weights).sum(), x)
+    assert torch.equal(found, expected)
+    assert torch.equal(gradient, reference)
+
+
+def test_of_relu_is_relu_where_nothing_is_dropped():
+    x = torch.randn(9, 3)
+
+    assert torch.equal(Dropout(0.5, "a").eval().of_relu(x, torch.arange(9)), x.relu())

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from assay.interactions.encoder import Encoder
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.messages import Messages
+from assay.interactions.pair_products import pair_products
 from assay.interactions.sampling import Part
 from assay.interactions.settings import DecoderSettings
 from assay.training.dropout import Dropout
@@ -57,13 +58,9 @@ class HadamardDecoder(nn.Module):
             pairs_P2: int64, pairs of rows of `h_VD`.
             rows_P: int64, a number for each pair, for the draws of dropout.
         """
-        kind = h_VD.device.type
-        if torch.is_autocast_enabled(kind):  # what is gathered and multiplied is large
-            h_VD = h_VD.to(torch.get_autocast_dtype(kind))
-        u_P, v_P = pairs_P2.unbind(1)
-        x = h_VD[u_P] * h_VD[v_P]
+        x = pair_products(h_VD, pairs_P2)
         for layer, dropout in zip(self.hidden, self.dropouts, strict=True):
-            y = dropout(layer(x).relu(), rows_P)
+            y = dropout.of_relu(layer(x), rows_P)
             x = x + y if self.residual and x.shape == y.shape else y
         return self.last(x).squeeze(-1).float()
 
@@ -89,7 +86,8 @@ class LinkPredictor(nn.Module):
             part: The neighbourhood of the pairs, if the pass is over no more than that; edges that
                 are hidden are not in it.
         """
-        rows_P = pairs_P2.amin(1) * self.messages.n_nodes + pairs_P2.amax(1)
+        u_P, v_P = pairs_P2.unbind(1)
+        rows_P = torch.minimum(u_P, v_P) * self.messages.n_nodes + torch.maximum(u_P, v_P)
         if part is None:
             everyone_V = torch.arange(self.messages.n_nodes, device=pairs_P2.device)
             h_VD = self.encoder(self.nodes(), self.messages.without(hidden_B2), everyone_V)

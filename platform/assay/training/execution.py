@@ -10,6 +10,7 @@ from pydantic import NonNegativeFloat, model_validator
 from assay.cell import Cell
 from assay.config import Settings
 from assay.errors import ConfigError, MachineError
+from assay.training.allocation import keep_freed_memory
 from assay.training.parallel import Sharding, Workers
 
 
@@ -98,3 +99,16 @@ def require_device(name: Literal["cpu", "cuda"]) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise MachineError("device cuda: no CUDA device is available here; use device cpu")
     return torch.device(name)
+
+
+def prepare_process(execution: Execution) -> torch.device:
+    """Make this process ready to compute, and return the device.
+
+    Raises:
+        MachineError: as `require_device`.
+    """
+    device = require_device(execution.device)
+    torch.set_num_threads(execution.threads)
+    if device.type == "cpu":
+        keep_freed_memory()
+    return device

@@ -29,7 +29,7 @@ from assay.training.execution import (
     Execution,
     Maker,
     is_out_of_memory,
-    require_device,
+    prepare_process,
     require_enough_records,
 )
 from assay.training.meter import FlopTable, Meter, peak_memory_bytes
@@ -73,9 +73,8 @@ class Training:
     ) -> None:
         self.task, self.cell, self.data, self.execution = task, cell, data, execution
         self.directory, self.watch, self.workers, self.warned = directory, watch, workers, warned
-        self.device = require_device(execution.device)
+        self.device = prepare_process(execution)
         require_enough_records(cell, execution, workers)
-        torch.set_num_threads(execution.threads)
         torch.manual_seed(fold(cell.seed, "model"))
         self.model = task.model(data)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
