@@ -21,7 +21,7 @@ def test_a_ladder_becomes_runs_and_laws(tmp_path):
     tiny = (
         "budget={samples: 160}", "training.batch_size=4", "training.warmup_steps=2",
         "settings.process.steps=3", "settings.evaluation_samples=12",
-        "settings.validation_molecules=4", "ladder.records=[64, 256]",
+        "settings.validation_molecules=4", "ladder.records=[32, 64, 256]",
     )  # fmt: skip
     command = [
         sys.executable, "jobs/scaling_laws.py", "--storage", str(store), "--bootstraps", "100",
@@ -38,12 +38,12 @@ def test_a_ladder_becomes_runs_and_laws(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     folder = store / "results" / "scaling_mini"
     results = read_results(folder)
-    assert len(results) == 3 * 2 * 3
+    assert len(results) == 3 * 3 * 3
     assert any(result.provenance.shared_steps for result in results)
     law = folder / "laws" / "gnn-flow_matching.held_out.x_mse"
     rows = list(csv.DictReader(law.with_name(f"{law.name}.csv").open()))
     assert sorted({int(row["samples"]) for row in rows}) == [40, 80, 160]
-    assert sorted({int(row["unique"]) for row in rows}) == [40, 64, 80, 160]
+    assert sorted({int(row["unique"]) for row in rows}) == [32, 40, 64, 80, 160]
     found = json.loads(law.with_name(f"{law.name}.json").read_text())
-    assert found["provenance"]["n"] == len(rows) == 18
+    assert found["provenance"]["n"] == len(rows) == 27
     assert {*found["metrics"], *found["refused"]} >= {"scaling/E", "scaling/alpha"}
