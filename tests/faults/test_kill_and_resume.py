@@ -22,7 +22,12 @@ TINY = (
     "evaluation_samples: 4}",
     "rules=[]",
 )
-LABELS = [cell.label for cell in load_suite(SUITE, TINY).cells("0" * 32)]
+FAST = ("gnn-flow_matching", "transformer-diffusion", "pairformer-stochastic_interpolant")
+"""Every architecture and every process."""
+LABELS = [
+    pytest.param(cell.label, marks=[] if cell.label in FAST else [pytest.mark.slow])
+    for cell in load_suite(SUITE, TINY).cells("0" * 32)
+]
 
 
 def run(label: str, storage: Path, kill_at: int | None, environment: dict[str, str]) -> None:
