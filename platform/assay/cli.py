@@ -168,7 +168,7 @@ def train(
     """
     from assay.reference import reference_for
     from assay.report import terminal_table
-    from assay.run import run_cell
+    from assay.runner import run_cell
     from assay.watch import progress_bar
 
     execution = _execution(device, threads, accumulation, compiled)
@@ -324,7 +324,7 @@ def _one_cell(
     from assay.cell import load_suite, select
     from assay.config import load_yaml
     from assay.errors import ConfigError
-    from assay.run import read_cell
+    from assay.runner import read_cell
     from assay.store import sets
 
     if "grid" not in load_yaml(path):
