@@ -1,0 +1,91 @@
+"""The command line in a process of its own: Ctrl-C in the middle of a training, and pipes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from assay import catalog
+from assay.lookup import find
+from assay.result import read_metrics
+from assay.runner import cell_directory, read_cell, run_cell
+from assay.training.execution import Execution
+from tests.report.synthetic import write_suite
+from tests.test_cli import ROOT
+
+ESCAPE = "\x1b"
+CELL = """\
+family: line
+variant: {model: plain}
+data: {name: mini}
+seed: 0
+budget: {steps: 600}
+training: {batch_size: 16, validations: 2}
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    places = [ROOT / "platform", ROOT, ROOT / "tests" / "cluster" / "line_family"]
+    kept = {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
+    return kept | {"PYTHONPATH": os.pathsep.join(map(str, places)), **more}
+
+
+def until(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_ctrl_c_saves_the_state_says_how_to_carry_on_and_loses_nothing(mini, tmp_path, monkeypatch):
+    families = {**catalog.FAMILIES, "line": "tests.training.toy:ToyTask"}
+    monkeypatch.setattr(catalog, "FAMILIES", families)
+    path, storage = tmp_path / "cell.yaml", tmp_path / "runs"
+    path.write_text(CELL)
+    cell = read_cell(path)
+    folder = cell_directory(storage, cell.key)
+    log = folder / "metrics.jsonl"
+    command = [sys.executable, "-m", "assay.cli", "train", str(path), "--storage", str(storage)]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, text=True, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        until(lambda: log.exists() and len(read_metrics(log)) >= 2)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    stored = find(cell.key, storage, tmp_path / "results")
+    assert process.returncode == 130
+    assert stored.state == "interrupted"
+    assert stored.saved_step >= 12
+    sentence = f"Stopped. The same command carries on from step {stored.saved_step:,}."
+    assert sentence in " ".join(stderr.split())
+    assert "Traceback" not in stderr
+    assert ESCAPE not in stdout + stderr
+    result = run_cell(cell, Execution(), storage, lambda report: None)
+    whole = run_cell(cell, Execution(), tmp_path / "whole", lambda report: None)
+    assert (result.cost.steps, result.provenance.resumed) == (600, 1)
+    assert result.estimates == whole.estimates
+
+
+@pytest.mark.parametrize("words", [["show", "KEY"], ["show", "0" * 16]], ids=["answer", "error"])
+def test_colours_are_for_terminals(words, tmp_path):
+    (first, *_) = write_suite(tmp_path / "results" / "grid_mini")
+    words = [first.provenance.cell_key if word == "KEY" else word for word in words]
+
+    def shown(**more: str) -> str:
+        command = [sys.executable, "-m", "assay.cli", *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, text=True, env=environment(**more), capture_output=True
+        )
+        assert done.stdout or done.stderr
+        return done.stdout + done.stderr
+
+    assert ESCAPE not in shown()
+    assert ESCAPE in shown(FORCE_COLOR="1")
