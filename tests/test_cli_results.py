@@ -103,7 +103,7 @@ def test_a_key_that_is_none_or_any_of_several_is_refused_in_words(toy):
         invoke("show", "abcd")
     with pytest.raises(ConfigError, match="no such cell in runs/cells or results"):
         invoke("show", "dcba")
-    with pytest.raises(ConfigError, match="neither a path nor a cell's key"):
+    with pytest.raises(ConfigError, match="there is no such file or folder, and it is no key"):
         invoke("show", "gnn-diffusion")
 
 

@@ -16,10 +16,13 @@ from tests.test_cli import ROOT
 from tests.test_submission import MOLECULES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
+BLOCKS = re.findall(r"^```([^\n]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+FILES = {
+    found[1]: text for info, text in BLOCKS if (found := re.fullmatch(r'\w+ title="(.+)"', info))
+}
 COMMANDS = [
-    line for block in re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    for line in block.splitlines() if line.startswith("assay ") and "<" not in line
+    line for info, text in BLOCKS if not info
+    for line in text.splitlines() if line.startswith("assay ") and "<" not in line
 ]  # fmt: skip
 RUN = """
 import json, sys
@@ -46,7 +49,7 @@ def test_every_suite_is_shown():
     targets = [shlex.split(line)[2] for line in COMMANDS if line.startswith("assay conformance")]
     declared = re.findall(r'= "(assay_example\.\w+:\w+)"', FILES["pyproject.toml"])
 
-    assert targets == declared
+    assert sorted(targets) == sorted(declared)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    epilog=exit_codes("something failed: each command's help says what"),
+    epilog="Example: `assay train sweeps/grid_mini.yaml --cell gnn-diffusion`. "
+    + exit_codes("something failed: each command's help says what"),
 )
 app.add_typer(data_app, name="data")
 app.add_typer(evaluate_app, name="evaluate")

@@ -8,7 +8,11 @@ from rich.text import Text
 
 from assay.cli_options import AsJSON, DataSetName, aside, console, exit_codes, print_json
 
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: what there is, fetch, check.")
+data_app = typer.Typer(
+    no_args_is_help=True,
+    help="Data sets: what there is, fetch, check.",
+    epilog="Example: `assay data list`",
+)
 PLAIN = exit_codes()
 
 

@@ -13,7 +13,9 @@ from assay.cli_options import AsJSON, JSONOut, aside, console, exit_codes, print
 
 PLAIN = exit_codes()
 evaluate_app = typer.Typer(
-    no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
+    no_args_is_help=True,
+    help="Score samples that Assay did not make, under the same protocols.",
+    epilog="Example: `assay evaluate molecules samples.xyz`",
 )
 
 Protocols = Annotated[

@@ -9,7 +9,9 @@ from rich.console import Console
 from assay.cli_options import JSONOut, console, exit_codes, print_json
 
 scaling_app = typer.Typer(
-    no_args_is_help=True, help="Scaling laws: how the loss falls with size, data and compute."
+    no_args_is_help=True,
+    help="Scaling laws: how the loss falls with size, data and compute.",
+    epilog="Example: `assay scaling fit runs.csv`",
 )
 
 

@@ -78,8 +78,8 @@ def find(word: str, storage: Path, published: Path) -> Stored:
     places = stored_paths(storage, published)
     if not _BEGINNING.fullmatch(word):
         raise ConfigError(
-            f"{word}: neither a path nor a cell's key; a key has 16 hex digits, of which the first "
-            "4 or more will do where they are unique"
+            f"{word}: there is no such file or folder, and it is no key of a cell: 16 hex digits, "
+            "of which the first 4 or more will do where they are unique"
         )
     keys = [key for key in places if key.startswith(word)]
     if not keys:

@@ -24,7 +24,6 @@ GROUPS = (
     "assay.crystal_protocols",
     "assay.encoders",
     "assay.node_features",
-    "assay.caption_generators",
 )
 """One for each catalog."""
 

@@ -27,7 +27,8 @@ def score_captions(
 
     Args:
         file: `.jsonl` or `.jsonl.gz`: `{"smiles": …, "prediction": …}` a line, in any order, with
-            the SMILES as the data set has them. Other keys, such as reference, are not read.
+            the SMILES as the data set has them, or without the doubling of backslashes that
+            ChEBI-20's files have. Other keys, such as reference, are not read.
         data: A prepared data set of captions.
         watch: Is told which protocol is at work.
 
@@ -40,17 +41,17 @@ def score_captions(
         MachineError: a package is missing.
     """
     test = cast(CaptionRecords, splits(captions_of(sets.open_set(data))).test)
-    predicted = _read(file)
-    smiles = test.smiles
-    missing = [each for each in smiles if each not in predicted]
-    foreign = sorted(predicted.keys() - set(smiles))
+    predicted, smiles = _read(file), test.smiles
+    wanted = [_plain(each) for each in smiles]
+    missing = [each for each in wanted if each not in predicted]
+    foreign = sorted(predicted.keys() - set(wanted))
     if missing or foreign:
         raise DataError(
             f"{file}: is not about the test split of {data}: "
             f"{_some(missing, 'of its molecules are missing')}, "
             f"{_some(foreign, 'molecules are not of it')}"
         )
-    captions = [predicted[each] for each in smiles]
+    captions = [predicted[each] for each in wanted]
     pairs, _ = pairs_of(captions, test.captions, smiles)
     protocols = [PROTOCOLS[name]() for name in protocols_of(None, data)]
     found = score(pairs, protocols, watch)
@@ -73,6 +74,7 @@ def _read(file: Path) -> Mapping[str, str]:
         if not text.strip():
             continue
         smiles, prediction = _line(f"{file}: line {number}", text)
+        smiles = _plain(smiles)
         if smiles in found:
             raise DataError(f"{file}: line {number}: smiles {quoted(smiles)} is there twice")
         found[smiles] = prediction
@@ -94,6 +96,11 @@ def _line(where: str, text: str) -> tuple[str, str]:
             "are scored"
         )
     return smiles, prediction
+
+
+def _plain(smiles: str) -> str:
+    """Return a SMILES with each doubled backslash as one, which means the same."""
+    return smiles.replace("\\\\", "\\")
 
 
 def _some(smiles: list[str], words: str) -> str:

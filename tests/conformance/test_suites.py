@@ -20,7 +20,7 @@ from assay.generation.metrics.protocol import Scoring, ScoringProtocol, share
 from assay.store import sets
 from assay.store.sets import Built
 from assay.task import Estimate
-from tests.store.sets_for_tests import MANY, Many
+from tests.store.sets_for_tests import Many
 from tests.training.toy import ToyTask, toy_cell
 
 
@@ -29,16 +29,16 @@ def test_edm_is_a_protocol(mini, check):
     check(EDM())
 
 
-class FirstHalf(ScoringProtocol[Molecules]):
-    """Looks at the first half of a file, and says so under another name."""
+class AgainstTheFirst(ScoringProtocol[Molecules]):
+    """Holds samples against the first of a file, and says so under another name."""
 
-    name: ClassVar[str] = "half"
+    name: ClassVar[str] = "first"
     version: ClassVar[str] = "1"
 
     def evaluate(self, scoring: Scoring[Molecules]) -> dict[str, Estimate]:
-        half = scoring.samples.n_atoms[: len(scoring.samples) // 2]
-        even = int((half % 2 == 0).sum()) + scoring.rejected
-        return {"whole/even": share(self, even, len(half) + scoring.rejected)}
+        n_atoms = scoring.samples.n_atoms
+        smaller = int((n_atoms < n_atoms[0]).sum()) + scoring.rejected
+        return {"whole/smaller": share(self, smaller, len(n_atoms) + scoring.rejected)}
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,26 @@ class FirstHalf(ScoringProtocol[Molecules]):
 )
 def test_a_protocol_that_is_none_is_found(mini, check):
     with pytest.raises(ConformanceError):
-        check(FirstHalf())
+        check(AgainstTheFirst())
+
+
+class Sound(Many):
+    """Says of what kind its records are, too."""
+
+    kind = "molecules"
 
 
 @pytest.mark.parametrize("check", data_sets.CHECKS, ids=claim)
 def test_a_sound_data_set_passes(check):
-    check(DataSetUnderTest(MANY))
+    check(DataSetUnderTest(Sound()))
 
 
-class Harmed(Many):
+def test_a_data_set_that_does_not_say_what_it_is_is_found():
+    with pytest.raises(ConformanceError, match="kind is missing"):
+        data_sets.it_says_what_it_is(DataSetUnderTest(Many()))
+
+
+class Harmed(Sound):
     """A data set with something wrong in it."""
 
     def __init__(self, name: str, harm) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from assay.conformance.checks import require
-from assay.generation.denoiser import Atoms, Conditions, Denoiser, Interface, Prediction, mean_free
+from assay.generation.denoiser import Atoms, Denoiser, Interface, Prediction, mean_free
 from assay.generation.processes.process import GenerativeProcess, PathPoint
 from assay.generation.space import FreeSpace
 from assay.training.draws import Draws
@@ -208,15 +208,13 @@ def a_network_that_never_saw_its_own_prediction_is_not_given_one(cell: GridCell)
     seen: list[bool] = []
     network = cell.network
 
-    def spy(
-        atoms: Atoms, time_B: Tensor, previous: Prediction | None, asked: Conditions | None = None
-    ) -> Prediction:
+    def spy(atoms: Atoms, time_B: Tensor, previous: Prediction | None) -> Prediction:
         seen.append(previous is not None)
         return network(atoms, time_B, previous)
 
     for on_itself in (False, True):
         ids = torch.arange(3)
-        cell.process.sample(spy, mask_BN, ids, 0, lambda fraction: None, on_itself)  # pyright: ignore
+        cell.process.sample(spy, mask_BN, ids, 0, lambda fraction: None, on_itself)
     half = len(seen) // 2
     require(not any(seen[:half]), "a network that is not to see its own predictions is given one")
     require(all(seen[half + 1 :]) and not seen[half], "from the second look on it sees its own")

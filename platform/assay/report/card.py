@@ -32,7 +32,7 @@ def card(result: Result, reference: Reference | None, folder: Path | None) -> st
         reference: What it is held against, if that has been scored.
         folder: The cell's folder in the run store, if its weights are there.
     """
-    data_set = data_set_of(result.cell["data"]["name"])
+    data_set = data_set_of(str(result.cell["data"]["name"]).partition("@")[0])
     sections = (
         _front(result),
         _title(result),
