@@ -85,6 +85,13 @@ def test_a_cell_that_runs_now_and_one_that_failed_say_so(toy):
     assert "no luck" in invoke("show", of.key)
 
 
+def test_a_folder_that_holds_no_cell_is_one_sentence(toy):
+    write_json(Path("runs/cells/0123456789abcdef/cell.json"), {"family": "toy"})
+
+    with pytest.raises(DataError, match=r"cell\.json: is no cell; it lacks one of budget, data"):
+        invoke("show", "0123")
+
+
 def test_published_results_are_found_beside_the_run_store(toy):
     results = write_suite(Path("results") / "grid_mini")
     wanted = results[3].provenance.cell_key

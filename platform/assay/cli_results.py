@@ -57,12 +57,12 @@ def card(
 
     Example: `assay card 29d4abe38306a4c2 --out README.md`
     """
-    from assay.lookup import find, finished_one, reference_of
+    from assay.lookup import find, reference_of, result_of
     from assay.report.card import card as written
     from assay.result import write_bytes
 
     stored = find(cell, storage, published)
-    result = finished_one(cell, storage, published)
+    result = result_of(stored)
     folder = stored.path if stored.path.is_dir() else None
     text = written(result, reference_of(stored, storage), folder)
     if out is None:

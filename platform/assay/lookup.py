@@ -25,6 +25,8 @@ from assay.result import (
 State = Literal["finished", "running", "interrupted", "failed"]
 _BEGINNING = re.compile(r"[0-9a-f]{4,16}")
 _LISTED = 4
+_PARTS = {"family", "variant", "data", "seed", "budget"}
+"""What every cell has, of whatever version."""
 
 
 @dataclass(frozen=True)
@@ -107,19 +109,17 @@ def results_of(words: Sequence[str], storage: Path, published: Path) -> list[Res
         if path.is_dir() and not (path / "cell.json").exists():
             results = read_named([path])
         else:
-            results = [finished_one(word, storage, published)]
+            results = [result_of(find(word, storage, published))]
         found |= {result.provenance.cell_key: result for result in results}
     return list(found.values())
 
 
-def finished_one(word: str, storage: Path, published: Path) -> Result:
-    """Return the result of a cell as `find` finds it.
+def result_of(stored: Stored) -> Result:
+    """Return a cell's result.
 
     Raises:
-        ConfigError: as `find`; the cell is not finished.
-        DataError: as `find`.
+        ConfigError: it is not finished.
     """
-    stored = find(word, storage, published)
     if stored.result is None:
         raise ConfigError(f"cell {stored.key}: has no result; it is {stored.state}")
     return stored.result
@@ -141,8 +141,10 @@ def _read(path: Path) -> Stored:
         result = read_result(path)
         return Stored(result.provenance.cell_key, path, result.cell, "finished", result)
     cell = read_plain(path / "cell.json")
-    if not isinstance(cell, dict):
-        raise DataError(f"{path / 'cell.json'}: is no cell")
+    if not isinstance(cell, dict) or not cell.keys() >= _PARTS:
+        raise DataError(
+            f"{path / 'cell.json'}: is no cell; it lacks one of {', '.join(sorted(_PARTS))}"
+        )
     if (path / "result.json").exists():
         result = read_result(path / "result.json")
         return Stored(path.name, path, cell, "finished", result)
