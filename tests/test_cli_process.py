@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from assay import catalog
 from assay.lookup import find
 from assay.result import read_metrics
@@ -89,17 +87,15 @@ def test_ctrl_c_saves_the_state_says_how_to_carry_on_and_loses_nothing(mini, tmp
     assert result.estimates == whole.estimates
 
 
-@pytest.mark.parametrize("words", [["show", "KEY"], ["show", "0" * 16]], ids=["answer", "error"])
-def test_colours_are_for_terminals(words, tmp_path):
+def test_colours_are_for_terminals(tmp_path):
     (first, *_) = write_suite(tmp_path / "results" / "grid_mini")
-    words = [first.provenance.cell_key if word == "KEY" else word for word in words]
+    command = [sys.executable, "-m", "assay.cli", "show", first.provenance.cell_key]
 
     def shown(**more: str) -> str:
-        command = [sys.executable, "-m", "assay.cli", *words]
         done = subprocess.run(
             command, cwd=tmp_path, text=True, env=environment(**more), capture_output=True
         )
-        assert done.stdout or done.stderr
+        assert "finished" in done.stdout
         return done.stdout + done.stderr
 
     assert ESCAPE not in shown()
