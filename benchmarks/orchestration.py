@@ -32,7 +32,7 @@ from assay.cluster.grid import Options, run_suite
 from assay.cluster.publish import default_folder
 from assay.reference import compute_reference, write_reference
 from assay.result import write_json
-from assay.run import Report, cell_directory, run_cell
+from assay.runner import Report, cell_directory, run_cell
 from assay.store import sets
 from assay.tracking import Destination, Recorder
 from assay.training.execution import Execution

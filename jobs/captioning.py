@@ -109,7 +109,7 @@ def with_language_model(suite: Any, folder: Path) -> Any:
 
 def controls(storage: Path, results: list[Any], console: Any) -> dict[str, Any]:
     """Return, by cell key, what each trained generator scores with the graphs of others."""
-    from assay.run import cell_directory
+    from assay.runner import cell_directory
     from assay.trained import open_trained
 
     found = {}

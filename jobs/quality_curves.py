@@ -68,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
     from assay.report import curves
     from assay.report.wording import FRACTIONS
     from assay.result import read_results, write_json
-    from assay.run import cell_directory
+    from assay.runner import cell_directory
 
     console = Console()
     whole = load_suite(given.suite, tuple(given.overrides))

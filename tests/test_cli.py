@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from assay.cli import _plan_table, app
+from assay.cli import app
+from assay.cli_train import _plan_table
 from assay.errors import AssayError
 from assay.result import read_result
 

@@ -76,6 +76,41 @@ def test_every_catalogued_name_can_be_loaded():
         assert catalog.load(target) is not None
 
 
+def test_the_citation_is_of_this_version():
+    import yaml
+
+    import assay
+
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+
+    assert told["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= told.keys()
+    assert (told["version"], told["license"]) == (assay.__version__, "Apache-2.0")
+
+
+def test_documented_protocols_have_the_versions_of_the_code():
+    import re
+
+    from assay import catalog
+    from assay.captioning.metrics.evaluate import PROTOCOLS
+    from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
+    from assay.generation.metrics import csp
+    from assay.interactions import metrics as links
+
+    headings = "\n".join(path.read_text() for path in (ROOT / "docs").glob("protocols*.md"))
+    told = dict(re.findall(r"^## `(\w+)`, version (\S+)$", headings, re.MULTILINE))
+    classes = [
+        catalog.load(each) for each in (*MOLECULE_PROTOCOLS.values(), *CRYSTAL_PROTOCOLS.values())
+    ]
+    classes += [PROTOCOLS["molt5"], PROTOCOLS["groups"]]
+    known = {each.name: each.version for each in classes} | {
+        "csp": csp.VERSION,
+        "ogb": links.VERSION,
+    }
+
+    assert {name: told.get(name) for name in known} == known
+
+
 def test_constraints_are_exact_and_cover_what_is_declared():
     import tomllib
 

@@ -1,6 +1,7 @@
 """The families and data sets of Assay, by name: the only list of them.
 
-Entries are import paths: nothing is imported before it is asked for.
+Entries are import paths: nothing is imported before it is asked for. Other packages add theirs by
+entry points (`assay.plugins`).
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from assay.config import choose
+from assay.errors import ConfigError
+from assay.plugins import with_plugins
 
 if TYPE_CHECKING:
     from assay.task import Task
@@ -38,6 +41,9 @@ DATA_SETS: Mapping[str, str] = {
     "qm9_gap": "assay.generation.data.qm9_gap:QM9_GAP",
 }
 
+FAMILIES = with_plugins("assay.families", FAMILIES)
+DATA_SETS = with_plugins("assay.data_sets", DATA_SETS)
+
 ASSETS: Mapping[str, str] = {
     "caption-metrics": "assay.captioning.metrics.assets:CAPTION_METRICS",
 }
@@ -46,9 +52,18 @@ ASSETS: Mapping[str, str] = {
 
 @cache
 def load(target: str) -> Any:
-    """Import `package.module:Name` and return the object."""
+    """Import `package.module:Name` and return the object.
+
+    Raises:
+        ConfigError: it is another package's, and not there.
+    """
     module, _, name = target.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        if module.partition(".")[0] == "assay":
+            raise
+        raise ConfigError(f"{target}: cannot be imported ({error})") from error
 
 
 def family(name: str) -> "type[Task]":

@@ -1,18 +1,32 @@
-"""The command that compares the models of a suite."""
+"""The command that compares models."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-console = Console()
+from assay import cli_completion as completion
+from assay.cli_options import (
+    JSONOut,
+    Published,
+    Storage,
+    console,
+    print_json,
+)
+from assay.errors import DataError
+
+if TYPE_CHECKING:
+    from assay.result import Result
 
 
 def compare(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Folders of suites, or single results of cells.")
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of suites, results of cells, or keys of cells.",
+            autocompletion=completion.cell_keys,
+        ),
     ],
     figure: Annotated[
         str | None,
@@ -21,32 +35,66 @@ def compare(
             "leaderboard."
         ),
     ] = None,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
-    ] = None,
+    json_out: JSONOut = None,
     page: Annotated[
         Path | None, typer.Option(help="Write ranks, effects and fronts as one HTML page.")
     ] = None,
+    storage: Storage = Path("runs"),
+    published: Published = Path("results"),
 ) -> None:
     """Compare models seed by seed: effects, paired differences, ranks, costs, seeds needed.
 
+    Of two results, every estimate is also shown side by side.
+
     Example: `assay compare results/grid_qm9 --figure edm/validity --page compared.html`
+
+    Example: `assay compare 29d4abe38306a4c2 62366eb9646418d2`
     """
+    from assay.lookup import results_of
+    from assay.report import side_by_side
     from assay.report.comparison import compare as compared
     from assay.report.comparison import document
     from assay.report.comparison_page import draw
     from assay.report.comparison_tables import tables
     from assay.report.leaderboard import headline, leaderboard
-    from assay.result import read_named, write_json
+    from assay.result import write_json
 
-    results = read_named(paths)
-    found = compared(results, figure or headline(leaderboard(results, None)) or "a figure")
-    if page is not None:
-        draw(found, ", ".join(path.stem for path in paths), page)
+    results = results_of(what, storage, published)
+    unpaired = _unpaired(results)
+    if unpaired is not None and (page is not None or figure is not None):
+        raise DataError(unpaired)
+    found = None
+    if unpaired is None:
+        by = figure or headline(leaderboard(results, None)) or "a figure"
+        found = compared(results, by)
+    if found is not None and page is not None:
+        draw(found, ", ".join(Path(word).stem for word in what), page)
+    told: dict[str, Any] = {"unpaired": unpaired} if found is None else document(found)
+    if len(results) == 2:
+        told |= {"side_by_side": side_by_side.document(*results)}
     if json_out == Path("-"):
-        typer.echo(json.dumps(document(found), indent=1, allow_nan=False))
+        print_json(told)
         return
     if json_out is not None:
-        write_json(json_out, document(found))
+        write_json(json_out, told)
+    if len(results) == 2:
+        console.print(side_by_side.table(*results))
+    if found is None:
+        console.print(unpaired, highlight=False, markup=False)
+        return
     for table in tables(found):
         console.print(table)
+
+
+def _unpaired(results: "Sequence[Result]") -> str | None:
+    """Return why two results are no two models on a common seed, if so; they are still shown."""
+    from assay.report.told_apart import names
+
+    if len(results) != 2:
+        return None
+    seeds = [result.cell["seed"] for result in results]
+    if len(set(names(results).values())) < 2:
+        return "Both are one model: name folders with several models to compare over seeds."
+    if seeds[0] != seeds[1]:
+        return f"Their seeds are {seeds[0]} and {seeds[1]}: nothing is paired over seeds."
+    return None

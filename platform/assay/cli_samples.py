@@ -1,19 +1,22 @@
 """The commands about samples: draw them from a trained cell, score anybody's."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from assay import cli_completion as completion
+from assay.cli_options import AsJSON, JSONOut, aside, console, exit_codes, print_json
+
+PLAIN = exit_codes()
 evaluate_app = typer.Typer(
-    no_args_is_help=True, help="Score samples that Assay did not make, under the same protocols."
+    no_args_is_help=True,
+    help="Score samples that Assay did not make, under the same protocols.",
+    epilog="Example: `assay evaluate molecules samples.xyz`",
 )
-console = Console()
 
 Protocols = Annotated[
     list[str] | None,
@@ -21,17 +24,17 @@ Protocols = Annotated[
         "--protocol", help="Only this protocol; may be repeated. By default all that can be used."
     ),
 ]
-JSONOut = Annotated[
-    Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
-]
 
 
-@evaluate_app.command("molecules")
+@evaluate_app.command("molecules", epilog=PLAIN)
 def evaluate_molecules(
     samples: Annotated[Path, typer.Argument(help="SAMPLES.(xyz|extxyz|sdf|npz), in Å.")],
     reference: Annotated[
         str | None,
-        typer.Option(help="qm9 or mini: adds what needs a reference, and the data's own row."),
+        typer.Option(
+            help="qm9 or mini: adds what needs a reference, and the data's own row.",
+            autocompletion=completion.data_sets,
+        ),
     ] = None,
     protocol: Protocols = None,
     json_out: JSONOut = None,
@@ -47,12 +50,15 @@ def evaluate_molecules(
     _score(lambda watch: score(samples, reference, processes, protocol, watch), table, json_out)
 
 
-@evaluate_app.command("crystals")
+@evaluate_app.command("crystals", epilog=PLAIN)
 def evaluate_crystals(
     samples: Annotated[Path, typer.Argument(help="SAMPLES.(cif|csv|extxyz|npz), in Å.")],
     reference: Annotated[
         str | None,
-        typer.Option(help="mp20 or mini_crystals: adds coverage, novelty and the data's own row."),
+        typer.Option(
+            help="mp20 or mini_crystals: adds coverage, novelty and the data's own row.",
+            autocompletion=completion.data_sets,
+        ),
     ] = None,
     protocol: Protocols = None,
     json_out: JSONOut = None,
@@ -78,9 +84,9 @@ def _score(
     from assay.result import write_json
 
     if json_out == Path("-"):
-        typer.echo(json.dumps(score(None), indent=1))
+        print_json(score(None))
         return
-    with console.status("reading") as status:
+    with aside.status("reading") as status:
         document = score(lambda phase, done: status.update(f"{phase} {done:.0%}"))
     if json_out is not None:
         write_json(json_out, document)
@@ -89,7 +95,7 @@ def _score(
         console.print(remark, markup=False, highlight=False)
 
 
-@evaluate_app.command("captions")
+@evaluate_app.command("captions", epilog=PLAIN)
 def evaluate_captions(
     pairs: Annotated[
         Path,
@@ -114,7 +120,7 @@ def evaluate_captions(
     _score(lambda watch: score(pairs, protocol, bert, watch), table, json_out)
 
 
-@evaluate_app.command("csp")
+@evaluate_app.command("csp", epilog=PLAIN)
 def evaluate_csp(
     predictions: Annotated[
         Path, typer.Argument(help="PREDICTIONS.(cif|csv|extxyz|npz): K for each target, in order.")
@@ -133,14 +139,15 @@ def evaluate_csp(
     _score(lambda watch: score(predictions, targets, processes), table, json_out)
 
 
-@evaluate_app.command("pathways")
+@evaluate_app.command("pathways", epilog=PLAIN)
 def evaluate_pathways(
     graphs: Annotated[Path, typer.Argument(help="GRAPHS.jsonl: a graph a line.")],
     reference: Annotated[
         str | None,
         typer.Option(
             help="metacyc, wikipathways, mini_pathways or FILE.jsonl: adds distances, limits, "
-            "novelty, and the data's own row."
+            "novelty, and the data's own row.",
+            autocompletion=completion.data_sets,
         ),
     ] = None,
     json_out: JSONOut = None,
@@ -159,7 +166,13 @@ def evaluate_pathways(
 
 
 def sample(
-    cell: Annotated[Path, typer.Argument(help="A folder such as runs/cells/29d4abe38306a4c2.")],
+    cell: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder such as runs/cells/29d4abe38306a4c2.",
+            autocompletion=completion.cell_folders,
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Written as .npz, for `assay evaluate`.")],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
     overrides: Annotated[
@@ -167,6 +180,7 @@ def sample(
         typer.Option("--set", metavar="KEY=VALUE", help="Of sampling; may be repeated."),
     ] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is.")] = "cpu",
+    as_json: AsJSON = False,
 ) -> None:
     """Draw samples from a trained cell, with other steps, another solver or other guidance.
 
@@ -186,14 +200,18 @@ def sample(
     if not isinstance(task, GenerationTask):
         raise ConfigError(f"{cell}: the family {trained.cell.family} draws no samples")
     started = time.monotonic()
-    with console.status("sampling") as status:
+    with aside.status("sampling") as status:
         drawn = task.sample(
             trained.model, count, lambda phase, done: status.update(f"{phase} {done:.0%}")
         )
     task.domain.write(out, cast(Any, drawn))
+    seconds = time.monotonic() - started
     looks = task.process.evaluations * (2 if task.is_guided else 1)
     least = "at least " if getattr(task.process, "solver", "") == "rk45" else ""
+    if as_json:
+        made = {"samples": len(drawn), "evaluations": looks, "evaluations_are_least": bool(least)}
+        print_json(made | {"seconds": seconds, "file": str(out)})
+        return
     console.print(
-        f"{len(drawn):,} samples by {least}{looks:,} evaluations each, "
-        f"{time.monotonic() - started:.1f} s: {out}"
+        f"{len(drawn):,} samples by {least}{looks:,} evaluations each, {seconds:.1f} s: {out}"
     )

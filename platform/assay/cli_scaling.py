@@ -1,16 +1,18 @@
 """The commands about scaling laws."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from assay.cli_options import JSONOut, console, exit_codes, print_json
+
 scaling_app = typer.Typer(
-    no_args_is_help=True, help="Scaling laws: how the loss falls with size, data and compute."
+    no_args_is_help=True,
+    help="Scaling laws: how the loss falls with size, data and compute.",
+    epilog="Example: `assay scaling fit runs.csv`",
 )
-console = Console()
 
 
 @scaling_app.callback()
@@ -18,7 +20,7 @@ def _group() -> None:
     """Keep `fit` a command of its own: Typer drops the name of an only one."""
 
 
-@scaling_app.command("fit")
+@scaling_app.command("fit", epilog=exit_codes())
 def fit_runs(
     runs: Annotated[
         Path,
@@ -35,9 +37,7 @@ def fit_runs(
         int, typer.Option(min=100, help="Resamples of the runs, for the intervals.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", help="Write JSON; - prints it, and nothing else.")
-    ] = None,
+    json_out: JSONOut = None,
     figure: Annotated[
         Path | None, typer.Option(help="Write the curves and their bands as one HTML page.")
     ] = None,
@@ -61,7 +61,7 @@ def fit_runs(
     if figure is not None:
         draw(studied, runs.name, figure)
     if quiet:
-        typer.echo(json.dumps(document(studied, runs.name), indent=1, allow_nan=False))
+        print_json(document(studied, runs.name))
         return
     if json_out is not None:
         write_json(json_out, document(studied, runs.name))

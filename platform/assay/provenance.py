@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import assay
+from assay.plugins import distributions
 from assay.result import Provenance
 
 PACKAGES = ("torch", "numpy", "scipy", "rdkit", "ray", "mlflow", "optuna", "pydantic")
@@ -69,14 +70,17 @@ def settle() -> None:
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that decide numbers, of those that are installed."""
+    """Return the versions of the packages that decide numbers, of those that are installed.
+
+    Plug-ins are among them.
+    """
     versions = {}
     for name in PACKAGES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return versions | distributions()
 
 
 @cache

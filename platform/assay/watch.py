@@ -12,7 +12,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from assay.run import Report, Watch
+from assay.runner import Report, Watch
 
 
 @contextlib.contextmanager

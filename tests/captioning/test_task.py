@@ -13,7 +13,7 @@ from assay.errors import ConfigError, DataError
 from assay.plan import plan_cells
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
-from assay.run import cell_directory, run_cell, train_until
+from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.training.execution import Execution
 from tests.test_cell import ROOT

@@ -27,7 +27,7 @@ from assay.errors import (
 )
 from assay.resources import Resources
 from assay.result import read_metrics
-from assay.run import cell_directory, finished, run_cell, train_until
+from assay.runner import cell_directory, finished, run_cell, train_until
 from assay.search import StudyRecord
 from assay.task import Estimate
 from assay.tracking import Destination

@@ -8,7 +8,7 @@ from assay.cell import load_suite
 from assay.cluster import search
 from assay.cluster.search_outcome import write_best
 from assay.errors import MachineError
-from assay.run import cell_directory
+from assay.runner import cell_directory
 from assay.search import SearchRecord, StudyRecord
 from tests.cluster.searching import DIGEST, LOSS, line_suite, play, run
 

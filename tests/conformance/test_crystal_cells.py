@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from assay.chemistry.lattices import torus_difference
+from assay.conformance.targets import SMALL
 from assay.generation.catalog import ARCHITECTURES, PROCESSES
 from assay.generation.denoiser import Atoms, Interface
 from assay.generation.processes.geometry import PERIODIC
 from assay.generation.processes.process import PathPoint
 from assay.generation.settings import architecture, process
 from assay.training.draws import Draws
-from tests.conformance.test_cells import SMALL
 from tests.generation.crystals import TYPES, crystal_space, random_crystals
 
 CELLS = list(product(ARCHITECTURES, PROCESSES))

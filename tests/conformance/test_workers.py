@@ -22,7 +22,7 @@ def train(label: str, storage: str, sharding: str, accumulation: int) -> int:
     """What every worker does."""
     import torch.distributed as dist
 
-    from assay.run import train_until
+    from assay.runner import train_until
     from assay.store import sets
     from assay.training.execution import Execution
     from assay.training.parallel import ALONE, DistributedWorkers

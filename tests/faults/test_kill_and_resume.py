@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from assay.cell import Suite, load_suite
-from assay.run import cell_directory, run_cell
+from assay.runner import cell_directory, run_cell
 from assay.store import sets
 from assay.training.execution import Execution
 
@@ -56,7 +56,7 @@ def run(label: str, storage: Path, kill_at: int | None, environment: dict[str, s
 def processes():
     """Children are forked from a server that has imported torch once and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["assay.generation.task", "assay.run"])
+    context.set_forkserver_preload(["assay.generation.task", "assay.runner"])
     return context
 
 

@@ -12,7 +12,7 @@ from assay.generation.data.molecules import MoleculeBatch
 from assay.generation.sources import SourceBatch
 from assay.generation.space import JointSpace
 from assay.generation.task import GenerationTask
-from assay.run import run_cell
+from assay.runner import run_cell
 from assay.store import sets
 from assay.task import Stage
 from assay.training.draws import Draws

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from assay.chemistry.lattices import wrapped
+from assay.conformance.targets import SMALL
 from assay.generation.architectures.features import beside
 from assay.generation.catalog import ARCHITECTURES
 from assay.generation.denoiser import Atoms, Conditions, Denoiser, Interface, Prediction
 from assay.generation.settings import architecture
 from assay.generation.space import FreeSpace
-from tests.conformance.test_cells import SMALL
 from tests.generation.crystals import TYPES, crystal_space, random_crystals
 from tests.generation.molecules import random_atoms
 

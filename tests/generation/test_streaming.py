@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.run import run_cell, train_until
+from assay.runner import run_cell, train_until
 from assay.store.shards import ShardedSet
 from assay.training.execution import Execution
 from tests.generation.sharded import curves, make, tiny_cell

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
+from assay.conformance.targets import SMALL
 from assay.generation.catalog import ARCHITECTURES
 from assay.generation.denoiser import Atoms, Denoiser, Interface, Prediction
 from assay.generation.settings import architecture
 from assay.generation.space import FreeSpace
 from assay.generation.symmetry import SymmetryError, symmetry_error
 from assay.training.draws import Draws
-from tests.conformance.test_cells import SMALL
 from tests.generation.crystals import crystal_space, random_crystals
 from tests.generation.molecules import TYPES, random_atoms
 

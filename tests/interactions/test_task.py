@@ -11,7 +11,7 @@ from assay.interactions import metrics
 from assay.interactions.task import InteractionsTask
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
-from assay.run import cell_directory, run_cell, train_until
+from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.task import Stage
 from assay.training.loop import Execution

@@ -2,7 +2,7 @@
 
 import time
 
-from assay.run import Report
+from assay.runner import Report
 from assay.tracking import Destination, Recorder, Runs, Tracker, recorder
 from tests.tracking import toy
 

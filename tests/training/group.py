@@ -17,7 +17,7 @@ SECONDS = 240
 def forkserver():
     """Processes are forked from a server that has imported torch once and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["assay.generation.task", "assay.run", "tests.training.toy"])
+    context.set_forkserver_preload(["assay.generation.task", "assay.runner", "tests.training.toy"])
     return context
 
 

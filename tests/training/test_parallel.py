@@ -26,15 +26,15 @@ def toy(
     """Train the toy family; the group is of as many as there are processes."""
     import torch.distributed as dist
 
-    from assay import catalog, run
+    from assay import catalog, runner
     from assay.training.execution import Execution
     from assay.training.parallel import ALONE
     from tests.training.toy import ToyTask, toy_cell
 
     catalog.FAMILIES["toy"] = "tests.training.toy:ToyTask"
     catalog.load.cache_clear()
-    run.sets.prepare = lambda name: None
-    run.sets.require_digest = lambda packed, digest: None
+    runner.sets.prepare = lambda name: None
+    runner.sets.require_digest = lambda packed, digest: None
     assert catalog.family("toy") is ToyTask
     count = dist.get_world_size() if dist.is_initialized() else 1
     workers = workers_here(sharding) if count > 1 else ALONE
@@ -45,7 +45,7 @@ def toy(
         training, variant, settings = {"optimizer": "muon"}, "deep", {"width": 32}
     cell = toy_cell(variant, budget={"steps": budget}, settings=settings, training=training)
     execution = Execution(checkpoint_seconds=checkpoint_seconds, workers=count, sharding=sharding)
-    report = run.train_until(
+    report = runner.train_until(
         cell, execution, Path(storage), lambda report: None, until, workers=workers
     )
     return report.step

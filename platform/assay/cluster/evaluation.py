@@ -15,7 +15,7 @@ from assay.cluster.progress import Board
 from assay.cluster.trial import failure_row, read_sent, recorder_of
 from assay.config import canonical_json
 from assay.result import FailureKind
-from assay.run import Manner, cell_directory, evaluate_cell
+from assay.runner import Manner, cell_directory, evaluate_cell
 
 OnFailure = Callable[[str, str, FailureKind], None]
 """`on_failure(cell key, reason, kind)`."""

@@ -25,7 +25,7 @@ from assay.config import choose
 from assay.errors import MachineError
 from assay.reference import cached_reference, write_reference
 from assay.result import Failure, FailureKind, write_json
-from assay.run import cell_directory, finished, set_aside
+from assay.runner import cell_directory, finished, set_aside
 from assay.store import sets
 from assay.tracking import Destination, Tracker
 from assay.training.execution import Execution

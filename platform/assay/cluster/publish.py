@@ -11,7 +11,7 @@ from pathlib import Path
 from assay.cell import Suite
 from assay.errors import ConfigError
 from assay.result import KEY, write_bytes
-from assay.run import cell_directory, finished
+from assay.runner import cell_directory, finished
 
 SOURCES = {
     ".json": "result.json",

@@ -16,7 +16,7 @@ from assay.cluster.study import VariantStudy
 from assay.config import did_you_mean
 from assay.errors import ConfigError, DataError
 from assay.result import Result, read_metrics, write_bytes
-from assay.run import cell_directory, finished
+from assay.runner import cell_directory, finished
 from assay.search import Objective, OverSeeds, Spent, StudyRecord, TrialRecord
 from assay.statistics.seeds import mean_over_seeds
 

@@ -28,7 +28,7 @@ from assay.errors import (
     TrainingError,
 )
 from assay.result import Failure, read_metrics, write_json
-from assay.run import Manner, Report, Watch, cell_directory, run_cell, train_until
+from assay.runner import Manner, Report, Watch, cell_directory, run_cell, train_until
 from assay.search import Objective
 from assay.tracking import Recorder
 from assay.training.meter import Meter

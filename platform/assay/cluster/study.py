@@ -29,7 +29,7 @@ from assay.config import digest16
 from assay.errors import ConfigError, MachineError
 from assay.redact import scrubbed, without_secrets
 from assay.result import write_bytes
-from assay.run import cell_directory, set_aside
+from assay.runner import cell_directory, set_aside
 from assay.search import Search
 
 BUSY_SECONDS = 60

@@ -27,7 +27,7 @@ from assay.errors import (
     TrainingError,
 )
 from assay.result import FailureKind, write_bytes
-from assay.run import Manner, Report, Watch, cell_directory, run_cell, train_until
+from assay.runner import Manner, Report, Watch, cell_directory, run_cell, train_until
 from assay.tracking import Recorder
 from assay.training.execution import is_out_of_memory
 

@@ -24,7 +24,7 @@ from assay.cluster.stream import through_ray_data
 from assay.config import validate
 from assay.errors import AssayError, MachineError, MemoryShortageError, NoProgressError
 from assay.resources import Resources
-from assay.run import Manner, Report, cell_directory, train_until
+from assay.runner import Manner, Report, cell_directory, train_until
 from assay.tracking import Recorder
 from assay.training import memory
 from assay.training.parallel import DistributedWorkers

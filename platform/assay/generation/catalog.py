@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from assay.plugins import with_plugins
+
 ARCHITECTURES: Mapping[str, str] = {
     "gnn": "assay.generation.architectures.gnn:GNN",
     "transformer": "assay.generation.architectures.transformer:Transformer",
@@ -41,3 +43,9 @@ PROPERTIES: Mapping[str, str] = {
     "data_set": "assay.generation.properties.data_set:DataSetLabel",
 }
 """What samples can be asked for."""
+
+ARCHITECTURES = with_plugins("assay.architectures", ARCHITECTURES)
+PROCESSES = with_plugins("assay.processes", PROCESSES)
+MOLECULE_PROTOCOLS = with_plugins("assay.molecule_protocols", MOLECULE_PROTOCOLS)
+CRYSTAL_PROTOCOLS = with_plugins("assay.crystal_protocols", CRYSTAL_PROTOCOLS)
+PROPERTIES = with_plugins("assay.properties", PROPERTIES)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from assay.plugins import with_plugins
+
 ENCODERS: Mapping[str, str] = {
     "gcn": "assay.interactions.encoders.gcn:GCN",
     "sage": "assay.interactions.encoders.sage:SAGE",
@@ -15,3 +17,6 @@ SOURCES: Mapping[str, str] = {
     "proteins": "assay.interactions.features.proteins:of_nodes",
     "chemberta": "assay.interactions.features.chemberta:of_nodes",
 }
+
+ENCODERS = with_plugins("assay.encoders", ENCODERS)
+SOURCES = with_plugins("assay.node_features", SOURCES)

@@ -21,6 +21,7 @@ from assay.result import (
     read_results,
     read_settings,
 )
+from assay.submission import Submission, read_submissions
 
 SKETCHES = 8
 """Samples of a cell that are drawn: its first ones, so that nobody chose them."""
@@ -57,6 +58,8 @@ class Folder:
     """Rows of the log, by cell key."""
     sketches: Mapping[str, Sequence[Sketch]]
     """The first samples, by cell key."""
+    external: Sequence[Submission] = ()
+    """What others submitted."""
 
     @property
     def is_drawn(self) -> bool:
@@ -105,6 +108,7 @@ def read_folder(path: Path) -> Folder:
         sketches={
             key: read_sketches(file, count) for key, file in samples.items() if file.exists()
         },
+        external=read_submissions(path),
     )
 
 

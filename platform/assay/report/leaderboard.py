@@ -14,6 +14,7 @@ from assay.report.told_apart import names
 from assay.report.wording import FRACTIONS
 from assay.result import Cost, Reference, Result
 from assay.statistics.intervals import CONFIDENCE
+from assay.submission import Submission
 from assay.task import Estimate
 
 HEADLINES = (
@@ -26,7 +27,7 @@ HEADLINES = (
 class Row:
     """One line of a leaderboard."""
 
-    kind: Literal["cell", "mean", "reference"]
+    kind: Literal["cell", "mean", "reference", "external"]
     group: str
     """Equal for the cells that differ in nothing but their seed, and for their mean."""
     label: str
@@ -36,7 +37,8 @@ class Row:
     estimates: Mapping[str, Estimate]
     """Without those of n = 0, which say nothing, such as the uniqueness of no valid molecule."""
     cost: Cost | None
-    """Of a mean: the mean over its seeds. The reference costs no training: None."""
+    """Of a mean: the mean over its seeds. The reference costs no training, and what an external
+    entry has cost is not known: None."""
     hardware: str
     cell_key: str | None
     reference_name: str = ""
@@ -45,13 +47,21 @@ class Row:
     @property
     def apart(self) -> str:
         """What tells it apart from others of its variant, such as `width=64`; mostly nothing."""
-        return "" if self.kind == "reference" else self.label.partition(", ")[2]
+        return self.label.partition(", ")[2] if self.kind in ("cell", "mean") else ""
 
 
-def leaderboard(results: Sequence[Result], reference: Reference | None) -> list[Row]:
-    """Return the rows, the best group first, each mean above its seeds, the reference last."""
+def leaderboard(
+    results: Sequence[Result],
+    reference: Reference | None,
+    external: Sequence[Submission] = (),
+) -> list[Row]:
+    """Return the rows, the best group first, each mean above its seeds, the reference last.
+
+    External entries stand among the models, where their figures put them.
+    """
     groups = _groups(results)
     metric = headline([group[0] for group in groups])
+    groups += [[_external_row(each)] for each in external]
     if metric is not None:
         groups.sort(key=lambda rows: _rank(rows[0], metric))
     rows = [row for group in groups for row in group]
@@ -76,7 +86,7 @@ def metric_names(results: Iterable[Result], reference: Reference | None) -> list
 
 def representatives(rows: Iterable[Row]) -> list[Row]:
     """Return one row a group: its mean over seeds, or its only cell."""
-    models = [row for row in rows if row.kind != "reference"]
+    models = [row for row in rows if row.kind in ("cell", "mean")]
     averaged = {row.group for row in models if row.kind == "mean"}
     return [row for row in models if row.kind == "mean" or row.group not in averaged]
 
@@ -137,6 +147,20 @@ def _cell_row(group: str, result: Result, named: Mapping[str, str]) -> Row:
         cost=result.cost,
         hardware=f"{made.device}, {made.threads} thread{'s' if made.threads != 1 else ''}",
         cell_key=made.cell_key,
+    )
+
+
+def _external_row(submission: Submission) -> Row:
+    return Row(
+        kind="external",
+        group=f"external-{submission.slug}",
+        label=submission.name,
+        variant={},
+        seeds=(),
+        estimates=_measured(submission.estimates),
+        cost=None,
+        hardware="",
+        cell_key=None,
     )
 
 

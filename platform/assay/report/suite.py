@@ -30,12 +30,15 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         identity: prefix of the suite's anchors in the page.
         folder: the suite.
     """
-    rows = leaderboard(folder.results, folder.reference)
-    models = [row for row in rows if row.kind != "reference"]
+    rows = leaderboard(folder.results, folder.reference, folder.external)
+    shown = [row for row in rows if row.kind != "reference"]
+    models = [row for row in shown if row.kind != "external"]
     reference = next((row for row in rows if row.kind == "reference"), None)
     main = representatives(models)
     metrics = metric_names(folder.results, folder.reference)
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
+    beside = [*main, *(row for row in shown if row.kind == "external")]
+    of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
     return {
         "id": identity,
         "file": folder.suite,
@@ -46,7 +49,8 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "protocols": _protocols(rows, metrics),
         "headline": headline(main),
         "leaders": leaders,
-        "rows": [(row, _marks(row, leaders)) for row in models],
+        "rows": [(row, _marks(row, of_all)) for row in shown],
+        "external": {f"external-{each.slug}": each for each in folder.external},
         "reference": reference,
         "reference_estimates": reference.estimates if reference else {},
         "several_seeds": any(row.kind == "mean" for row in rows),
@@ -70,7 +74,8 @@ def _protocols(rows: Iterable[Row], metrics: Sequence[str]) -> list[tuple[str, l
     versions: dict[str, set[str]] = {name.rpartition("/")[0]: set() for name in metrics}
     for row in rows:
         for name, estimate in row.estimates.items():
-            versions[name.rpartition("/")[0]].add(estimate.version)
+            if name in metrics:  # an external entry may have others
+                versions[name.rpartition("/")[0]].add(estimate.version)
     return [
         (protocol, sorted(found), sum(m.rpartition("/")[0] == protocol for m in metrics))
         for protocol, found in versions.items()

@@ -127,7 +127,7 @@ def prepare(name: str, source: str | None = None, watch: Watch | None = None) ->
     with shelf.locked():
         packed = shelf.find(key)
         if packed is None:
-            origin = _origin(data_set, source) or data_set.upstream or RULES
+            origin = origin_of(data_set, source)
             shelf.clear_abandoned()
             packed = _build(data_set, origin, shelf.folder, watch or _nobody)
             key = _source_key(origin)
@@ -341,6 +341,16 @@ def data_set_of(name: str) -> DataSet:
         ConfigError: there is none of that name; the sentence names the nearest.
     """
     return catalog.load(catalog.DATA_SETS[choose("data set", name, catalog.DATA_SETS)])
+
+
+def origin_of(data_set: DataSet, source: str | None = None) -> str:
+    """Return what a data set would be built from: a path, a URL, or `RULES`.
+
+    Raises:
+        ConfigError: it takes no source, and is given one.
+        DataError: ASSAY_DATA is set, and lacks it.
+    """
+    return _origin(data_set, source) or data_set.upstream or RULES
 
 
 def _origin(data_set: DataSet, source: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from assay.cell import Cell
-from assay.run import Report
+from assay.runner import Report
 from assay.tracking.curves import Curves
 from assay.tracking.destination import Destination
 from assay.tracking.guard import Guard

@@ -8,7 +8,7 @@ from typing import Any
 from filelock import FileLock
 from mlflow.entities import Run
 
-from assay.run import cell_directory
+from assay.runner import cell_directory
 from assay.tracking.destination import Destination
 from assay.tracking.guard import Guard
 from assay.tracking.runs import Ending, Runs, file_digest

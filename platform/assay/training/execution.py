@@ -8,7 +8,7 @@ import torch
 from pydantic import NonNegativeFloat, model_validator
 
 from assay.cell import Cell
-from assay.config import Settings
+from assay.config import Settings, validate
 from assay.errors import ConfigError, MachineError
 from assay.training.allocation import keep_freed_memory
 from assay.training.parallel import Sharding, Workers
@@ -88,6 +88,31 @@ def require_enough_records(cell: Cell, execution: Execution, workers: Workers) -
             f"into {execution.accumulation} micro-batches for {workers.count} workers; raise "
             "training.batch_size or lower resources.workers"
         )
+
+
+def chosen_execution(
+    device: str, threads: int, accumulation: int = 1, compiled: bool = False
+) -> Execution:
+    """Return how a cell is computed, as a person asks for it.
+
+    Args:
+        device: cpu, cuda, or auto: cuda where there is one.
+        threads: CPU threads.
+        accumulation: Micro-batches a step.
+        compiled: By torch.compile.
+
+    Raises:
+        ConfigError: a value is wrong.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    given = {
+        "device": device,
+        "threads": threads,
+        "accumulation": accumulation,
+        "compile": compiled,
+    }
+    return validate(Execution, given, "how to run")
 
 
 def require_device(name: Literal["cpu", "cuda"]) -> torch.device:

@@ -223,7 +223,7 @@ class Training:
         """Say, once a warning, that this machine is about to go."""
         new, self._was_warned = self._is_warned and not self._was_warned, self._is_warned
         if new:
-            log.warning("cell %s: its node is being drained; saving", self.cell.key)
+            log.warning("cell %s: is about to be stopped; saving", self.cell.key)
         return new
 
     def _give_up_the_step(self, shortage: str) -> NoReturn:

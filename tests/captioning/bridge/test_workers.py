@@ -15,7 +15,7 @@ def train(storage: str) -> int:
     import torch.distributed as dist
 
     from assay.cell import Cell
-    from assay.run import train_until
+    from assay.runner import train_until
     from assay.store import sets
     from assay.training.execution import Execution
     from assay.training.parallel import ALONE, DistributedWorkers

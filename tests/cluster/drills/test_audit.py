@@ -11,7 +11,7 @@ from assay.cluster import publish
 from assay.cluster.drills import suite as drill_suite
 from assay.cluster.drills.audit import Account, Expectation, audit, difference
 from assay.result import write_json
-from assay.run import cell_directory, run_cell
+from assay.runner import cell_directory, run_cell
 from assay.store import sets
 from assay.tracking import Destination, Runs, Tracker
 from assay.training.execution import Execution

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.conformance.targets import SMALL
 from assay.generation.architectures import parts
 from assay.generation.architectures.parts import cut, split
 from assay.generation.catalog import ARCHITECTURES
@@ -14,7 +15,6 @@ from assay.generation.denoiser import Atoms, Denoiser, Interface, Prediction
 from assay.generation.settings import architecture
 from assay.generation.space import FreeSpace
 from assay.training.meter import measure_flops
-from tests.conformance.test_cells import SMALL
 from tests.generation.crystals import crystal_space, random_crystals
 from tests.generation.molecules import random_atoms
 

@@ -12,7 +12,7 @@ from assay.cell import Cell
 from assay.cluster.publish import SOURCES, default_folder
 from assay.errors import DataError
 from assay.result import KEY, read_metrics, read_result
-from assay.run import cell_directory
+from assay.runner import cell_directory
 from assay.tracking.audit import RecordedRun, recorded_runs
 
 TENSORS = ("model", "ema", "optimizer")

@@ -26,7 +26,7 @@ from assay.cell import Cell
 from assay.cluster.drills import suite as drill_suite
 from assay.errors import AssayError, MachineError
 from assay.result import read_metrics
-from assay.run import cell_directory
+from assay.runner import cell_directory
 from assay.store import sets
 
 MARK = "ASSAY_DRILL"

@@ -15,7 +15,7 @@ from assay.errors import (
     TrainingError,
 )
 from assay.result import read_metrics, read_result
-from assay.run import (
+from assay.runner import (
     Manner,
     cell_directory,
     evaluate_cell,
@@ -115,7 +115,7 @@ def test_fresh_begins_at_the_beginning(tmp_path):
 
 def test_other_code_begins_at_the_beginning(tmp_path, monkeypatch):
     run(of_budget(40), tmp_path)
-    monkeypatch.setattr("assay.run.code_digest", lambda: "another")
+    monkeypatch.setattr("assay.runner.code_digest", lambda: "another")
 
     assert run(of_budget(100), tmp_path)[0].provenance.shared_steps == 0
 
