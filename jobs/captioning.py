@@ -18,20 +18,26 @@ from _options import (
 
 EXAMPLES = """\
 The suite, generators x seeds, is run; then every trained generator writes again with the graphs of
-other molecules, as a control: what it scores so is not owed to the graphs.
+other molecules, as a control: what it scores so is not owed to the graphs. Nothing is trained for
+that, nor for what --also asks for; all are rows of one table.
 
 examples:
   python jobs/captioning.py                             the mini molecules, on this machine
   python jobs/captioning.py --suite sweeps/captions_chebi20.yaml
-  python jobs/captioning.py --suite sweeps/captions_chebi20.yaml --language-model ~/t5-small
+  python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
+      --also 'settings.generator.decoding={method: beam, beams: 4, candidates: 4}'
+  python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
+      --language-model ~/t5-small --language-model ~/Qwen3-0.6B --four-bits
   python jobs/captioning.py --no-control --set 'seeds=[0, 1, 2]'
   ray job submit --working-dir . -- python jobs/captioning.py
 
 Finished cells are reused and interrupted ones carry on: after a crash, a kill or Ctrl-C, the same
-command completes what is missing. Results, captions and controls.json lie in one folder.
+command completes what is missing. Results and captions lie in one folder.
 
 exit codes: 0 every cell is finished, 1 some cell failed, 2 bad input, 130 stopped"""
-PREFIX = "latent_prefix"
+READ_T5 = ("latent_prefix", "latent_prefix_retrieval")
+READ_CAUSAL = ("solid_bridge", "solid_bridge_retrieval", "language_model")
+SHUFFLED = "settings.generator.graphs=shuffled"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -47,8 +53,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         files="result files are published",
     )
     add = parser.add_argument
-    add("--language-model", type=Path, metavar="PATH",
-        help="a folder with a pretrained T5, for latent_prefix")  # fmt: skip
+    add("--language-model", type=Path, metavar="PATH", action="append", default=[],
+        help="a folder with a pretrained language model: a T5 for latent_prefix, a causal one for "
+        "solid_bridge (once for each)")  # fmt: skip
+    add("--four-bits", action="store_true",
+        help="load the causal one in NF4, 4 bits a weight")  # fmt: skip
+    add("--also", action="append", default=[], metavar="KEY=VALUE",
+        help="let every trained generator write again with this changed, such as "
+        "'settings.generator.decoding={method: beam, candidates: 5}' (repeatable)")  # fmt: skip
     add("--no-control", action="store_true", help="do not write again with the graphs of others")
     add_report(parser)
     return parser.parse_args(arguments)
@@ -60,69 +72,115 @@ def main(arguments: list[str]) -> int:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the suite, print its table and the controls, and write the report."""
+    """Run the suite and the controls, print their table, and write the report."""
     from rich.console import Console
 
     from assay import report
     from assay.cell import load_suite
     from assay.cluster.grid import run_suite
+    from assay.cluster.publish import publish
     from assay.cluster.storage import lasting
-    from assay.result import read_reference, read_results, write_json
+    from assay.result import read_reference, read_results
 
     console = Console()
     suite = load_suite(given.suite, tuple(given.overrides))
-    if given.language_model is not None:
-        suite = with_language_model(suite, given.language_model.expanduser().absolute())
+    folders = [path.expanduser().absolute() for path in given.language_model]
+    if folders or given.four_bits:
+        suite = with_language_models(suite, folders, given.four_bits)
     storage = run_store(given, console)
     page = report_page(given, storage)
     folder = lasting(given.results, Path.cwd()) if given.results else None
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
     if outcome.finished:
-        results, reference = read_results(outcome.folder), read_reference(outcome.folder)
-        console.print(report.terminal_table(results, reference))
+        results = read_results(outcome.folder)
+        again = [*given.also, *([] if given.no_control else [SHUFFLED])]
+        if again:
+            found = [*results, *controls(storage, results, again, suite.device, console)]
+            publish(suite, [r.provenance.cell_key for r in found], storage, outcome.folder)
+            results = read_results(outcome.folder)
+        console.print(report.terminal_table(results, read_reference(outcome.folder)))
         report.build([outcome.folder], page)
-        if not given.no_control:
-            found = controls(storage, results, console)
-            write_json(outcome.folder / "controls.json", found)
     for name, reason in outcome.failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     console.print(f"results  {outcome.folder}", highlight=False, soft_wrap=True, markup=False)
     return 1 if outcome.failures else 0
 
 
-def with_language_model(suite: Any, folder: Path) -> Any:
-    """Return the suite with a pretrained T5 in the place of one that starts from nothing."""
+def with_language_models(suite: Any, folders: list[Path], four_bits: bool) -> Any:
+    """Return the suite with pretrained models in the place of those that start from nothing.
+
+    Raises:
+        ConfigError: a folder holds no model, none of the suite's generators reads it, or there is
+            no causal one to load in 4 bits.
+    """
     from assay.cell import Suite
     from assay.config import validate
+    from assay.errors import ConfigError
 
-    rule = {
-        "when": {"generator": PREFIX},
-        "set": {
-            "settings.generator.small": None,
-            "settings.generator.language_model": str(folder),
-        },
-    }
+    rules, has_causal = [], False
+    for folder in folders:
+        is_t5 = kind_of(folder) == "t5"
+        has_causal |= not is_t5
+        weights = {"model": str(folder), **({"quantise": "nf4"} if four_bits and not is_t5 else {})}
+        readers = [g for g in suite.grid["generator"] if g in (READ_T5 if is_t5 else READ_CAUSAL)]
+        if not readers:
+            raise ConfigError(f"--language-model {folder}: no generator of {suite.name} reads it")
+        values = {
+            f"settings.generator.{'small' if is_t5 else 'scratch'}": None,
+            "settings.generator.language_model": weights,
+        }
+        rules += [{"when": {"generator": each}, "set": values} for each in readers]
+    if four_bits and not has_causal:
+        raise ConfigError("--four-bits: belongs to a causal --language-model, and none is given")
     plain = suite.model_dump(mode="json", exclude_none=True)
-    changed = {"name": f"{suite.name}_pretrained", "rules": [*plain["rules"], rule]}
+    changed = {"name": f"{suite.name}_pretrained", "rules": [*plain["rules"], *rules]}
     return validate(Suite, {**plain, **changed}, "--language-model")
 
 
-def controls(storage: Path, results: list[Any], console: Any) -> dict[str, Any]:
-    """Return, by cell key, what each trained generator scores with the graphs of others."""
-    from assay.runner import cell_directory
-    from assay.trained import open_trained
+def kind_of(folder: Path) -> str:
+    """Return which kind of model a folder holds, as transformers calls it.
 
-    found = {}
+    Raises:
+        ConfigError: it holds none.
+    """
+    import json
+
+    from assay.errors import ConfigError
+
+    try:
+        return str(json.loads((folder / "config.json").read_text())["model_type"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"--language-model {folder}: holds no model as transformers saves them ({error})"
+        ) from error
+
+
+def controls(
+    storage: Path, results: list[Any], changes: list[str], device: str, console: Any
+) -> list[Any]:
+    """Return what each trained generator scores with each change, such as the graphs of others."""
+    import torch
+
+    from assay.trained import evaluate_as
+
+    found = []
     for result in results:
-        key, generator = result.provenance.cell_key, result.cell["settings"]["generator"]
-        if generator.get("graphs") != "given":
-            continue
-        other = open_trained(cell_directory(storage, key), ["settings.generator.graphs=shuffled"])
-        scores = other.task.evaluate(other.model, other.data, lambda phase, done: None)
-        found[key] = {name: estimate.model_dump() for name, estimate in scores.items()}
-        name = next(iter(scores))
-        line = f"{result.label}: {name} {result.estimates[name].value:.3f}, with the graphs of "
-        console.print(f"{line}others {scores[name].value:.3f}", highlight=False)
+        generator = result.cell["settings"]["generator"]
+        if "graphs" not in generator:
+            continue  # it learns nothing
+        for change in changes:
+            if change == SHUFFLED and generator.get("inputs") == "smiles":
+                continue  # it reads no graph
+            other = evaluate_as(storage, result, [change], torch.device(device))
+            if other.provenance.cell_key == result.provenance.cell_key:
+                continue  # it is so already
+            found.append(other)
+            name = next(iter(other.estimates))
+            line = f"{result.label}: {name} {result.estimates[name].value:.3f}, with {change} "
+            console.print(
+                f"{line}{other.estimates[name].value:.3f}",
+                highlight=False, soft_wrap=True, markup=False,
+            )  # fmt: skip
     return found
 
 

@@ -108,6 +108,10 @@ def evaluate_captions(
     bert: Annotated[
         Path | None, typer.Option(help="A model's folder: adds BERTScore by that model.")
     ] = None,
+    llamo: Annotated[
+        Path | None,
+        typer.Option(help="A tokenizer's folder: adds LLaMo's protocol by that tokenizer."),
+    ] = None,
     json_out: JSONOut = None,
 ) -> None:
     """Score captions: their words against a reference's, their claims against the molecule.
@@ -117,7 +121,7 @@ def evaluate_captions(
     from assay.captioning.metrics.evaluate import evaluate_captions as score
     from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(pairs, protocol, bert, watch), table, json_out)
+    _score(lambda watch: score(pairs, protocol, bert, watch, llamo), table, json_out)
 
 
 @evaluate_app.command("csp", epilog=PLAIN)

@@ -1,7 +1,10 @@
 """A trained cell, taken from its folder: to draw samples of it, or to evaluate it otherwise."""
 
+import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ from assay import catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, validate
 from assay.errors import CheckpointError, ConfigError
-from assay.result import read_plain
+from assay.result import Result, read_plain, write_json
+from assay.runner import cell_directory, finished
 from assay.store import sets
 from assay.task import Splits, Task
 from assay.training import checkpoint
@@ -48,11 +52,7 @@ def open_trained(
         DataError: the folder holds no cell, or its data set is not here.
         CheckpointError: its weights are missing, damaged, or not those of the end of training.
     """
-    plain = read_plain(directory / "cell.json")
-    trained_as = validate(Cell, plain, str(directory / "cell.json"))
-    overridden = apply_overrides(trained_as.model_dump(mode="json"), overrides)
-    cell = validate(Cell, overridden, "command line")
-    _require_same_training(trained_as, cell)
+    trained_as, cell = _asked(directory, overrides)
     prepared = sets.prepare(cell.data.name)
     sets.require_digest(prepared, cell.data.digest)
     task: Task = catalog.family(cell.family)(cell)
@@ -60,6 +60,61 @@ def open_trained(
     model = task.model(data)
     model.load_state_dict(_weights(directory, trained_as))
     return TrainedCell(cell, trained_as, task, data, model.to(device or torch.device("cpu")).eval())
+
+
+def evaluate_as(
+    storage: Path, trained: Result, overrides: Iterable[str], device: torch.device | None = None
+) -> Result:
+    """Evaluate a trained cell otherwise: as the cell that it is with `overrides`.
+
+    The two share their training, so that one is enough for both. The result is put into the run
+    store as that cell's own, with the training's cost, and is computed again only where the
+    training is newer.
+
+    Args:
+        storage: The run store.
+        trained: Of a cell there.
+        overrides: As of `open_trained`.
+        device: Of the model; the CPU, if none is given.
+
+    Raises:
+        AssayError: as `open_trained`.
+    """
+    source = cell_directory(storage, trained.provenance.cell_key)
+    overrides = tuple(overrides)
+    _, cell = _asked(source, overrides)
+    known = finished(storage, cell.key)
+    if known is not None and known.provenance.created_utc >= trained.provenance.created_utc:
+        return known
+    it, directory = open_trained(source, overrides, device), cell_directory(storage, cell.key)
+    started = time.monotonic()
+    estimates = it.task.evaluate(it.model, it.data, lambda phase, done: None)
+    seconds = time.monotonic() - started
+    it.task.artifacts(it.model, it.data, directory / "artifacts")
+    made = {
+        "cell_key": cell.key,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "protocol": it.task.protocol_of(cell.model_dump(mode="json")),
+    }
+    result = Result(
+        cell=json.loads(cell.model_dump_json()),
+        estimates=estimates,
+        cost=trained.cost.model_copy(update={"evaluation_seconds": seconds}),
+        provenance=trained.provenance.model_copy(update=made),
+    )
+    write_json(directory / "cell.json", cell)
+    write_json(directory / "result.json", result)
+    return result
+
+
+def _asked(directory: Path, overrides: Iterable[str]) -> tuple[Cell, Cell]:
+    """Return the cell of a folder, and the one that it is with overrides."""
+    plain = read_plain(directory / "cell.json")
+    trained_as = validate(Cell, plain, str(directory / "cell.json"))
+    overridden = apply_overrides(trained_as.model_dump(mode="json"), overrides)
+    cell = validate(Cell, overridden, "command line")
+    _require_same_training(trained_as, cell)
+    return trained_as, cell
 
 
 def _weights(directory: Path, cell: Cell) -> Any:

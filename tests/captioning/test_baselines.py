@@ -6,7 +6,6 @@ from assay.captioning.baselines import MostCommon, RandomCaption, Retrieval, cen
 from assay.captioning.data.captions import captions_of, splits
 from assay.captioning.generator import Corpus
 from assay.captioning.retrieval import nearest_captions
-from assay.captioning.tokens import captions_of_records, smiles_of_records
 from assay.errors import ConfigError
 from assay.store import sets
 
@@ -22,7 +21,7 @@ def data(mini_captions):
 
 @pytest.fixture
 def corpus(data):
-    return Corpus(smiles_of_records(data.train), captions_of_records(data.train))
+    return Corpus.of(data.train)
 
 
 def made(kind, corpus, seed=0, **settings):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from assay.captioning.decoding import Decoding, _Drawn, _nucleus
+from assay.captioning.decoding import Decoding, _Drawn, _nucleus, write
 
 LOGITS = torch.tensor([0.5, 0.25, 0.15, 0.1]).log()
 
@@ -66,3 +66,52 @@ def test_each_method_has_its_own_defaults(given, filled):
 
     assert {name: getattr(chosen, name) for name in filled} == filled
     assert Decoding.model_validate(chosen.model_dump()) == chosen
+
+
+class Constant:
+    """Writes one token after another of the same logits, as transformers' `generate` asks."""
+
+    def generate(self, attention_mask, logits_processor, max_new_tokens, do_sample):
+        assert not do_sample
+        tokens_CT = torch.zeros(len(attention_mask), 1, dtype=torch.long)
+        for _ in range(max_new_tokens):
+            logits_CV = logits_processor(tokens_CT, LOGITS.expand(len(tokens_CT), 4))
+            tokens_CT = torch.cat([tokens_CT, logits_CV.argmax(dim=1, keepdim=True)], dim=1)
+        return tokens_CT[:, 1:]
+
+
+def test_candidates_stand_together_and_the_first_is_what_would_be_written_without():
+    ids, mask = torch.tensor([7, 9, 8]), torch.ones(3, 2)
+
+    one = write(Constant(), decoding(most_tokens=20), 0, ids, attention_mask=mask)
+    three = write(Constant(), decoding(most_tokens=20, candidates=3), 0, ids, attention_mask=mask)
+
+    assert three.shape == (9, 20)
+    assert torch.equal(three[::3], one)
+    assert len({tuple(row) for row in three.tolist()}) == 9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"candidates": 3}, "greedy has one text"),
+        ({"method": "beam", "beams": 3, "candidates": 4}, "candidates 4 of 3 beams"),
+        ({"method": "beam", "candidates": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_candidates_that_there_are_not_are_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        Decoding.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "texts"),
+    [
+        ({}, 1),
+        ({"method": "beam", "beams": 4, "candidates": 2}, 4),
+        ({"method": "sample"}, 1),
+        ({"method": "sample", "candidates": 3}, 3),
+    ],
+)
+def test_what_is_written_side_by_side_is_counted(given, texts):
+    assert Decoding.model_validate(given).side_by_side == texts

@@ -4,20 +4,27 @@ import torch
 import yaml
 
 from assay.captioning.decoding import Decoding
-from assay.captioning.generator import Corpus
+from assay.captioning.generator import Corpus, others
 from assay.captioning.latent_prefix import LatentPrefix, LatentPrefixSettings
-from assay.captioning.latent_prefix_model import LatentBatch
+from assay.captioning.latent_prefix_model import LatentBatch, LatentRecords
 from assay.captioning.task import CaptioningTask
 from assay.errors import DataError
 from assay.result import read_metrics
 from assay.training.execution import Execution
 from assay.training.loop import Training
+from tests.captioning.saved import save_t5
 from tests.captioning.test_task import prefix
 
 pytest.importorskip("transformers")
 
 SILENT = lambda phase, done: None  # noqa: E731
 TERMS = ("mse", "cosine", "cross_entropy")
+IN_CONTEXT = ("settings.generator.neighbours=2", "settings.generator.neighbour_tokens=24")
+PRETRAINED = (
+    "settings.generator.pretrain_share=0.25",
+    "settings.generator.autoencoder_share=0.25",
+    "settings.generator.masking={}",
+)
 
 
 def made(*overrides: str):
@@ -110,7 +117,7 @@ def test_without_the_latent_terms_no_latent_is_computed(mini_captions, monkeypat
     task, data, model = made("settings.generator={mse: 0, cosine: 0, small: {size: xs}}")
     monkeypatch.setattr(model, "of_text", None)
 
-    assert stage_of(task, "graph").records is None
+    assert not isinstance(stage_of(task, "graph").records, LatentRecords)
     loss = task.loss(model, data.train.batch(np.arange(4)), stage_of(task, "graph"), 0)
     assert set(loss.parts) == {"cross_entropy"}
 
@@ -189,6 +196,7 @@ def test_graphs_are_told_apart_by_the_latent_alone(mini_captions):
         "{method: greedy, most_tokens: 24, batch_size: %d}",
         "{method: beam, beams: 3, most_tokens: 24, batch_size: %d}",
         "{method: sample, temperature: 0.8, nucleus: 0.9, most_tokens: 24, batch_size: %d}",
+        "{method: sample, candidates: 3, most_tokens: 16, batch_size: %d}",
     ],
 )
 def test_captions_depend_neither_on_batch_mates_nor_on_order(mini_captions, decoding):
@@ -208,6 +216,129 @@ def test_captions_depend_neither_on_batch_mates_nor_on_order(mini_captions, deco
     assert texts(6) == together, "the same again"
     assert texts(1) == together
     assert texts(4, places[::-1]) == together[::-1]
+
+
+def test_of_candidates_the_one_that_fits_the_graph_that_was_given_is_kept(
+    mini_captions, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        "assay.captioning.latent_prefix.most_consistent",
+        lambda texts, smiles: seen.append((len(texts), smiles)) or list(texts[::3]),
+    )
+    shuffled = "settings.generator={graphs: shuffled, small: {size: xs, depth: 1}, decoding: %s}"
+    task, data, model = made(shuffled % "{method: beam, beams: 3, candidates: 3, most_tokens: 4}")
+
+    task.generator.captions(model.eval(), data.test, np.arange(4), SILENT)
+
+    smiles = task.texts.test.smiles
+    assert seen == [(12, tuple(smiles[place] for place in others(4)))]
+    assert task.generator.passes() == 3 * made()[0].generator.passes()
+
+
+def test_captions_of_neighbours_are_read_and_marked_by_rank(mini_captions):
+    _, data, model = made(*IN_CONTEXT)
+    batch = data.train.batch(np.arange(4))
+    latents_BKD = model(batch, "graph")["latents"]
+    with torch.no_grad():
+        model.ranks += torch.tensor([[100.0], [200.0]])
+
+    states_BSD, mask_BS = model.attended(latents_BKD, batch)
+
+    K, T = latents_BKD.shape[1], batch.neighbours.tokens_BNT.shape[2]
+    assert torch.equal(states_BSD[:, :K], latents_BKD)
+    assert mask_BS[:, :K].all()
+    assert torch.equal(mask_BS[:, K:], batch.neighbours.mask_BNT.flatten(1))
+    for rank in (0, 1):
+        told_BTD = states_BSD[:, K + rank * T :][:, :T]
+        alone = batch.neighbours.tokens_BNT[:, rank], batch.neighbours.mask_BNT[:, rank].long()
+        own_BTD = model.t5.encoder(input_ids=alone[0], attention_mask=alone[1]).last_hidden_state
+        kept = batch.neighbours.mask_BNT[:, rank]
+        expected = own_BTD[kept] + 100.0 * (rank + 1)
+        torch.testing.assert_close(told_BTD[kept], expected, rtol=1e-5, atol=1e-4)
+
+
+def test_a_neighbours_caption_is_that_of_another_molecule_and_is_cut(mini_captions):
+    task, data, _ = made(*IN_CONTEXT)
+    train = task.texts.train
+    batch = data.train.batch(np.arange(6))
+
+    texts = [
+        task.generator.vocabulary.decode(each.tolist()) for each in batch.neighbours.tokens_BNT
+    ]
+    for place, told in enumerate(texts):
+        own, others_of = train.captions[place], set(train.captions) - {train.captions[place]}
+        for text in told:
+            assert any(other.startswith(text) for other in others_of)
+            assert text != own
+    assert int(batch.neighbours.n_tokens_BN.max()) == 24
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "graph"])
+def test_a_loss_with_neighbours_does_not_depend_on_batch_mates(mini_captions, name):
+    task, data, model = made(*IN_CONTEXT)
+    model.eval()
+    stage = stage_of(task, name)
+    parts = np.arange(2), np.arange(900, 902)
+    alone = [task.loss(model, data.train.batch(part), stage, 0).total for part in parts]
+    both = task.loss(model, data.train.batch(np.concatenate(parts)), stage, 0).total
+
+    torch.testing.assert_close(torch.stack(alone).mean(), both, rtol=1e-5, atol=1e-6)
+
+
+def test_the_marks_of_neighbours_learn_in_both_stages(mini_captions):
+    for name in ("autoencoder", "graph"):
+        task, data, model = made(*IN_CONTEXT)
+        stage = stage_of(task, name)
+        for n, parameter in model.named_parameters():
+            parameter.requires_grad_(stage.trainable(n))
+        task.loss(model, data.train.batch(np.arange(8)), stage, 0).total.backward()
+
+        assert (model.ranks.grad.abs().amax(dim=1) > 0).all()
+
+
+def test_without_neighbours_nothing_is_looked_for(mini_captions, monkeypatch):
+    monkeypatch.setattr("assay.captioning.neighbours.neighbours", None)
+    _, data, model = made()
+
+    assert model.ranks is None
+    assert data.train.batch(np.arange(2)).neighbours is None
+
+
+def test_graphs_of_others_come_with_ones_own_neighbours(mini_captions):
+    _, data, _ = made(*IN_CONTEXT)
+    own, other = data.test.batch(np.arange(2)), data.test.batch(np.array([5, 6]))
+
+    mixed = own.with_graphs_of(other)
+
+    assert torch.equal(mixed.neighbours.tokens_BNT, own.neighbours.tokens_BNT)
+    assert torch.equal(mixed.graphs.atoms_NA, other.graphs.atoms_NA)
+    assert (mixed.smiles, mixed.captions) == (other.smiles, own.captions)
+
+
+def test_the_encoder_may_be_pretrained_and_nothing_else_learns_then(mini_captions, tmp_path):
+    training = train(prefix(*PRETRAINED), tmp_path / "cell")
+    before = {name: each.clone() for name, each in training.model.state_dict().items()}
+    training.run(0.25)
+
+    after = training.model.state_dict()
+    changed = {name.partition(".")[0] for name, e in before.items() if not e.equal(after[name])}
+    assert [stage.name for stage in training.stages] == ["pretrain", "autoencoder", "graph"]
+    assert changed == {"graph", "contrast", "masking"}
+    assert not any(name.startswith("contrast.graphs.") for name in after), "named once"
+    assert training.model.contrast.graphs is training.model.graph
+    training.run()
+    ended = training.model.state_dict()
+    assert ended["contrast.raw_scale"].equal(after["contrast.raw_scale"])
+    rows = read_metrics(tmp_path / "cell" / "metrics.jsonl")
+    assert {"train/contrast", "train/masking"} <= set(rows[0])
+
+
+def test_stages_cost_differently(mini_captions):
+    task, data, _ = made(*PRETRAINED)
+    records = [stage.records or data.train for stage in task.stages()]
+
+    assert len({task.workload(each.batch(np.arange(8)), 0) for each in records[:2]}) == 2
 
 
 def test_samples_are_of_the_seed_and_of_the_record(mini_captions):
@@ -240,26 +371,7 @@ def test_workloads_come_again(mini_captions):
 @pytest.fixture
 def pretrained(tmp_path, mini_captions):
     """A tiny T5 with a tokenizer, as `save_pretrained` leaves them."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
-
-    words = CaptioningTask(prefix()).texts.train.captions
-    kept = sorted({word for caption in words for word in caption.split()})
-    vocabulary = {word: k for k, word in enumerate(["<pad>", "</s>", "<unk>", *kept])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
-    config = T5Config(
-        vocab_size=len(vocabulary), d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4,
-        decoder_start_token_id=0,
-    )  # fmt: skip
-    torch.manual_seed(3)
-    folder = tmp_path / "t5"
-    T5ForConditionalGeneration(config).save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
+    return save_t5(tmp_path / "t5", CaptioningTask(prefix()).texts.train.captions)
 
 
 def of(folder, **more):

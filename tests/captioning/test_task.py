@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from assay.captioning.generator import others
+from assay.captioning.generator import Corpus, others
 from assay.captioning.task import CaptioningTask
 from assay.cell import Cell, load_suite
 from assay.cluster.publish import publish
@@ -15,6 +15,7 @@ from assay.reference import compute_reference
 from assay.result import Result, read_metrics
 from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
+from assay.trained import evaluate_as
 from assay.training.execution import Execution
 from tests.test_cell import ROOT
 from tests.test_cli import invoke
@@ -118,6 +119,26 @@ def test_the_reference_is_the_floor_of_retrieval(mini_captions, tmp_path):
     assert floor.estimates == run(cell, tmp_path).estimates
 
 
+def test_a_trained_cell_is_evaluated_with_the_graphs_of_others_and_not_trained_again(
+    mini_captions, tmp_path
+):
+    cell = prefix()
+    trained = run(cell, tmp_path)
+
+    control = evaluate_as(tmp_path, trained, ["settings.generator.graphs=shuffled"])
+
+    other = prefix("settings.generator.graphs=shuffled")
+    assert control.provenance.cell_key == other.key != cell.key
+    assert control.cost.training_seconds == trained.cost.training_seconds
+    assert not (cell_directory(tmp_path, other.key) / "checkpoints").exists()
+    own, told = ([e["prediction"] for e in written(tmp_path, c)] for c in (cell, other))
+    assert told == [own[place] for place in others(6)]
+    assert run(other, tmp_path) == control, "what is finished is reused"
+    assert evaluate_as(tmp_path, trained, ["settings.generator.graphs=shuffled"]) == control
+    with pytest.raises(ConfigError, match="training depends on it"):
+        evaluate_as(tmp_path, trained, ["settings.generator.latents=4"])
+
+
 def test_captions_are_published_beside_results(mini_captions, tmp_path):
     cell = cells()["random_caption"]
     run(cell, tmp_path)
@@ -190,7 +211,7 @@ def test_assets_that_are_not_prepared_are_one_sentence(mini_captions, tmp_path):
 
 
 def test_a_set_without_captions_for_training_is_one_sentence(mini_captions, monkeypatch):
-    monkeypatch.setattr("assay.captioning.task.captions_of_records", lambda records: [])
+    monkeypatch.setattr("assay.captioning.task.Corpus.of", lambda records: Corpus([], []))
 
     with pytest.raises(DataError, match="mini_captions: holds no captions to learn from"):
         CaptioningTask(prefix())
@@ -229,6 +250,10 @@ def test_fewer_training_records_teach_the_vocabulary_and_the_retrieval_less(mini
         ("settings.generator={latents: 32, context: 16}", "latents 32 of a context of 16"),
         ("settings.generator.decoding.beams=4", "beams belongs to method beam; this is greedy"),
         ("settings.generator.decoding={method: beam, nucleus: 0.9}", "nucleus belongs to method"),
+        ("settings.generator.decoding.candidates=3", "candidates belong to methods beam and"),
+        ("settings.generator.neighbour_tokens=8", "belong to neighbours, of which there are none"),
+        ("settings.generator.masking={}", "contrast and masking belong to pretrain_share"),
+        ("settings.generator.pretrain_share=0.5", "leave nothing to the graph"),
         ("data=mini_links", "holds no captions"),
     ],
 )

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 GENERATORS: Mapping[str, str] = {
     "latent_prefix": "assay.captioning.latent_prefix:LatentPrefix",
+    "latent_prefix_retrieval": "assay.captioning.latent_prefix:LatentPrefixRetrieval",
     "solid_bridge": "assay.captioning.solid_bridge:SolidBridge",
+    "solid_bridge_retrieval": "assay.captioning.solid_bridge:SolidBridgeRetrieval",
+    "language_model": "assay.captioning.solid_bridge:TextOnly",
     "retrieval": "assay.captioning.baselines:Retrieval",
     "random_caption": "assay.captioning.baselines:RandomCaption",
     "most_common": "assay.captioning.baselines:MostCommon",

@@ -5,11 +5,14 @@
     sample    a draw from the model's distribution at a temperature, of its nucleus (Holtzman et
               al., "The curious case of neural text degeneration", ICLR 2020)
 
+With `candidates`, beams or draws yield so many texts of a molecule, of which
+`assay.captioning.reranking` keeps the one that fits its graph best.
+
 A draw is the largest of logits with Gumbel noise (Maddison, Tarlow and Minka, "A* sampling",
 NeurIPS 2014), and the noise a function of seed, record and place: a caption does not depend on
 which other molecules are in its batch, nor on the order of records.
 
-Shapes: B records, V vocabulary, T tokens.
+Shapes: B records, C texts, B times the candidates, V vocabulary, T tokens.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +23,9 @@ from torch import Tensor
 
 from assay.config import Settings
 from assay.training.draws import Draws, fold
+
+_OF_CANDIDATE = 40
+"""Bits of a record's id; those above are the candidate's."""
 
 
 class Decoding(Settings):
@@ -37,6 +43,14 @@ class Decoding(Settings):
     nucleus: Annotated[float, Field(gt=0, le=1)] | None = None
     """Of method sample, 1 by default: draw from the likeliest tokens that together have so much
     of the probability."""
+    candidates: Annotated[int, Field(ge=2)] | None = None
+    """Of methods beam and sample: texts of a molecule, of which the one is kept whose claims about
+    functional groups fit its graph best. Of beam no more than there are beams."""
+
+    @property
+    def side_by_side(self) -> int:
+        """Return how many texts of a molecule are written at a time."""
+        return self.beams or self.candidates or 1
 
     @model_validator(mode="before")
     @classmethod
@@ -53,6 +67,10 @@ class Decoding(Settings):
             for name in fields:
                 if name not in own and getattr(self, name) is not None:
                     raise ValueError(f"{name} belongs to method {method}; this is {self.method}")
+        if self.candidates is not None and self.method == "greedy":
+            raise ValueError("candidates belong to methods beam and sample; greedy has one text")
+        if self.beams is not None and (self.candidates or 0) > self.beams:
+            raise ValueError(f"candidates {self.candidates} of {self.beams} beams; ask for less")
         return self
 
 
@@ -64,24 +82,46 @@ _OF_METHOD = {
 
 
 def write(model: Any, decoding: Decoding, seed: int, record_ids: Tensor, **given: Any) -> Tensor:
-    """Return int64 (B, T): the tokens that transformers' `generate` writes, with its cache.
+    """Return int64 (C, T): the tokens that transformers' `generate` writes, with its cache.
+
+    Candidates of a record stand one after another, of beams the likeliest first.
 
     Args:
         model: With `generate`, in evaluation mode.
         decoding: How.
         seed: Of the cell.
         record_ids: (B,) whose captions they are.
-        given: What `generate` is given to write on: encoder_outputs, or inputs_embeds.
+        given: What `generate` is given to write on: encoder_outputs, or inputs_embeds, and their
+            attention_mask.
     """
     options: dict[str, Any] = {"max_new_tokens": decoding.most_tokens, "do_sample": False}
     if decoding.method == "beam":
         options |= {"num_beams": decoding.beams, "early_stopping": True}
+        options |= {"num_return_sequences": decoding.candidates or 1}
     if decoding.method == "sample":
         from transformers import LogitsProcessorList
 
-        options["logits_processor"] = LogitsProcessorList([_Drawn(decoding, seed, record_ids)])
+        count = decoding.candidates or 1
+        if count > 1:
+            given = {name: _repeated(each, count) for name, each in given.items()}
+        ids_C = _as_candidates(record_ids, count)
+        options["logits_processor"] = LogitsProcessorList([_Drawn(decoding, seed, ids_C)])
     with torch.inference_mode():
         return model.generate(**given, **options)
+
+
+def _repeated(given: Any, count: int) -> Any:
+    """Return each row `count` times: of a tensor, or of what an encoder made."""
+    if isinstance(given, Tensor):
+        return given.repeat_interleave(count, dim=0)
+    states = given.last_hidden_state.repeat_interleave(count, dim=0)
+    return type(given)(last_hidden_state=states)
+
+
+def _as_candidates(record_ids: Tensor, count: int) -> Tensor:
+    """Return (C,) what draws are of: the first candidate has those of the record itself."""
+    places = torch.arange(count, device=record_ids.device) << _OF_CANDIDATE
+    return (record_ids[:, None] + places).flatten()
 
 
 class _Drawn:

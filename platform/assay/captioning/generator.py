@@ -7,13 +7,14 @@ that learns nothing has no stages, and a model without parameters.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import nn
 
+from assay.captioning.data.captions import batches_of
 from assay.captioning.decoding import Decoding
 from assay.config import Settings
 from assay.task import Batch, Loss, Progress, Records, Stage
@@ -38,6 +39,17 @@ class TrainedSettings(GeneratorSettings):
     decoding: Decoding = Decoding()
     validation_molecules: PositiveInt = 256
     """The first so many of the validation split, for its loss."""
+    neighbours: NonNegativeInt = 0
+    """The captions of so many nearest training molecules are shown beside the molecule."""
+    neighbour_tokens: PositiveInt = 96
+    """Of each of them; a longer one is cut."""
+
+    @model_validator(mode="after")
+    def _tokens_of_neighbours(self) -> Self:
+        default = type(self).model_fields["neighbour_tokens"].default
+        if not self.neighbours and self.neighbour_tokens != default:
+            raise ValueError("neighbour_tokens belong to neighbours, of which there are none")
+        return self
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,18 @@ class Corpus:
 
     smiles: list[str]
     captions: list[str]
+    ids: Sequence[int] = ()
+    """Of the records, by which they are known in their split."""
+
+    @classmethod
+    def of(cls, records: Records) -> Self:
+        """Return that of records of `CaptionBatch`es."""
+        found = batches_of(records)
+        return cls(
+            [smiles for batch in found for smiles in batch.smiles],
+            [caption for batch in found for caption in batch.captions],
+            [each for batch in found for each in batch.record_ids.tolist()],
+        )
 
     def __len__(self) -> int:
         """Return the number of records."""

@@ -1,5 +1,6 @@
 """Latent prefix: a molecule takes the place of the text in an autoencoder of captions.
 
+    0 pretrain      if it has a share: the graph encoder alone, by contrast with captions
     1 autoencoder   T5 learns to write a caption again from the first K states of its encoder
     2 graph         a GINE encoder learns to make such a latent of a molecule: near the one of its
                     caption (squared error and cosine), and one that the frozen decoder reads as
@@ -16,40 +17,42 @@ Shapes: B records, K latents, D width of T5.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Self, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from assay.captioning.decoding import write
-from assay.captioning.encoder import EncoderSettings
+from assay.captioning.frozen import Weights
 from assay.captioning.generator import (
     Corpus,
     Generator,
     GeneratorSettings,
-    TrainedSettings,
     others,
 )
 from assay.captioning.latent_prefix_model import (
-    LatentBatch,
     LatentPrefixModel,
     LatentRecords,
     Terms,
     as_encoded,
 )
+from assay.captioning.latent_prefix_settings import (
+    LatentPrefixRetrievalSettings,
+    LatentPrefixSettings,
+)
+from assay.captioning.neighbours import NeighbourTexts
+from assay.captioning.pretraining import STAGE as PRETRAIN
+from assay.captioning.reranking import most_consistent
 from assay.captioning.t5 import (
-    SmallT5Settings,
-    T5Weights,
     Vocabulary,
     learned_vocabulary,
     pretrained_t5,
     pretrained_vocabulary,
     small_t5,
 )
-from assay.captioning.tokens import TextBatch, TokenRecords
+from assay.captioning.tokens import StagedRecords, TextBatch, TokenRecords, in_parts
 from assay.errors import ConfigError
 from assay.task import Batch, Loss, Progress, Records, Stage
 
@@ -59,57 +62,6 @@ _ATOMS = 128
 _AT_ONCE = 64
 _PASSES = 4.0
 """That a text takes to be written, in losses of one record without gradient; as measured."""
-
-
-class LatentPrefixSettings(TrainedSettings):
-    """Of the latent prefix."""
-
-    encoder: EncoderSettings = EncoderSettings.model_validate({})
-    """Of molecules."""
-    language_model: T5Weights | None = None
-    """A pretrained T5: an absolute path, or {model, revision} on the hub. Without it, `small`."""
-    small: SmallT5Settings | None = None
-    """A T5 that starts from nothing, where there is no language_model."""
-    finetuned: bool = True
-    """Whether T5's weights learn in the first stage, or `from_enc` alone."""
-    latents: PositiveInt = 16
-    """Encoder states that are kept, K."""
-    context: Annotated[int, Field(ge=8)] = 256
-    """Tokens of a caption in training; a longer one is cut."""
-    autoencoder_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Of the budget, for the first stage."""
-    mse: NonNegativeFloat = 1.0
-    """Weight of the squared error of the graph's latent."""
-    cosine: NonNegativeFloat = 1.0
-    """Weight of 1 - its cosine with the caption's."""
-    cross_entropy: NonNegativeFloat = 1.0
-    """Weight of how the decoder reads it. A weight of 0 leaves a term out."""
-    unfrozen_layers: NonNegativeInt = 0
-    """The last layers of the decoder, which learn in the second stage, too."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_path_or_a_small_one(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        named = given.get("language_model")
-        if isinstance(named, str):
-            return {**given, "language_model": {"model": named}}
-        return given if named or given.get("small") else {**given, "small": {}}
-
-    @model_validator(mode="after")
-    def _belong_together(self) -> Self:
-        if self.language_model is not None and self.small is not None:
-            raise ValueError("small belongs to a T5 that starts from nothing; drop language_model")
-        if self.small is not None and not self.finetuned:
-            raise ValueError("finetuned false: a small T5 that starts from nothing has to learn")
-        if not (self.mse or self.cosine or self.cross_entropy):
-            raise ValueError("mse, cosine, cross_entropy: one weight at least is greater than 0")
-        if self.unfrozen_layers and not self.cross_entropy:
-            raise ValueError("unfrozen_layers learn by cross_entropy, whose weight is 0")
-        if self.context < self.latents:
-            raise ValueError(f"latents {self.latents} of a context of {self.context} tokens")
-        return self
 
 
 class LatentPrefix(Generator):
@@ -124,14 +76,17 @@ class LatentPrefix(Generator):
             DataError: the pretrained model cannot be used.
             MachineError: a package is missing.
         """
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self._corpus = settings, seed, corpus
         self.vocabulary = _vocabulary(settings, corpus)
         self._model: LatentPrefixModel | None = None
 
     def records(self, records: Records) -> TokenRecords:
         """Return the records with tokens, of which there are as many as latents at least."""
         chosen, words = self.settings, self.vocabulary
-        return TokenRecords(records, words.encode, chosen.context, words.padding, chosen.latents)
+        return TokenRecords(
+            records, words.encode, chosen.context, words.padding, chosen.latents,
+            self._neighbours(records),
+        )  # fmt: skip
 
     def note(self, records: Records) -> str:
         """Return how many captions are cut."""
@@ -156,31 +111,41 @@ class LatentPrefix(Generator):
                 f"{len(t5.decoder.block)} layers"
             )
         terms = Terms(chosen.mse, chosen.cosine, chosen.cross_entropy)
-        self._model = LatentPrefixModel(t5, chosen.encoder, chosen.latents, terms)
+        self._model = LatentPrefixModel(
+            t5, chosen.encoder, chosen.latents, terms, chosen.neighbours, chosen.contrast,
+            chosen.masking,
+        )  # fmt: skip
         return self._model
 
     def stages(self, train: Records) -> Sequence[Stage]:
-        """Return the autoencoder's stage and the graph's."""
+        """Return the encoder's own stage, if it has a share, the autoencoder's and the graph's."""
         chosen = self.settings
+        encoder, graphs = StagedRecords(train, PRETRAIN), StagedRecords(train, GRAPH)
         needs_latents = bool(chosen.mse or chosen.cosine)
-        records = LatentRecords(train, self._latents, _AT_ONCE) if needs_latents else None
-        share = chosen.autoencoder_share
+        weights = Weights(lambda: self._trained.of_texts())
+        records = (
+            LatentRecords(graphs, self._latents, weights, _AT_ONCE) if needs_latents else graphs
+        )
+        before, share = chosen.pretrain_share, chosen.autoencoder_share
         return (
+            *((Stage(PRETRAIN, before, _of_pretraining, encoder),) if before else ()),
             Stage(AUTOENCODER, share, self._of_autoencoder),
-            Stage(GRAPH, 1 - share, self._of_graph, records),
+            Stage(GRAPH, 1 - before - share, self._of_graph, records),
         )
 
     def workload(self, batch: Batch, step: int) -> Hashable:
-        """Return the padded shape of the texts and, where graphs are read, about how many atoms."""
+        """Return the stage, the padded shape of the texts, and about how many atoms there are."""
         batch = cast(TextBatch, batch)
         shape = tuple(batch.tokens_BT.shape)
-        return (*shape, len(batch.graphs.molecule_N) // _ATOMS, isinstance(batch, LatentBatch))
+        if batch.neighbours is not None:
+            shape = (*shape, batch.neighbours.tokens_BNT.shape[2])
+        return batch.stage, *shape, len(batch.graphs.molecule_N) // _ATOMS
 
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
         """Return the weighted sum of the stage's parts."""
-        if stage.name == AUTOENCODER:
-            parts = model(batch, "autoencoder")
-            return Loss(parts["cross_entropy"], parts)
+        if stage.name in (PRETRAIN, AUTOENCODER):
+            parts = model(batch, stage.name)
+            return Loss(cast(Tensor, sum(parts.values())), parts)
         parts = model(batch, "bridge")
         total = sum(getattr(self.settings, name) * value for name, value in parts.items())
         return Loss(cast(Tensor, total), parts)
@@ -202,65 +167,102 @@ class LatentPrefix(Generator):
         self, model: nn.Module, records: Records, indices: NDArray[np.integer], progress: Progress
     ) -> list[str]:
         """Return what the decoder writes from the latents of molecules."""
+        sources = indices
         if self.settings.graphs == "shuffled":
-            indices = indices[others(len(indices))]
-        return self._written(model, records, indices, "graph", lambda f: progress("captions", f))
+            sources = indices[others(len(indices))]
+        done = lambda f: progress("captions", f)  # noqa: E731
+        return self._written(model, records, indices, sources, "graph", done)
 
     def ceilings(
         self, model: nn.Module, records: Records, indices: NDArray[np.integer], progress: Progress
     ) -> Mapping[str, list[str]]:
-        """Return what the decoder writes from the latents of the references themselves."""
+        """Return what the decoder writes from the latents of the references themselves.
+
+        Graphs have no part in it: with those of others it is not written again.
+        """
+        if self.settings.graphs == "shuffled":
+            return {}
         done = lambda f: progress("autoencoder", f)  # noqa: E731
-        return {AUTOENCODER: self._written(model, records, indices, "text", done)}
+        return {AUTOENCODER: self._written(model, records, indices, indices, "text", done)}
 
     def passes(self) -> float:
         """Return the cost of two texts, which are written a token at a time."""
-        return 2 * _PASSES * (self.settings.decoding.beams or 1)
+        return 2 * _PASSES * self.settings.decoding.side_by_side
 
     def _written(
         self,
         model: nn.Module,
         records: Records,
         indices: NDArray[np.integer],
-        of: str,
+        sources: NDArray[np.integer],
+        of: Literal["text", "graph"],
         done: Callable[[float], None],
     ) -> list[str]:
-        device, decoding = next(model.parameters()).device, self.settings.decoding
+        """Return a text of each record, of the graph of the record at the same place of sources."""
+        prefix, decoding = cast(LatentPrefixModel, model), self.settings.decoding
+        device = next(model.parameters()).device
         texts: list[str] = []
-        for start in range(0, len(indices), decoding.batch_size):
-            batch = records.batch(indices[start : start + decoding.batch_size]).to(device)
+        for part in in_parts(np.arange(len(indices)), decoding.batch_size):
+            batch = cast(TextBatch, records.batch(indices[part]))
+            if sources is not indices:
+                batch = batch.with_graphs_of(cast(TextBatch, records.batch(sources[part])))
+            batch = batch.to(device)
             with torch.no_grad():
-                latents_BKD = model(batch, of)["latents"]
-            tokens_BT = write(
-                cast(LatentPrefixModel, model).t5,
+                latents_BKD = prefix(batch, of)["latents"]
+                states_BSD, mask_BS = prefix.attended(latents_BKD, batch)
+            tokens_CT = write(
+                prefix.t5,
                 decoding,
                 self.seed,
                 batch.record_ids,
-                encoder_outputs=as_encoded(latents_BKD),
-                attention_mask=latents_BKD.new_ones(latents_BKD.shape[:2], dtype=torch.long),
+                encoder_outputs=as_encoded(states_BSD),
+                attention_mask=mask_BS.long(),
             )
-            found = self.vocabulary.decode(tokens_BT.tolist())
-            texts += [text.strip() for text in found]
+            found = [text.strip() for text in self.vocabulary.decode(tokens_CT.tolist())]
+            texts += most_consistent(found, batch.smiles)
             done(len(texts) / len(indices))
         return texts
 
+    def _neighbours(self, records: Records) -> NeighbourTexts | None:
+        count, most = self.settings.neighbours, self.settings.neighbour_tokens
+        if not count:
+            return None
+        tokens_P = [each[:most] for each in self.vocabulary.encode(self._corpus.captions)]
+        return NeighbourTexts(records, self._corpus, count, tokens_P)
+
     def _latents(self, batch: TextBatch) -> Tensor:
         """Return the latents of captions by the model that is trained, as it is now."""
-        assert self._model is not None, "a model is trained before its records are read"
-        device = next(self._model.parameters()).device
+        device = next(self._trained.parameters()).device
         with torch.no_grad():
-            return self._model(batch.to(device), "text")["latents"].cpu()
+            return self._trained(batch.to(device), "text")["latents"].cpu()
+
+    @property
+    def _trained(self) -> LatentPrefixModel:
+        assert self._model is not None, "a model is trained before its records are read"
+        return self._model
 
     def _of_autoencoder(self, name: str) -> bool:
-        return name.startswith("from_enc.") or (self.settings.finetuned and name.startswith("t5."))
+        return name.startswith(("from_enc.", "ranks")) or (
+            self.settings.finetuned and name.startswith("t5.")
+        )
 
     def _of_graph(self, name: str) -> bool:
-        if name.startswith(("graph.", "readout.")):
+        if name.startswith(("graph.", "readout.", "ranks")):
             return True
         assert self._model is not None
         depth, count = len(self._model.t5.decoder.block), self.settings.unfrozen_layers
         last = tuple(f"t5.decoder.block.{k}." for k in range(depth - count, depth))
         return bool(last) and name.startswith(last)
+
+
+class LatentPrefixRetrieval(LatentPrefix):
+    """The latent prefix that reads captions of similar molecules, too."""
+
+    Settings: ClassVar[type[GeneratorSettings]] = LatentPrefixRetrievalSettings
+
+
+def _of_pretraining(name: str) -> bool:
+    return name.startswith(("graph.", "contrast.", "masking."))
 
 
 def _vocabulary(settings: LatentPrefixSettings, corpus: Corpus) -> Vocabulary:

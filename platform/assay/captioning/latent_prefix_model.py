@@ -2,14 +2,18 @@
 
     z_text  = from_enc(the first K states of T5's encoder of the text)
     z_graph = readout(GINE encoder of the molecule)
-    text    = T5's decoder, attending to z and to nothing else
+    text    = T5's decoder, attending to z, to the captions of neighbours where they are shown, and
+              to nothing else
 
 z is handed to the decoder as if its encoder had made it; `inputs_embeds` would be encoded again.
+What T5's encoder makes of a neighbour's caption comes after it, with a learned mark of the
+neighbour's rank that begins at 0.
 
-Shapes: B records, T tokens (padded), K latents, D width of T5, V vocabulary.
+Shapes: B records, T tokens (padded), K latents, N neighbours, S attended states, D width of T5, V
+vocabulary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, cast
 
@@ -19,8 +23,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, mse_loss
 
+from assay.captioning.contrast import Contrast, ContrastSettings, TextEncoder
 from assay.captioning.encoder import EncoderSettings, GraphEncoder
+from assay.captioning.frozen import Weights
+from assay.captioning.masking import MaskedAttributes, MaskingSettings
+from assay.captioning.pretraining import pretraining_parts
 from assay.captioning.tokens import TextBatch
+from assay.captioning.weights import keep_tied_once
 from assay.task import Records
 
 Computation = Callable[[TextBatch], Tensor]
@@ -53,7 +62,16 @@ class Terms:
 class LatentPrefixModel(nn.Module):
     """Both ways to a latent, and the decoder that reads it."""
 
-    def __init__(self, t5: Any, encoder: EncoderSettings, latents: int, terms: Terms) -> None:
+    def __init__(
+        self,
+        t5: Any,
+        encoder: EncoderSettings,
+        latents: int,
+        terms: Terms,
+        neighbours: int = 0,
+        contrast: ContrastSettings | None = None,
+        masking: MaskingSettings | None = None,
+    ) -> None:
         """Join a T5 and a new graph encoder.
 
         Args:
@@ -61,6 +79,9 @@ class LatentPrefixModel(nn.Module):
             encoder: Of molecules.
             latents: K.
             terms: Of the second stage's loss.
+            neighbours: N.
+            contrast: By which the encoder is pretrained; None leaves that stage out.
+            masking: Of that stage; None hides no atoms.
         """
         super().__init__()
         self.t5, self.latents, self.terms = t5, latents, terms
@@ -69,26 +90,42 @@ class LatentPrefixModel(nn.Module):
         # A pretrained decoder begins by reading what it was trained to read.
         nn.init.eye_(self.from_enc.weight)
         nn.init.zeros_(self.from_enc.bias)
+        self.ranks = nn.Parameter(torch.zeros(neighbours, D)) if neighbours else None
         self.graph = GraphEncoder(encoder)
         O = encoder.outputs or encoder.width  # noqa: E741
         self.readout = nn.Sequential(
             nn.LayerNorm(O), nn.Linear(O, 2 * O), nn.GELU(), nn.Linear(2 * O, latents * D)
         )
+        self.contrast = self.masking = None
+        if contrast is not None:
+            texts = TextEncoder(contrast, t5.config.vocab_size, O)
+            self.contrast = Contrast(self.graph, texts, contrast)
+            keep_tied_once(self)  # the encoder has two names
+        if masking is not None:
+            self.masking = MaskedAttributes(encoder.width, masking)
 
     def forward(
-        self, batch: TextBatch, what: Literal["text", "graph", "autoencoder", "bridge"]
+        self, batch: TextBatch, what: Literal["text", "graph", "pretrain", "autoencoder", "bridge"]
     ) -> dict[str, Tensor]:
         """Return a latent, or the parts of a stage's loss: means over records.
 
         Args:
             batch: B records.
-            what: `text` and `graph` ask for the latent (B, K, D) of either; `autoencoder` and
-                `bridge` for the parts of the first and of the second stage's loss.
+            what: `text` and `graph` ask for the latent (B, K, D) of either; `pretrain`,
+                `autoencoder` and `bridge` for the parts of a stage's loss.
         """
         if what == "text":
             return {"latents": self.of_text(batch)}
         if what == "graph":
             return {"latents": self.of_graph(batch)}
+        if what == "pretrain":
+            assert self.contrast is not None, "a model is made for the stage"
+            return dict(
+                pretraining_parts(
+                    self.contrast, self.masking, batch.graphs, batch.record_ids, batch.words,
+                    batch.captions,
+                )
+            )  # fmt: skip
         if what == "autoencoder":
             return {"cross_entropy": self.reading_loss(self.of_text(batch), batch)}
         return self.bridge_parts(batch)
@@ -108,6 +145,24 @@ class LatentPrefixModel(nn.Module):
         pooled_BO = self.graph(batch.graphs, batch.record_ids).molecules_BO
         return self.readout(pooled_BO).view(len(batch), self.latents, -1)
 
+    def attended(self, latents_BKD: Tensor, batch: TextBatch) -> tuple[Tensor, Tensor]:
+        """Return what the decoder reads, (B, S, D), and bool (B, S), what of it is no padding."""
+        mask_BK = latents_BKD.new_ones(latents_BKD.shape[:2], dtype=torch.bool)
+        shown = batch.neighbours
+        if shown is None:
+            return latents_BKD, mask_BK
+        assert self.ranks is not None, "a model is made for neighbours"
+        B, N, T = shown.tokens_BNT.shape
+        mask_BNT = shown.mask_BNT
+        states_BNTD = self.t5.encoder(
+            input_ids=shown.tokens_BNT.flatten(0, 1), attention_mask=mask_BNT.flatten(0, 1).long()
+        ).last_hidden_state.view(B, N, T, -1)
+        states_BSD = (states_BNTD + self.ranks[:, None]).flatten(1, 2)
+        return (
+            torch.cat([latents_BKD, states_BSD], dim=1),
+            torch.cat([mask_BK, mask_BNT.flatten(1)], dim=1),
+        )
+
     def bridge_parts(self, batch: TextBatch) -> dict[str, Tensor]:
         """Return how far the graph's latent is from the text's, and how it reads."""
         made_BKD, terms, parts = self.of_graph(batch), self.terms, {}
@@ -125,11 +180,18 @@ class LatentPrefixModel(nn.Module):
             parts["cross_entropy"] = self.reading_loss(made_BKD, batch)
         return parts
 
+    def of_texts(self) -> Iterator[Tensor]:
+        """Yield the weights that decide a text's latent."""
+        yield from self.t5.encoder.parameters()
+        yield from self.from_enc.parameters()
+
     def reading_loss(self, latents_BKD: Tensor, batch: TextBatch) -> Tensor:
         """Return the mean over captions of the mean cross-entropy of their tokens."""
         start_B1 = torch.full_like(batch.tokens_BT[:, :1], self.t5.config.decoder_start_token_id)
+        states_BSD, mask_BS = self.attended(latents_BKD, batch)
         logits_BTV = self.t5(
-            encoder_outputs=as_encoded(latents_BKD),
+            encoder_outputs=as_encoded(states_BSD),
+            attention_mask=mask_BS.long(),
             decoder_input_ids=torch.cat([start_B1, batch.tokens_BT[:, :-1]], dim=1),
             use_cache=False,
         ).logits.float()
@@ -141,13 +203,23 @@ class LatentRecords:
     """Records that bring the latents of their captions, computed once, when the first are read.
 
     They are computed in batches of their own, the same whoever asks first: a run that is resumed
-    has the same targets, bit for bit.
+    has the same targets, bit for bit. Those of other weights are refused, and computed anew.
     """
 
-    def __init__(self, records: Records, compute: Computation, at_once: int) -> None:
-        """Keep the latents of `records` as `compute` returns them, `at_once` at a time."""
+    def __init__(
+        self, records: Records, compute: Computation, weights: Weights, at_once: int
+    ) -> None:
+        """Keep the latents of `records` as `compute` returns them, `at_once` at a time.
+
+        Args:
+            records: Of `TextBatch`es.
+            compute: Such a batch to latents.
+            weights: That decide them.
+            at_once: Records that are computed together.
+        """
         self._records, self._compute, self._at_once = records, compute, at_once
-        self._latents_MKD: Tensor | None = None
+        self._weights, self._made_by = weights, ""
+        self._latents_MKD = torch.zeros(0)
 
     @property
     def lengths(self) -> NDArray[np.integer] | None:
@@ -160,8 +232,9 @@ class LatentRecords:
 
     def batch(self, indices: NDArray[np.integer]) -> LatentBatch:
         """Return the records at `indices` (B,), in that order, with latents."""
-        if self._latents_MKD is None:
-            self._latents_MKD = self._all()
+        made_by = self._weights.digest()
+        if made_by != self._made_by:
+            self._latents_MKD, self._made_by = self._all(), made_by
         batch = cast(TextBatch, self._records.batch(indices))
         return LatentBatch(**vars(batch), latents_BKD=self._latents_MKD[torch.as_tensor(indices)])
 
@@ -174,8 +247,8 @@ class LatentRecords:
         return found[torch.from_numpy(np.argsort(order))]
 
 
-def as_encoded(latents_BKD: Tensor) -> Any:
-    """Return latents as what T5's decoder takes its encoder to have made."""
+def as_encoded(states_BSD: Tensor) -> Any:
+    """Return states as what T5's decoder takes its encoder to have made."""
     from transformers.modeling_outputs import BaseModelOutput
 
-    return BaseModelOutput(last_hidden_state=cast(Any, latents_BKD))
+    return BaseModelOutput(last_hidden_state=cast(Any, states_BSD))

@@ -6,7 +6,7 @@ Shapes: B records, T tokens, D width of the language model.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.captioning.bridge.alignment import Verdict, first_of_each, judged
-from assay.captioning.bridge.frozen import FrozenRows
 from assay.captioning.bridge.language import description_embeddings, language_of, tokenizer_of
 from assay.captioning.bridge.model import LANGUAGE, BridgeModel
 from assay.captioning.bridge.prompt import PROMPTS, PromptWriter
@@ -24,14 +23,21 @@ from assay.captioning.bridge.records import (
     BridgeRecords,
     Purpose,
     StageRecords,
-    in_parts,
 )
-from assay.captioning.bridge.settings import BridgeSettings
+from assay.captioning.bridge.settings import (
+    BridgeRetrievalSettings,
+    BridgeSettings,
+    TextOnlySettings,
+)
 from assay.captioning.contrast import Contrast, TextEncoder
 from assay.captioning.decoding import write
 from assay.captioning.encoder import GraphEncoder
+from assay.captioning.frozen import FrozenRows, Weights
 from assay.captioning.generator import Corpus, Generator, GeneratorSettings, others
+from assay.captioning.neighbours import NeighbourTexts
+from assay.captioning.reranking import most_consistent
 from assay.captioning.subwords import learn_subwords
+from assay.captioning.tokens import in_parts
 from assay.errors import TrainingError
 from assay.task import Batch, Loss, Progress, Records, Stage
 from assay.training.draws import fold
@@ -55,7 +61,7 @@ class SolidBridge(Generator):
 
     def __init__(self, settings: BridgeSettings, seed: int, corpus: Corpus) -> None:
         """Learn the text encoder's subwords and, where there are no weights, the tokenizer."""
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self._corpus = settings, seed, corpus
         self.tokenizer = tokenizer_of(settings, corpus.smiles, corpus.captions)
         end, padding = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
         self.writer = PromptWriter(
@@ -66,14 +72,18 @@ class SolidBridge(Generator):
         self.words: Any = None
         if settings.inputs != "smiles":
             self.words = learn_subwords(corpus.captions, settings.contrast.vocabulary)
-        self._some_captions = corpus.captions[:_LENGTHS]
         self._model: BridgeModel | None = None
         self.shown: StageRecords | None = None
         self.held_out: StageRecords | None = None
 
     def records(self, records: Records) -> BridgeRecords:
         """Return a split as prompts and answers, tokenised once."""
-        return BridgeRecords(records, self.writer, self.words, self.padding)
+        neighbours, count = None, self.settings.neighbours
+        if count:
+            most, captions = self.settings.neighbour_tokens, self._corpus.captions
+            lines_P = [self.writer.neighbour(caption, most) for caption in captions]
+            neighbours = NeighbourTexts(records, self._corpus, count, lines_P)
+        return BridgeRecords(records, self.writer, self.words, self.padding, neighbours)
 
     def note(self, records: Records) -> str:
         """Return how many texts are cut."""
@@ -106,8 +116,9 @@ class SolidBridge(Generator):
             return (Stage("generate", 1.0, _is_of("generate"), StageRecords(train, "generate")),)
         shown, held_out = _held_out(len(train), self.settings.gate.records, self.seed)
         ids = _ids(train)
-        graphs = {"graphs_BO": self._known(train, ids, lambda m, b: m.encoded(b))}
-        texts = {"descriptions_BD": self._known(train, ids, lambda m, b: m.descriptions(b))}
+        published = None if self.settings.language_model is None else "descriptions"
+        graphs = {"graphs_BO": self._known(train, ids, _encoded, _encoder)}
+        texts = {"descriptions_BD": self._known(train, ids, _described, _language, published)}
         self.held_out = StageRecords(train, "align", held_out, graphs | texts)
         self.shown = StageRecords(train, "align", shown, graphs | texts)
         aligned = StageRecords(train, "align", shown, graphs | texts, self._measure)
@@ -171,25 +182,25 @@ class SolidBridge(Generator):
 
     def passes(self) -> float:
         """Return a text, each token of which takes a pass of its own."""
-        return float(self.settings.decoding.beams or 1)
+        return float(self.settings.decoding.side_by_side)
 
     def written(self, bridge: BridgeModel, batch: BridgeBatch) -> list[str]:
         """Return (B,) texts; prompts are padded before them, so that all answers begin alike."""
         prompts_BT, mask_BT = batch.prompts(self.padding)
         with torch.no_grad():
             x_BTD = bridge.embedded(prompts_BT, batch)
-        tokens_BT = write(
+        tokens_CT = write(
             bridge.language, self.settings.decoding, self.seed, batch.record_ids,
             inputs_embeds=x_BTD, attention_mask=mask_BT.long(),
         )  # fmt: skip
         texts = self.tokenizer.batch_decode(
-            tokens_BT, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            tokens_CT, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return [text.strip() for text in texts]
+        return most_consistent([text.strip() for text in texts], batch.smiles)
 
     def _length_of_descriptions(self, language: Any) -> float:
         """Return that of the embeddings which graph tokens are aligned to."""
-        texts = [self.writer.encoded(text) for text in self._some_captions]
+        texts = [self.writer.encoded(text) for text in self._corpus.captions[:_LENGTHS]]
         found = [
             description_embeddings(
                 language,
@@ -253,14 +264,49 @@ class SolidBridge(Generator):
         train: Records,
         ids_R: NDArray[np.int64],
         compute: Callable[[BridgeModel, BridgeBatch], Tensor],
+        weights: Callable[[BridgeModel], Iterable[Tensor]],
+        on_disk: str | None = None,
     ) -> FrozenRows:
         """Return what a frozen part of the model that is trained makes of training records."""
+        return FrozenRows(
+            ids_R,
+            train.batch,
+            lambda batch: compute(self._trained, batch.to(self._trained.device)),
+            Weights(lambda: weights(self._trained)),
+            on_disk,
+        )
 
-        def rows(places: NDArray[np.integer]) -> Tensor:
-            batch = cast(BridgeBatch, train.batch(places))
-            return compute(self._trained, batch.to(self._trained.device))
 
-        return FrozenRows(ids_R, rows)
+class SolidBridgeRetrieval(SolidBridge):
+    """The solid bridge whose prompt holds captions of similar molecules, too."""
+
+    Settings: ClassVar[type[GeneratorSettings]] = BridgeRetrievalSettings
+
+
+class TextOnly(SolidBridge):
+    """The language model alone, which reads SMILES as a text: a control without any graph."""
+
+    Settings: ClassVar[type[GeneratorSettings]] = TextOnlySettings
+
+
+def _encoded(bridge: BridgeModel, batch: BridgeBatch) -> Tensor:
+    return bridge.encoded(batch)
+
+
+def _encoder(bridge: BridgeModel) -> Iterable[Tensor]:
+    assert bridge.contrast is not None
+    return bridge.contrast.graphs.parameters()
+
+
+def _described(bridge: BridgeModel, batch: BridgeBatch) -> Tensor:
+    return bridge.descriptions(batch)
+
+
+def _language(bridge: BridgeModel) -> Iterable[Tensor]:
+    """Return what descriptions are embedded by: of input embeddings, no more than these."""
+    if bridge.settings.alignment.target == "embeddings":
+        return bridge.language.get_input_embeddings().parameters()
+    return bridge.language.parameters()
 
 
 def _open(model: nn.Module) -> None:

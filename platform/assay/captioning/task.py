@@ -21,7 +21,6 @@ from assay.captioning.settings import (
     generator,
     protocols_of,
 )
-from assay.captioning.tokens import captions_of_records, smiles_of_records
 from assay.cell import Cell
 from assay.errors import DataError
 from assay.result import write_bytes
@@ -48,7 +47,7 @@ class CaptioningTask(Task):
         names = protocols_of(self.chosen.protocols, cell.data.name)
         self.protocols = [PROTOCOLS[name]() for name in names]
         train = that_are_used(self.texts, cell).train
-        corpus = Corpus(smiles_of_records(train), captions_of_records(train))
+        corpus = Corpus.of(train)
         if not len(corpus):
             raise DataError(
                 f"{cell.data.name}: holds no captions to learn from here ({self.texts.description})"

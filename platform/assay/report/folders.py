@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from assay.config import Settings
 from assay.errors import ConfigError, DataError
 from assay.ladder import Ladder
+from assay.report.captions import Described, read_captions
 from assay.report.sketch import Sketch, read_sketches
 from assay.result import (
     Reference,
@@ -27,6 +28,8 @@ SKETCHES = 8
 """Samples of a cell that are drawn: its first ones, so that nobody chose them."""
 DRAWN = ("generation",)
 """The families whose samples are molecules."""
+CAPTIONS = 4
+"""Captions of a cell that are shown."""
 ALL_SKETCHES = 1600
 """Bounds the page: with more than 200 cells, each shows fewer samples."""
 
@@ -58,6 +61,8 @@ class Folder:
     """Rows of the log, by cell key."""
     sketches: Mapping[str, Sequence[Sketch]]
     """The first samples, by cell key."""
+    captions: Mapping[str, Sequence[Described]]
+    """The first captions, by cell key."""
     external: Sequence[Submission] = ()
     """What others submitted."""
 
@@ -99,6 +104,7 @@ def read_folder(path: Path) -> Folder:
     count = max(1, min(SKETCHES, ALL_SKETCHES // len(keys)))
     curves = {key: path / f"{key}.metrics.jsonl" for key in keys}
     samples = {key: path / f"{key}.samples.npz" for key in keys}
+    texts = {key: path / f"{key}.captions.jsonl" for key in keys}
     return Folder(
         path=path,
         suite=read_settings(SuiteFile, path / "suite.json"),
@@ -109,6 +115,9 @@ def read_folder(path: Path) -> Folder:
             key: read_sketches(file, count) for key, file in samples.items() if file.exists()
         },
         external=read_submissions(path),
+        captions={
+            key: read_captions(file, CAPTIONS) for key, file in texts.items() if file.exists()
+        },
     )
 
 

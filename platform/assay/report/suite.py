@@ -62,6 +62,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
         "is_drawn": folder.is_drawn,
         "sketches": folder.sketches,
+        "captions": folder.captions,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()

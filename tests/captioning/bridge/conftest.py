@@ -11,6 +11,13 @@ def _packages():
     pytest.importorskip("peft")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(tmp_path_factory.mktemp("bridge-cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def few():
     """Some 150 molecules with the captions that templates give them."""

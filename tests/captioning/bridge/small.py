@@ -68,7 +68,7 @@ class Bridge:
 
     @classmethod
     def of(cls, few, seed=0, **changes):
-        generator = SolidBridge(settings_of(**changes), seed, Corpus(few.smiles, few.captions))
+        generator = SolidBridge(settings_of(**changes), seed, Corpus.of(few))
         records = generator.records(few)
         torch.manual_seed(seed)
         model = generator.model()
@@ -104,7 +104,7 @@ class BridgeTask:
     chosen_by = ("loss", "lower")
 
     def __init__(self, few, settings, seed=0):
-        self.generator = SolidBridge(settings, seed, Corpus(few.smiles, few.captions))
+        self.generator = SolidBridge(settings, seed, Corpus.of(few))
         self.records = self.generator.records(few)
         self.workload, self.loss = self.generator.workload, self.generator.loss
 

@@ -57,6 +57,53 @@ def test_a_prompt_reads_as_it_is_written_and_does_not_mention_what_it_does_not_t
     assert not cut
 
 
+@pytest.mark.parametrize(
+    ("inputs", "then"),
+    [
+        ("both", f"Molecule Structure: [GRAPH_TOKEN] | SMILES: {ALANINE}"),
+        ("smiles", f"SMILES: {ALANINE}"),
+    ],
+)
+def test_neighbours_are_told_of_line_by_line_before_the_molecule(tokenizer, inputs, then):
+    write = writer(tokenizer, inputs)
+    lines = [write.neighbour(caption, 99) for caption in ("It is an acid.", "It is an ester.")]
+
+    tokens, cut = write.prompt(ALANINE, lines)
+
+    shown = "Similar molecule: It is an acid.\nSimilar molecule: It is an ester.\n"
+    assert read(tokenizer, tokens) == f"<|user|>{shown}{then}{TASK}"
+    assert not cut
+
+
+def test_neighbours_are_cut_and_beside_the_context(tokenizer):
+    write = writer(tokenizer, context=128)
+    line = write.neighbour("acid " * 200, 40)
+    alone, shown = write.write(ALANINE, "acid " * 200), write.write(ALANINE, "acid " * 200, [line])
+
+    assert len(line) == 40
+    assert tokenizer.decode(line[-1:]) == "\n"
+    assert 128 <= len(shown.tokens) <= 128 + 40
+    answers = [len(each.tokens) - each.n_prompt for each in (alone, shown)]
+    assert answers[1] >= answers[0] - 2  # no more than what the tokens around it join to
+
+
+def test_a_bridge_reads_the_captions_of_others(made):
+    bridge = made(neighbours=2, neighbour_tokens=30)
+    tokenizer = bridge.generator.tokenizer
+    plain, batch = made().records.batch(np.arange(5)), bridge.records.batch(np.arange(5))
+
+    for row in range(5):
+        text = read(tokenizer, batch.tokens_BT[row, : batch.n_tokens_B[row]].tolist())
+        lines = text.splitlines()
+        assert lines[0].startswith("<|user|>Similar molecule: ")
+        assert lines[1].startswith("Similar molecule: ")
+        told = [line.partition("Similar molecule: ")[2] for line in lines[:2]]
+        assert not any(batch.captions[row] == each for each in told)
+    assert (batch.n_tokens_B > plain.n_tokens_B).all()
+    assert int(batch.n_tokens_B.max()) <= bridge.generator.settings.reads == 256 + 60
+    assert bridge.model.language.config.max_position_embeddings == 256 + 60
+
+
 def test_four_graph_tokens_have_four_places(tokenizer):
     tokens, _ = writer(tokenizer, graph_tokens=4).prompt(ALANINE)
 

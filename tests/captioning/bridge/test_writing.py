@@ -7,6 +7,7 @@ DECODING = {
     "greedy": {"method": "greedy"},
     "beam": {"method": "beam", "beams": 3},
     "sample": {"method": "sample", "temperature": 2.0, "nucleus": 0.9},
+    "candidates": {"method": "beam", "beams": 3, "candidates": 3},
 }
 
 

@@ -66,7 +66,7 @@ def language_of(settings: BridgeSettings, tokenizer: Any) -> Any:
         MachineError: peft, accelerate or bitsandbytes is needed and not installed.
     """
     if settings.scratch is not None:
-        model = _random(settings.scratch, len(tokenizer), settings.context)
+        model = _random(settings.scratch, len(tokenizer), settings.reads)
     else:
         model = _loaded(settings)
     where = settings.language_model.model if settings.language_model else "scratch"
@@ -76,9 +76,12 @@ def language_of(settings: BridgeSettings, tokenizer: Any) -> Any:
             f"{where}: the tokenizer has {len(tokenizer):,} tokens and the model {rows:,}; they "
             "do not belong together"
         )
-    longest = getattr(model.config, "max_position_embeddings", settings.context)
-    if settings.context > longest:
-        raise ConfigError(f"context {settings.context}: {where} reads {longest} tokens at most")
+    longest = getattr(model.config, "max_position_embeddings", settings.reads)
+    if settings.reads > longest:
+        of = f"context {settings.context}"
+        if settings.neighbours:
+            of += f" and {settings.neighbours} neighbours of {settings.neighbour_tokens} tokens"
+        raise ConfigError(f"{of}: {where} reads {longest} tokens at most")
     _say_how_to_write(model, tokenizer)
     model.requires_grad_(False)
     if settings.lora is not None:

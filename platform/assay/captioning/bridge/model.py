@@ -34,6 +34,7 @@ from assay.captioning.bridge.records import BridgeBatch
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast
 from assay.captioning.masking import MaskedAttributes
+from assay.captioning.pretraining import pretraining_parts
 from assay.captioning.weights import keep_tied_once
 
 LANGUAGE = "language."
@@ -86,21 +87,14 @@ class BridgeModel(nn.Module):
             return {"cross_entropy": self.cross_entropy(batch)}
         assert self.contrast is not None
         if batch.purpose == "pretrain":
-            return self._pretrained(self.contrast, batch)
+            return pretraining_parts(
+                self.contrast, self.masking, batch.graphs, batch.record_ids, batch.words,
+                batch.captions,
+            )  # fmt: skip
         self._require_frozen()
         x_BD = self.graph_tokens(batch).mean(1)
         y_BD = self.targets(batch)
         return alignment_costs(x_BD, y_BD, self.frame, batch.captions, self.settings.alignment)
-
-    def _pretrained(self, contrast: Contrast, batch: BridgeBatch) -> Mapping[str, Tensor]:
-        graphs, ids = batch.graphs, batch.record_ids
-        parts = {"contrast": contrast(graphs, ids, batch.words, batch.captions)}
-        if self.masking is not None:
-            # As dropout draws: the loop sets torch's seed for each step. Looks see one masking.
-            seed = torch.initial_seed() >> 1 if self.training else 0
-            told = self.masking(contrast.graphs, graphs, ids, seed, 0).total
-            parts["masking"] = self.masking.settings.weight * told
-        return parts
 
     @property
     def device(self) -> torch.device:

@@ -6,6 +6,10 @@ The prompt is this literal string, without a chat template; [SMILES] is replaced
     both      <|user|>Molecule Structure: [GRAPH_TOKEN] | SMILES: [SMILES]\nTask: …<|assistant|>
     graph     <|user|>Molecule Structure: [GRAPH_TOKEN]\nTask: …<|assistant|>
     smiles    <|user|>SMILES: [SMILES]\nTask: …<|assistant|>
+
+Where neighbours are shown, their captions stand before, a line each:
+
+    both      <|user|>Similar molecule: …\nMolecule Structure: [GRAPH_TOKEN] | SMILES: …
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +29,10 @@ PROMPTS: Mapping[Inputs, str] = {
     "graph": PROMPT.replace(" | SMILES: [SMILES]", ""),
     "smiles": PROMPT.replace("Molecule Structure: [GRAPH_TOKEN] | ", ""),
 }
+USER = "<|user|>"
+"""With which every prompt begins; neighbours are told of after it."""
+NEIGHBOUR = "Similar molecule: "
+"""Before the caption of a neighbour, which a line break ends."""
 PLACE = -1
 """Stands among the tokens where a graph token is put."""
 IGNORED = -100
@@ -77,14 +85,17 @@ class PromptWriter:
             raise DataError("the tokenizer has no token that ends a text; give it an eos_token")
         self._tokenizer, self._end, self._context = tokenizer, tokenizer.eos_token_id, context
         before, mark, after = template.partition(GRAPH)
-        self._before = self.encoded(before) + [PLACE] * graph_tokens if mark else []
-        self._after = after if mark else before
+        self._before, self._after = (before, after) if mark else ("", before)
+        places = [PLACE] * graph_tokens if mark else []
+        self._user = self.encoded(USER)
+        self._begins = self.encoded(self._before) + places
+        self._begins_after_lines = self.encoded(self._before.removeprefix(USER)) + places
         self._most_prompt = context // 2
-        if len(self._before) + len(self.encoded(self._after)) > self._most_prompt:
+        if len(self.prompt("")[0]) > self._most_prompt:
             raise ConfigError(
                 f"context {context}: the prompt alone takes more than half of it; raise it"
             )
-        for text in (before, self._after.replace(SMILES, "C[C@H](N)C(=O)O")):
+        for text in (self._before, self._after.replace(SMILES, "C[C@H](N)C(=O)O")):
             kept = tokenizer.decode(self.encoded(text), clean_up_tokenization_spaces=False)
             if kept != text:
                 raise DataError(f"the tokenizer reads {text!r} as {kept!r}; give a byte-level one")
@@ -93,26 +104,44 @@ class PromptWriter:
         """Return a text's tokens, nothing added."""
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def prompt(self, smiles: str) -> tuple[list[int], bool]:
-        """Return the tokens of a prompt, and whether its SMILES had to be cut."""
+    def neighbour(self, caption: str, most: int) -> list[int]:
+        """Return a line that tells of a similar molecule, of `most` tokens at most."""
+        before, after = self.encoded(NEIGHBOUR), self.encoded("\n")
+        room = max(0, most - len(before) - len(after))
+        return before + self.encoded(caption)[:room] + after
+
+    def prompt(
+        self, smiles: str, neighbours: Sequence[Sequence[int]] = ()
+    ) -> tuple[list[int], bool]:
+        """Return the tokens of a prompt, and whether its SMILES had to be cut.
+
+        Args:
+            smiles: Of the molecule.
+            neighbours: The lines that tell of similar ones; they are beside the context.
+        """
+        shown = [token for line in neighbours for token in line]
+        begins, after = self._begins, self._after
+        if shown:
+            shown, begins = self._user + shown, self._begins_after_lines
+            after = after.removeprefix(USER)
         kept = smiles
         while True:
-            tokens = self._before + self.encoded(self._after.replace(SMILES, kept))
+            tokens = begins + self.encoded(after.replace(SMILES, kept))
             excess = len(tokens) - self._most_prompt
-            if excess <= 0:
-                return tokens, kept != smiles
+            if excess <= 0 or not kept:
+                return shown + tokens, kept != smiles
             kept = kept[:-excess]  # a token has one character or more
 
-    def write(self, smiles: str, caption: str) -> Written:
+    def write(self, smiles: str, caption: str, neighbours: Sequence[Sequence[int]] = ()) -> Written:
         """Return prompt and answer; a longer answer than the context has room for is cut."""
-        prompt, is_smiles_cut = self.prompt(smiles)
+        prompt, is_smiles_cut = self.prompt(smiles, neighbours)
         answer = [*self.encoded(caption), self._end]
-        room = self._context - len(prompt)
+        room = self._context + sum(map(len, neighbours)) - len(prompt)
         is_cut = len(answer) > room
         kept = [*answer[: room - 1], self._end] if is_cut else answer
         return Written((*prompt, *kept), len(prompt), is_smiles_cut, is_cut)
 
 
 def prompt_texts(inputs: Inputs, smiles: Sequence[str]) -> list[str]:
-    """Return the prompts as text, such as a tokenizer is learned from."""
+    """Return the prompts as text, such as a tokenizer is learned from; without neighbours."""
     return [PROMPTS[inputs].replace(GRAPH, "").replace(SMILES, one) for one in smiles]

@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay.captioning.bridge.frozen import FrozenRows
 from assay.captioning.bridge.prompt import IGNORED, PromptWriter
-from assay.captioning.data.captions import CaptionBatch
+from assay.captioning.data.captions import CaptionBatch, batches_of
+from assay.captioning.frozen import FrozenRows
 from assay.captioning.graphs import GraphBatch
+from assay.captioning.neighbours import NeighbourTexts
 from assay.captioning.subwords import TokenBatch
-from assay.captioning.tokens import MULTIPLE, captions_of_records, smiles_of_records
+from assay.captioning.tokens import MULTIPLE
 from assay.task import Records
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class BridgeBatch:
     """(B,) int64"""
     purpose: Purpose
     graphs: GraphBatch
+    smiles: tuple[str, ...]
+    """(B,) of the graphs."""
     captions: tuple[str, ...]
     """(B,) texts."""
     words: TokenBatch
@@ -73,7 +76,7 @@ class BridgeBatch:
 
     def with_graphs_of(self, other: "BridgeBatch") -> Self:
         """Return the same records with the graphs of others."""
-        return replace(self, graphs=other.graphs, graphs_BO=other.graphs_BO)
+        return replace(self, graphs=other.graphs, graphs_BO=other.graphs_BO, smiles=other.smiles)
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on `device`."""
@@ -86,7 +89,12 @@ class BridgeRecords:
     """A split of captions as prompts and answers, as `assay.task.Records`."""
 
     def __init__(
-        self, records: Records, writer: PromptWriter, words: "Tokenizer | None", padding: int
+        self,
+        records: Records,
+        writer: PromptWriter,
+        words: "Tokenizer | None",
+        padding: int,
+        neighbours: NeighbourTexts | None = None,
     ) -> None:
         """Tokenise.
 
@@ -95,10 +103,15 @@ class BridgeRecords:
             writer: Of prompts and answers.
             words: The text encoder's subwords, if there is one.
             padding: The language model's token that stands after a text.
+            neighbours: The lines that tell of similar molecules, where they are shown.
         """
         self._records, self._padding = records, padding
-        smiles, captions = smiles_of_records(records), captions_of_records(records)
-        self._written = [writer.write(*pair) for pair in zip(smiles, captions, strict=True)]
+        pairs = [p for b in batches_of(records) for p in zip(b.smiles, b.captions, strict=True)]
+        captions = [caption for _, caption in pairs]
+        self._written = [
+            writer.write(*pair, () if neighbours is None else neighbours.of(place))
+            for place, pair in enumerate(pairs)
+        ]
         self._words: list[list[int]] = [[] for _ in captions]
         if words is not None:
             self._words = [each.ids for each in words.encode_batch(captions)]
@@ -131,6 +144,7 @@ class BridgeRecords:
             found.record_ids,
             "generate",
             found.graphs,
+            found.smiles,
             found.captions,
             _joined([self._words[place] for place in indices]),
             _padded([each.tokens for each in written], width, self._padding),
@@ -181,11 +195,6 @@ class StageRecords:
         found = cast(BridgeBatch, self._records.batch(self._places[indices]))
         known: dict[str, Any] = {n: rows.of(found.record_ids) for n, rows in self._known.items()}
         return replace(found, purpose=self.purpose, **known)
-
-
-def in_parts(indices: NDArray[np.integer], size: int) -> list[NDArray[np.integer]]:
-    """Return `size` indices at a time."""
-    return [indices[first : first + size] for first in range(0, len(indices), size)]
 
 
 def _padded(rows: Sequence[Sequence[int]], width: int, padding: int) -> Tensor:

@@ -141,10 +141,15 @@ class BridgeSettings(TrainedSettings):
     alignment: AlignmentSettings = AlignmentSettings()
     gate: GateSettings = GateSettings()
     context: int = Field(default=512, ge=64)
-    """Tokens of prompt and description, at most. A longer SMILES is cut to half of them, a longer
-    description to what is left."""
+    """Tokens of prompt and description, at most, neighbours not counted. A longer SMILES is cut to
+    half of them, a longer description to what is left."""
     gradient_checkpointing: bool = False
     """Compute a block's activations anew in the backward pass instead of keeping them."""
+
+    @property
+    def reads(self) -> int:
+        """Return how many tokens the language model reads, at most."""
+        return self.context + self.neighbours * self.neighbour_tokens
 
     @field_validator("encoder", mode="before")
     @classmethod
@@ -183,3 +188,15 @@ class BridgeSettings(TrainedSettings):
         if weights is not None and weights.quantise == "nf4" and self.adapt == "full":
             raise ValueError("weights of 4 bits do not learn; adapt: lora, or quantise: none")
         return self
+
+
+class BridgeRetrievalSettings(BridgeSettings):
+    """Of the solid bridge with retrieval in context."""
+
+    neighbours: PositiveInt = 2
+
+
+class TextOnlySettings(BridgeSettings):
+    """Of the language model alone."""
+
+    inputs: Literal["smiles"] = "smiles"

@@ -13,7 +13,7 @@ Shapes: M records, B records of a batch.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from assay.errors import ConfigError, DataError
 from assay.store.packed import SPLITS, PackedSet, Split
 from assay.store.sets import Prepared, Watch
 from assay.store.texts import Texts
-from assay.task import Splits
+from assay.task import Records, Splits
 
+_AT_ONCE = 1024
 _LISTED = 5
 _WATCHED = 256
 """Molecules between two words on how far preparing has come."""
@@ -125,6 +126,13 @@ def captions_of(prepared: Prepared) -> PackedSet:
 def texts_of(packed: PackedSet, name: str) -> Texts:
     """Return the texts of a set, smiles or captions, read through its memory maps."""
     return Texts(packed.arrays[name], packed.arrays[f"{name}_offsets"])
+
+
+def batches_of(records: Records) -> list[CaptionBatch]:
+    """Return all records of a split of `CaptionBatch`es, many at a time."""
+    starts = range(0, len(records), _AT_ONCE)
+    parts = [np.arange(a, min(a + _AT_ONCE, len(records))) for a in starts]
+    return [cast(CaptionBatch, records.batch(part)) for part in parts]
 
 
 def splits(packed: PackedSet) -> Splits:

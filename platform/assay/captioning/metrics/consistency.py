@@ -7,7 +7,7 @@ speak of parents, salts and drawings that differ), and what they reach of other 
 Shapes: S pairs with a graph, K columns that are summed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -115,6 +115,17 @@ def groups_of(molecule: Chem.Mol) -> frozenset[str]:
     return frozenset(key for key, pattern in _patterns() if molecule.HasSubstructMatch(pattern))
 
 
+def atoms_of(molecule: Chem.Mol, groups: Collection[str]) -> list[int]:
+    """Return the atoms, ascending, that some of the groups are made of."""
+    matches = [
+        match
+        for key, pattern in _patterns()
+        if key in groups
+        for match in molecule.GetSubstructMatches(pattern)
+    ]
+    return sorted({atom for match in matches for atom in match})
+
+
 def shuffled(captions: Sequence[Claims], seed: int = 0) -> list[Claims]:
     """Return captions such that each stands at another's place: one cycle through all, drawn.
 
@@ -129,11 +140,15 @@ def shuffled(captions: Sequence[Claims], seed: int = 0) -> list[Claims]:
     return moved
 
 
+def true_claims(said: Claims, there: frozenset[str]) -> int:
+    """Return how many claims hold of a molecule with these groups."""
+    return len(said.present & there) + len(said.absent - there)
+
+
 def _counted(said: Sequence[Claims], there: Sequence[frozenset[str]]) -> NDArray[np.int64]:
     """Return (S, 2): claims that hold, and claims."""
     rows = [
-        (len(each.present & groups) + len(each.absent - groups), len(each))
-        for each, groups in zip(said, there, strict=True)
+        (true_claims(each, groups), len(each)) for each, groups in zip(said, there, strict=True)
     ]
     return np.array(rows, dtype=np.int64)
 

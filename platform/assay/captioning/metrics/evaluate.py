@@ -25,8 +25,8 @@ PROTOCOLS: Mapping[str, Callable[[], CaptionProtocol]] = {
 }
 """In the order in which they are printed."""
 
-_BERTSCORE = "bertscore"
-"""Not among them, since it needs a model."""
+_NEEDS = {"bertscore": ("a model", "--bert"), "llamo": ("a tokenizer", "--llamo")}
+"""Not among them, since they need something of one's own: what, and the option that gives it."""
 
 _PACKAGES = (
     "numpy", "rdkit", "torch", "nltk", "rouge-score", "sacrebleu", "tokenizers", "transformers",
@@ -38,6 +38,7 @@ def evaluate_captions(
     names: Sequence[str] | None = None,
     bert: Path | None = None,
     watch: Watch | None = None,
+    llamo: Path | None = None,
 ) -> dict[str, Any]:
     """Score the captions of a file.
 
@@ -46,6 +47,7 @@ def evaluate_captions(
         names: of protocols; None means all.
         bert: folder of a model for BERTScore; without it, there is none.
         watch: is told which protocol is at work.
+        llamo: folder of a tokenizer for LLaMo's protocol; without it, there is none.
 
     Returns:
         `metrics`, name → estimate; `rejected`, the lines whose SMILES cannot be parsed (their texts
@@ -54,15 +56,20 @@ def evaluate_captions(
 
     Raises:
         DataError: the file cannot be used, or what a protocol needs is not prepared.
-        ConfigError: there is no such protocol, or it needs a model.
+        ConfigError: there is no such protocol, or it needs a model or a tokenizer.
         MachineError: a package is missing.
     """
-    known = (*PROTOCOLS, _BERTSCORE)
+    known = (*PROTOCOLS, *_NEEDS)
     chosen = [choose("protocol", name, known) for name in dict.fromkeys(names or PROTOCOLS)]
-    if _BERTSCORE in chosen and bert is None:
-        raise ConfigError("protocol bertscore: needs a model; give its folder with --bert")
+    for (name, (what, option)), given in zip(_NEEDS.items(), (bert, llamo), strict=True):
+        if name in chosen and given is None:
+            raise ConfigError(f"protocol {name}: needs {what}; give its folder with {option}")
     pairs, rejected = read_pairs(path)
-    protocols = [PROTOCOLS[name]() for name in chosen if name != _BERTSCORE]
+    protocols = [PROTOCOLS[name]() for name in chosen if name not in _NEEDS]
+    if llamo is not None:
+        from assay.captioning.metrics.llamo import LLaMo
+
+        protocols.append(LLaMo(llamo))
     if bert is not None:
         from assay.captioning.metrics.bertscore import BERTScore
 

@@ -1,0 +1,152 @@
+"""The job: every control as a row of one table, and pretrained models in the suite's place."""
+
+import importlib.util
+import io
+import sys
+
+import pytest
+from rich.console import Console
+
+from assay.captioning.data.captions import captions_of, splits
+from assay.cell import Suite, load_suite
+from assay.config import validate
+from assay.errors import ConfigError
+from assay.report import terminal_table
+from assay.runner import run_cell
+from assay.store import sets
+from assay.training.execution import Execution
+from tests.captioning.saved import save_t5
+from tests.test_cell import ROOT
+
+SUITE = ROOT / "sweeps" / "captions_mini_controls.yaml"
+GENERATORS = (
+    "retrieval",
+    "language_model",
+    "latent_prefix_retrieval",
+    "solid_bridge_retrieval",
+)
+TINY = (
+    f"grid.generator=[{', '.join(GENERATORS)}]",
+    "rules=[]",
+    "budget.steps=4",
+    "training={batch_size: 8, records: 48, validations: 0}",
+    "settings={evaluation_molecules: 4, protocols: [whitespace, groups]}",
+)
+SHORT = {"settings.generator.decoding": {"most_tokens": 8}}
+BRIDGE = {
+    **SHORT,
+    "settings.generator.encoder": {"size": "xs", "outputs": 32},
+    "settings.generator.projector_width": 32,
+    "settings.generator.context": 128,
+    "settings.generator.gate": {"required": False},
+}
+RULES = {
+    "language_model": {**BRIDGE, "settings.generator.scratch": {"size": "xs", "vocabulary": 400}},
+    "solid_bridge_retrieval": {
+        **BRIDGE,
+        "settings.generator.scratch": {"size": "xs", "vocabulary": 400},
+        "settings.generator.neighbour_tokens": 32,
+    },
+    "latent_prefix_retrieval": {
+        **SHORT,
+        "settings.generator.small": {"size": "xs", "depth": 1},
+        "settings.generator.neighbour_tokens": 32,
+    },
+}
+ALSO = "settings.generator.decoding={method: beam, beams: 2, candidates: 2, most_tokens: 8}"
+
+
+@pytest.fixture(scope="module")
+def job():
+    """The job as a module; what it needs beside it lies in its folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "jobs"))
+        spec = importlib.util.spec_from_file_location("job", ROOT / "jobs" / "captioning.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+        sys.modules.pop("_options", None)
+
+
+def tiny():
+    suite = load_suite(SUITE, TINY)
+    rules = [{"when": {"generator": name}, "set": values} for name, values in RULES.items()]
+    return validate(Suite, {**suite.model_dump(mode="json", exclude_none=True), "rules": rules}, "")
+
+
+def cells_of(suite):
+    found = suite.cells(sets.open_set("mini_captions").digest)
+    return {cell.label: cell for cell in found}
+
+
+def run(cell, storage):
+    return run_cell(cell, Execution(), storage, lambda report: None)
+
+
+def told_of(result):
+    generator = result.cell["settings"]["generator"]
+    candidates = generator.get("decoding", {}).get("candidates")
+    return result.label, generator.get("graphs"), candidates
+
+
+def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
+    results = [run(cell, tmp_path) for cell in cells_of(tiny()).values()]
+    told = io.StringIO()
+
+    again = job.controls(tmp_path, results, [job.SHUFFLED, ALSO], "cpu", Console(file=told))
+
+    rows = {told_of(result) for result in [*results, *again]}
+    trained = GENERATORS[1:]
+    assert rows == {
+        ("retrieval", None, None),
+        *((name, "given", None) for name in trained),
+        *((name, "given", 2) for name in trained),
+        *((name, "shuffled", None) for name in trained if name != "language_model"),
+    }
+    assert {r.cost.steps for r in again} == {4}
+    assert f"with {job.SHUFFLED}" in told.getvalue()
+    assert terminal_table([*results, *again], None).row_count == len(rows)
+
+
+def test_the_suite_has_every_control_and_both_generators():
+    for name in ("captions_controls", "captions_mini_controls"):
+        suite = load_suite(ROOT / "sweeps" / f"{name}.yaml")
+        assert set(suite.grid["generator"]) == set(GENERATORS) | {
+            "random_caption", "most_common", "latent_prefix", "solid_bridge",
+        }  # fmt: skip
+        settings = {cell.label: cell.settings.generator for cell in suite.cells("0" * 16)}
+        shown = {label for label, each in settings.items() if getattr(each, "neighbours", 0)}
+        assert shown == {"latent_prefix_retrieval", "solid_bridge_retrieval"}
+        assert settings["language_model"].inputs == "smiles"
+    assert suite.settings.get("evaluation_molecules") is None  # all of the test split
+
+
+def test_folders_with_pretrained_models_drive_both_generators(job, mini_captions, tmp_path, folder):
+    pytest.importorskip("bitsandbytes")
+    texts = splits(captions_of(sets.open_set("mini_captions"))).train.captions
+    t5 = save_t5(tmp_path / "t5", texts)
+
+    suite = job.with_language_models(tiny(), [t5, folder], four_bits=True)
+    cells = cells_of(suite)
+    results = {name: run(cells[name], tmp_path) for name in GENERATORS[2:]}
+
+    bridge, prefix = (cells[n].settings.generator for n in reversed(GENERATORS[2:]))
+    assert suite.name == "captions_mini_controls_pretrained"
+    assert (prefix.language_model.model, prefix.small) == (str(t5), None)
+    assert (bridge.language_model.quantise, bridge.scratch) == ("nf4", None)
+    assert bridge.adapt == "lora"
+    assert all(result.estimates["whitespace/bleu4"].n == 4 for result in results.values())
+    assert results["solid_bridge_retrieval"].cost.parameters > 0
+
+
+def test_models_that_nobody_reads_are_one_sentence(job, folder, tmp_path):
+    only_t5 = load_suite(SUITE, ("grid.generator=[latent_prefix]", "rules=[]"))
+
+    with pytest.raises(ConfigError, match=r"no generator of captions_mini_controls reads it"):
+        job.with_language_models(only_t5, [folder], four_bits=False)
+    with pytest.raises(ConfigError, match="belongs to a causal --language-model"):
+        job.with_language_models(only_t5, [], four_bits=True)
+    with pytest.raises(ConfigError, match="holds no model as transformers saves them"):
+        job.with_language_models(only_t5, [tmp_path], four_bits=False)
