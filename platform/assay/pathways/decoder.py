@@ -1,0 +1,157 @@
+"""The decoder of the Graph VAE: from latents, in an environment, to all of a graph at once.
+
+An edge u → v is scored by what u gives and what v takes, which are different functions of a node:
+the score of v → u is another number. An inner product of the nodes' latents could not tell the two
+apart.
+
+Shapes: B graphs, N nodes (padded), D width, L latent entries, V compounds, M slots for nodes, R
+classes of reactions, K classes of compounds.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from assay.pathways.attention import Block
+from assay.pathways.compounds import CLASSES
+from assay.pathways.conditions import EnvironmentVector, Way
+from assay.pathways.corpus import Corpus
+from assay.pathways.encoder import NodeFeatures
+from assay.pathways.graphs import REACTION_CLASSES
+
+PAIR_WIDTH = 32
+"""Of the hidden layer that a pair is seen through."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Everything that a graph may be, as log odds and logits."""
+
+    states_BND: Tensor
+    edges_BNN: Tensor
+    """Calibrated log odds of an edge from the row to the column."""
+    reversible_BNN: Tensor
+    """Log odds that the edge, if there is one, is reversible."""
+    reactions_BNNR: Tensor
+    """Logits of its reaction's class."""
+    classes_BNK: Tensor
+    """Logits of a node's class."""
+    queries_BND: Tensor
+    """What a node asks of its compound: logits are products with `Decoder.compounds`."""
+
+
+class Heads(nn.Module):
+    """What nodes and pairs are, by their states."""
+
+    def __init__(self, width: int, corpus: Corpus, directed: bool, uncertain: bool) -> None:
+        super().__init__()
+        self.directed, self.uncertain = directed, uncertain
+        self.norm = nn.LayerNorm(width)
+        self.gives, self.takes = nn.Linear(width, width), nn.Linear(width, width)
+        self.source, self.target = nn.Linear(width, PAIR_WIDTH), nn.Linear(width, PAIR_WIDTH)
+        self.pair = nn.Linear(PAIR_WIDTH, 3 + len(REACTION_CLASSES))
+        self.classes = nn.Linear(width, len(CLASSES))
+        self.query = nn.Linear(width, width)
+        # Training begins at the density of the data: nothing has to be unlearnt.
+        self.density = nn.Parameter(torch.tensor(_log_odds(corpus.density)))
+
+    def forward(self, x_BND: Tensor) -> Decoded:
+        """Return what nodes in these states are."""
+        x_BND = self.norm(x_BND)
+        width = x_BND.shape[-1]
+        mean_BNN = torch.einsum("bud,bvd->buv", self.gives(x_BND), self.takes(x_BND)) / width
+        hidden = nn.functional.silu(
+            self.source(x_BND).unsqueeze(2) + self.target(x_BND).unsqueeze(1)
+        )
+        more, spread, reversible, *_ = (found := self.pair(hidden)).unbind(-1)
+        mean_BNN = mean_BNN + more + self.density
+        if not self.directed:
+            mean_BNN, spread = (mean_BNN + mean_BNN.mT) / 2, (spread + spread.mT) / 2
+        if self.uncertain:
+            mean_BNN = expected_log_odds(mean_BNN, nn.functional.softplus(spread))
+        return Decoded(
+            states_BND=x_BND,
+            edges_BNN=mean_BNN,
+            reversible_BNN=reversible,
+            reactions_BNNR=found[..., 3:],
+            classes_BNK=self.classes(x_BND),
+            queries_BND=self.query(x_BND),
+        )
+
+
+class Decoder(nn.Module):
+    """Blocks of attention among nodes that start as latents, and heads."""
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        heads: int,
+        latents: tuple[int, int],
+        environment: Way,
+        corpus: Corpus,
+        directed: bool,
+        uncertain: bool,
+    ) -> None:
+        """Build a decoder; `latents` are the widths of a node's and of a graph's latents."""
+        super().__init__()
+        self.environment = environment
+        self.vector = EnvironmentVector(width) if environment != "none" else None
+        joins = width if environment in ("concatenation", "both") else 0
+        condition = width if environment in ("film", "both") else None
+        self.start = nn.Linear(sum(latents) + 1 + joins, width)
+        self.blocks = nn.ModuleList(Block(width, heads, 0, condition) for _ in range(depth))
+        self.heads = Heads(width, corpus, directed, uncertain)
+        self.slots = nn.Sequential(
+            nn.Linear(latents[1] + joins, width), nn.SiLU(), nn.Linear(width, corpus.most_nodes)
+        )
+        self.key = NodeFeatures(width)
+        self.popularity = nn.Parameter(torch.ones(()))
+
+    def condition(self, environment_B4: Tensor, known_B4: Tensor) -> Tensor:
+        """Return (B, D), what is told of the environment; the entries themselves if nothing is."""
+        return environment_B4 if self.vector is None else self.vector(environment_B4, known_B4)
+
+    def forward(
+        self, nodes_BNL: Tensor, graph_BL: Tensor, mask_BN: Tensor, condition_BD: Tensor
+    ) -> Decoded:
+        """Return the graphs that latents stand for, each with the nodes of its mask."""
+        B, N, _ = nodes_BNL.shape
+        size_B1 = mask_BN.sum(1, keepdim=True).float().log() - 2
+        whole = [graph_BL, size_B1, *self._joined(condition_BD)]
+        whole_BNL = torch.cat(whole, -1).unsqueeze(1).expand(B, N, -1)
+        x_BND = self.start(torch.cat([nodes_BNL, whole_BNL], -1))
+        for block in self.blocks:
+            x_BND = block(x_BND, mask_BN, None, condition_BD)
+        return self.heads(x_BND)
+
+    def existence(self, graph_BL: Tensor, condition_BD: Tensor) -> Tensor:
+        """Return (B, M): the log odds that a graph has a node in each slot.
+
+        Nodes have no order: a slot is there if the graph has that many nodes or more.
+        """
+        return self.slots(torch.cat([graph_BL, *self._joined(condition_BD)], -1))
+
+    def keys(
+        self, features_VF: Tensor, classes_V: Tensor, counts_V: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return (V, D) and (V,): what compounds answer to queries, and how common they are."""
+        return self.key(features_VF, classes_V), self.popularity * counts_V.log1p()
+
+    def _joined(self, condition_BD: Tensor) -> list[Tensor]:
+        return [condition_BD] if self.environment in ("concatenation", "both") else []
+
+
+def expected_log_odds(mean: Tensor, variance: Tensor) -> Tensor:
+    """Return the log odds of E σ(x), x normal: MacKay, Neural Computation 4 (1992) 720, eq. 10.
+
+    Where the spread is large the answer tends to even odds: the network may say that it does not
+    know (Kendall, Gal, NeurIPS 2017, section 3.3, whose integral this solves without draws).
+    """
+    return mean / (1 + math.pi / 8 * variance).sqrt()
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
