@@ -77,6 +77,17 @@ class PathwayBatch:
             reactions_BNN=self.reactions_BNN * seen_BNN,
         )
 
+    def renumbered(self, order_BN: Tensor) -> Self:
+        """Return the batch whose node k is this one's node `order_BN[:, k]`, padding still last."""
+        rows_B1 = torch.arange(len(self), device=order_BN.device).unsqueeze(1)
+        found = {}
+        for name, value in vars(self).items():
+            if name.endswith("_BNN"):
+                found[name] = value[rows_B1[:, :, None], order_BN[:, :, None], order_BN[:, None]]
+            elif "_BN" in name:
+                found[name] = value[rows_B1, order_BN]
+        return replace(self, **found)
+
 
 def drawn_pairs(batch: PathwayBatch, draws: Draws, name: str) -> Tensor:
     """Return float32 (B, N, N): uniform in (0, 1), one number for a pair of nodes and its reverse.

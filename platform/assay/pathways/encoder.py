@@ -11,11 +11,14 @@ coincide changes that (Huang et al., "On the stability of expressive positional 
 Shapes: B graphs, N nodes (padded), F features, D width, C features of a pair, K eigenvectors.
 """
 
+import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
+from torchdiffeq import odeint
 
 from assay.config import Settings
 from assay.pathways.attention import Block
@@ -34,8 +37,9 @@ REACTION = 4
 class LatentSettings(Settings):
     """Widths of the latents."""
 
-    nodes: PositiveInt = 16
-    """Of each node."""
+    nodes: NonNegativeInt = 16
+    """Of each node; without any a graph is its local and global latents, and its nodes are told
+    apart by matching alone."""
     local: PositiveInt = 8
     """Of a graph, from the mean over its nodes."""
     globally: PositiveInt = 8
@@ -54,6 +58,11 @@ class Gaussian:
         """Return a draw, given standard normal noise of the same shape."""
         return self.mean + noise * (0.5 * self.log_variance).exp()
 
+    def log_density(self, values_BL: Tensor) -> Tensor:
+        """Return (B,) the log density of values, in nats."""
+        spread_BL = (values_BL - self.mean) ** 2 * (-self.log_variance).exp()
+        return -0.5 * (spread_BL + self.log_variance + math.log(2 * math.pi)).sum(-1)
+
     def kl(self) -> Tensor:
         """Return the divergence of each entry from a standard normal, in nats."""
         return 0.5 * (self.mean**2 + self.log_variance.exp() - 1 - self.log_variance)
@@ -63,10 +72,12 @@ class Gaussian:
 class Posterior:
     """What the encoder says of a batch."""
 
-    nodes: Gaussian
-    """(B, N, L); what is beyond a graph is not to be read."""
+    nodes: Gaussian | None
+    """(B, N, L); what is beyond a graph is not to be read. None where nodes have no latents."""
     graph: Gaussian
     """(B, L): local entries first, then global ones."""
+    states_BND: Tensor
+    """Of nodes, which the latents were read from."""
 
 
 class PairFeatures(nn.Module):
@@ -142,32 +153,63 @@ class Encoder(nn.Module):
         latents: LatentSettings,
         encodings: Encodings,
         environment: Way,
+        ode_steps: int,
     ) -> None:
         super().__init__()
-        self.environment, self.latents = environment, latents
+        self.environment, self.latents, self.ode_steps = environment, latents, ode_steps
         told = environment != "none"
         self.vector = EnvironmentVector(width) if told else None
         joins = width if environment in ("concatenation", "both") else 0
         self.nodes, self.pairs = NodeFeatures(width), PairFeatures(encodings, pairs)
         self.start = nn.Linear(width + joins, width)
         condition = width if environment in ("film", "both") else None
-        self.blocks = nn.ModuleList(Block(width, heads, pairs, condition) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            Block(width, heads, pairs, condition) for _ in range(1 if ode_steps else depth)
+        )
         self.norm = nn.LayerNorm(width)
-        self.of_node = nn.Linear(width, 2 * latents.nodes)
+        self.of_node = nn.Linear(width, 2 * latents.nodes) if latents.nodes else None
         self.attention = nn.Linear(width, 1)
         self.local = nn.Linear(width, 2 * latents.local)
         self.globally = nn.Linear(2 * width, 2 * latents.globally)
 
-    def forward(self, batch: PathwayBatch) -> Posterior:
-        """Return the latents of a batch, by the edges that it shows."""
+    def forward(self, batch: PathwayBatch, shift_BND: Tensor | None = None) -> Posterior:
+        """Return the latents of a batch, by the edges that it shows.
+
+        Args:
+            batch: Graphs.
+            shift_BND: What is added to the compounds' vectors.
+        """
         condition_BD = self._condition(batch)
         x_BND = self.nodes(batch.features_BNF, batch.classes_BN)
+        if shift_BND is not None:
+            x_BND = x_BND + shift_BND
         if self.environment in ("concatenation", "both"):
             x_BND = torch.cat([x_BND, condition_BD.unsqueeze(1).expand_as(x_BND)], -1)
         x_BND, pairs_BNNC = self.start(x_BND), self.pairs(batch)
-        for block in self.blocks:
-            x_BND = block(x_BND, batch.mask_BN, pairs_BNNC, condition_BD)
+        if self.ode_steps:
+            x_BND = self._flow(x_BND, batch.mask_BN, pairs_BNNC, condition_BD)
+        else:
+            for block in self.blocks:
+                x_BND = block(x_BND, batch.mask_BN, pairs_BNNC, condition_BD)
         return self.read(self.norm(x_BND), batch.mask_BN)
+
+    def _flow(
+        self, x_BND: Tensor, mask_BN: Tensor, pairs_BNNC: Tensor, condition_BD: Tensor
+    ) -> Tensor:
+        """Return the states at time 1 of dx/dt = block(x) - x, by Runge and Kutta's fourth order.
+
+        Chen et al., "Neural ordinary differential equations", NeurIPS 2018; on graphs, Poli et
+        al., "Graph neural ordinary differential equations" (2019).
+        """
+        block = self.blocks[0]
+        found = odeint(
+            lambda time, x: block(x, mask_BN, pairs_BNNC, condition_BD) - x,
+            x_BND,
+            torch.tensor([0.0, 1.0], device=x_BND.device),
+            method="rk4",
+            options={"step_size": 1 / self.ode_steps},
+        )
+        return cast(Tensor, found)[-1]
 
     def read(self, x_BND: Tensor, mask_BN: Tensor) -> Posterior:
         """Return the latents of nodes and graphs, from states of nodes."""
@@ -178,11 +220,12 @@ class Encoder(nn.Module):
         whole_BD = torch.cat([(share_BN1 * x_BND).sum(1), most_BD], -1)
         local, globally = _gaussian(self.local(mean_BD)), _gaussian(self.globally(whole_BD))
         return Posterior(
-            _gaussian(self.of_node(x_BND)),
+            None if self.of_node is None else _gaussian(self.of_node(x_BND)),
             Gaussian(
                 torch.cat([local.mean, globally.mean], -1),
                 torch.cat([local.log_variance, globally.log_variance], -1),
             ),
+            x_BND,
         )
 
     def _condition(self, batch: PathwayBatch) -> Tensor:

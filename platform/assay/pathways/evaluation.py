@@ -4,7 +4,7 @@ Shapes: B graphs of a batch, G graphs, N nodes of one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -44,6 +44,14 @@ class Asked:
         """Return the sizes and environments of real graphs."""
         known = np.asarray(graphs.environment_known)
         return cls(graphs.node_counts, normalised(graphs.environment, known), known)
+
+    def sized_by(self, model: PathwayModel, seed: int) -> Self:
+        """Return the same with the sizes that the model gives the graphs of `sample`.
+
+        Raises:
+            ConfigError: it gives none.
+        """
+        return replace(self, sizes_G=model.sizes(self.environment_G4, self.known_G4, seed))
 
     def sample(self, model: PathwayModel, seed: int) -> PathwayGraphs:
         """Return a graph for each."""

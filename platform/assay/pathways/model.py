@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from assay.config import Settings
+from assay.errors import ConfigError
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.corpus import Corpus
 from assay.pathways.environment import physical
@@ -108,6 +109,20 @@ class PathwayModel(nn.Module, ABC):
             known_B4: bool.
             draws: One stream a graph.
         """
+
+    def sizes(
+        self, environment_G4: NDArray[np.floating], known_G4: NDArray[np.bool_], seed: int
+    ) -> NDArray[np.int64]:
+        """Return how many nodes each of G new graphs has, where the model is to say so itself.
+
+        Graph k then is that of `sample` with the same seed.
+
+        Raises:
+            ConfigError: the model does not say how many.
+        """
+        raise ConfigError(
+            "settings.sizes model: this model does not say how many nodes a graph has; use training"
+        )
 
     @torch.no_grad()
     def sample(

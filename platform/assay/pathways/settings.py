@@ -1,7 +1,7 @@
 """What a cell of the pathways family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import PositiveInt
 
@@ -18,6 +18,9 @@ class PathwaySettings(Settings, Generic[ModelT]):
     """The model's settings, and how it is judged."""
 
     model: ModelT
+    sizes: Literal["training", "model"] = "training"
+    """How many nodes generated graphs have: as training graphs that are drawn for it, or as the
+    model says."""
     evaluation_graphs: PositiveInt | None = None
     """Graphs that are generated and judged; by default as many as the test split has."""
     validation_graphs: PositiveInt = 256

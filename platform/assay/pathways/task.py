@@ -123,14 +123,14 @@ class PathwaysTask(Task):
         for name, estimate in linked(network, records, seed).estimates(seed).items():
             if name.endswith("/auc"):
                 figures[name.replace("/", "_")] = estimate.value
-        made = drawn_from(self.train, len(records), seed).sample(network, seed)
+        made = self._sample(network, len(records), seed)
         return figures | {"mmd": mmd.glance(made, records.graphs)}
 
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
         """Return the protocols on fresh graphs, and on the model's scores of test graphs' pairs."""
         network, seed = cast(PathwayModel, model), fold(self.cell.seed, "evaluate")
         progress("sample", 0.0)
-        self.samples = drawn_from(self.train, self._count, seed).sample(network, seed)
+        self.samples = self._sample(network, self._count, seed)
         progress("score", 0.3)
         found = score(self.samples, self._real)
         progress("links", 0.5)
@@ -172,6 +172,13 @@ class PathwaysTask(Task):
     def _oxygen(self) -> Oxygen:
         features_VF = self.corpus.features_VF.numpy()
         return Oxygen(self._real, features_VF, self._count, fold(self.cell.seed, "evaluate"))
+
+    def _sample(self, network: PathwayModel, count: int, seed: int) -> PathwayGraphs:
+        """Return graphs for the environments of training graphs, and their sizes unless told."""
+        asked = drawn_from(self.train, count, seed)
+        if self.chosen.sizes == "model":
+            asked = asked.sized_by(network, seed)
+        return asked.sample(network, seed)
 
     def _losses(self, network: PathwayModel, records: PathwayRecords) -> dict[str, float]:
         """Return the mean losses of graphs, with the same draws at every call."""
