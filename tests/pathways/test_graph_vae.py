@@ -50,6 +50,8 @@ def test_every_term_changes_the_gradients_of_the_encoder_or_decoder(name):
         for key, value in with_it.named_parameters():
             if key in shared:
                 value.copy_(own[key])
+        for model in (without, with_it):  # so few edges that nodes have none
+            model.decoder.heads.density -= 4
 
     before, after = gradient(without, batch), gradient(with_it, batch)
 
@@ -242,20 +244,22 @@ def test_the_model_says_how_many_nodes_there_are_if_it_has_learnt_it():
 
 
 def test_the_loss_falls_and_known_graphs_are_rebuilt():
-    model, batch = made.vae(width=32, rounds=1, hidden=0.0), made.batch(range(12))
+    latents = {"nodes": 16, "local": 4, "globally": 4}
+    model = made.vae(width=32, hidden=0.0, latents=latents, weights={"kl": 0.001})
+    batch = made.batch(range(5))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
-    for step in range(80):
+    for step in range(90):
         optimizer.zero_grad()
         found = model(batch, made.draws(batch, step), step)
         found.total.backward()
         optimizer.step()
         losses.append(float(found.losses["edges"].detach()))
 
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.2 * losses[0]
     logits, inside = model.eval().edge_logits(batch), batch.pairs_BNN
     right = (logits > 0) == batch.adjacency_BNN
-    assert right[inside].float().mean() > 0.97
+    assert right[inside].float().mean() > 0.9
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_the_loss_falls_and_known_graphs_are_rebuilt():
         ({"width": 20, "heads": 3}, "width 20 is no multiple of heads 3"),
         ({"perturbation": 1.0}, "perturbation has no effect without weights.adversarial"),
         ({"weights": {"contrast": 1.0}, "hidden": 0.0}, "compares views without some edges"),
-        ({"weights": {"edge": 1.0}}, "unknown key 'weights.edge'; did you mean 'weights.edges'"),
+        ({"weights": {"edge": 1.0}}, "unknown key 'weights.edge'; did you mean 'edges'"),
         ({"environment": "fim"}, "environment"),
         ({"size": "xl"}, "there is xs, s, m, l"),
         ({"hidden": 1.0}, "hidden"),

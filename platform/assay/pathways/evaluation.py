@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs
 from assay.pathways.classifier import OxygenClassifier, oxygen_classes
 from assay.pathways.environment import normalised
-from assay.pathways.graphs import PathwayGraphs
+from assay.pathways.graphs import UNKNOWN, PathwayGraphs
 from assay.pathways.metrics import calibration, links
-from assay.pathways.metrics.conditional import fidelity
+from assay.pathways.metrics.conditional import ceiling, fidelity
 from assay.pathways.metrics.links import Scored
 from assay.pathways.metrics.reference import Reference
 from assay.pathways.model import PathwayModel
@@ -151,12 +151,12 @@ class Oxygen:
         return found | {"conditional/shuffled": control["conditional/fidelity"]}
 
     def of_data(self) -> dict[str, Estimate]:
-        """Return `conditional/fidelity` of real test graphs, the ceiling; none counts twice."""
-        fewest = np.bincount(oxygen_classes(self.reference.test) + 1, minlength=3)[1:].min()
-        graphs, classes_G = self._of_each_class(int(fewest))
-        if self.classifier is None or not len(graphs):
+        """Return `conditional/fidelity` of the real test graphs, the ceiling."""
+        classes_G = oxygen_classes(self.reference.test)
+        known = np.flatnonzero(classes_G != UNKNOWN)
+        if self.classifier is None or len(np.unique(classes_G[known])) < 2:
             return {}
-        return fidelity(graphs, classes_G, self.classifier)
+        return ceiling(self.reference.test.select(known), classes_G[known], self.classifier)
 
     def _of_each_class(self, count: int) -> tuple[PathwayGraphs, NDArray[np.int64]]:
         """Return `count` test graphs of each class, repeated in turn; none if a class has none."""

@@ -12,7 +12,7 @@ Shapes: B graphs of a batch, G graphs, N nodes (padded), L latent entries, V com
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -190,7 +190,7 @@ def packed(
 def joined(parts: list[PathwayGraphs]) -> PathwayGraphs:
     """Return packed graphs that share their tables, one after the other, named by their number."""
     tables = ("ids", "compounds", "reaction_names", "family_names")
-    arrays = {
+    arrays: dict[str, Any] = {
         one.name: np.concatenate([getattr(part, one.name) for part in parts], axis=-1)
         if one.name == "edges"
         else np.concatenate([getattr(part, one.name) for part in parts])

@@ -39,7 +39,7 @@ class Weights(Settings):
     """Cross-entropy of a node's compound among others."""
     types: NonNegativeFloat = 0.1
     """Cross-entropies of an edge's reversibility and of its reaction's class."""
-    kl: NonNegativeFloat = 0.05
+    kl: NonNegativeFloat = 0.2
     """Divergence of the latents from their prior, a mean per latent entry."""
     degree: NonNegativeFloat = 0.0
     """Expected degrees that real nodes do not have, squared."""

@@ -15,6 +15,7 @@ from torch import nn
 
 from assay.cell import Cell
 from assay.pathways.batches import PathwayBatch, PathwayRecords, splits
+from assay.pathways.compounds import FORMULA
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.packing import compounds_of, graphs_of
 from assay.pathways.evaluation import Linked, Oxygen, drawn_from, in_batches, linked
@@ -22,13 +23,16 @@ from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.metrics import (
     calibration,
     conditional,
+    flux,
     isomorphism,
     links,
     mmd,
     validity,
 )
+from assay.pathways.metrics.atoms import HEAVY
 from assay.pathways.metrics.evaluate import data_row, score
 from assay.pathways.metrics.files import json_lines
+from assay.pathways.metrics.networks import open_network
 from assay.pathways.metrics.reference import Reference, open_reference
 from assay.pathways.model import PathwayModel
 from assay.pathways.settings import PathwaySettings, model_class, pathway_settings
@@ -43,10 +47,11 @@ class PathwaysTask(Task):
     """One model on one set of pathways."""
 
     def __init__(self, cell: Cell) -> None:
-        """Open the data.
+        """Open the data, and the metabolic model if one is asked for.
 
         Raises:
             ConfigError: the data set holds no pathways.
+            MachineError: the metabolic model is not on this machine.
         """
         self.cell = cell
         self.chosen = cast(PathwaySettings, cell.settings)
@@ -56,6 +61,8 @@ class PathwaysTask(Task):
         ids = cast(PathwayBatch, used.batch(np.arange(len(used)))).record_ids.numpy()
         self.train = graphs_of(self.prepared).select(ids)
         self.corpus = Corpus.of(self.train, compounds_of(self.prepared))
+        flux_of = self.chosen.flux
+        self.network = open_network(flux_of.network) if flux_of is not None else None
         self.samples: PathwayGraphs | None = None
         self.linked: Linked | None = None
 
@@ -70,6 +77,8 @@ class PathwaysTask(Task):
             "calibration": calibration.VERSION,
             "conditional": conditional.VERSION,
         }
+        if cell["settings"].get("flux"):
+            versions["flux"] = flux.VERSION
         return ", ".join(f"{name} {version}" for name, version in versions.items())
 
     @classmethod
@@ -85,7 +94,8 @@ class PathwaysTask(Task):
     @classmethod
     def of_evaluation(cls, variant: Mapping[str, str]) -> frozenset[str]:
         """Return what only the judgement depends on."""
-        return frozenset({"settings.evaluation_graphs"})
+        flux_keys = {f"settings.flux.{name}" for name in ("network", "mapping")}
+        return frozenset({"settings.evaluation_graphs", "settings.flux", *flux_keys})
 
     def stages(self) -> Sequence[Stage]:
         """Return the one stage."""
@@ -138,7 +148,7 @@ class PathwaysTask(Task):
         found |= self.linked.estimates(seed)
         progress("environments", 0.8)
         found |= self._oxygen.of_model(network)
-        return found
+        return found | self._flux(self.samples)
 
     def evaluation_passes(self) -> float:
         """Return the passes over graphs: two sets of samples, and six looks at the test split."""
@@ -146,7 +156,8 @@ class PathwaysTask(Task):
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocols on real graphs that no cell was trained on."""
-        return data_row(self._real, self._count) | self._oxygen.of_data()
+        found = data_row(self._real, self._count) | self._oxygen.of_data()
+        return found | self._flux(cast(PathwayRecords, data.test).graphs)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the judged graphs, `samples.jsonl`, and the reliability diagram.
@@ -172,6 +183,16 @@ class PathwaysTask(Task):
     def _oxygen(self) -> Oxygen:
         features_VF = self.corpus.features_VF.numpy()
         return Oxygen(self._real, features_VF, self._count, fold(self.cell.seed, "evaluate"))
+
+    def _flux(self, graphs: PathwayGraphs) -> dict[str, Estimate]:
+        """Return what becomes of graphs in the metabolic model; nothing where none is given."""
+        if self.network is None or self.chosen.flux is None:
+            return {}
+        atoms_VZ, known_V = self.corpus.atoms_VZ.numpy(), self.corpus.atoms_known_V.numpy()
+        carbon = HEAVY.index(FORMULA.index("C"))
+        told = zip(self.corpus.names, atoms_VZ[:, carbon].tolist(), known_V.tolist(), strict=True)
+        carbons = {name: count for name, count, known in told if known}
+        return flux.evaluate(self.network, graphs, self.chosen.flux.mapping, carbons)
 
     def _sample(self, network: PathwayModel, count: int, seed: int) -> PathwayGraphs:
         """Return graphs for the environments of training graphs, and their sizes unless told."""
