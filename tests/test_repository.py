@@ -63,6 +63,7 @@ def test_every_catalogued_name_can_be_loaded():
     from assay.captioning.catalog import GENERATORS
     from assay.generation.catalog import ARCHITECTURES, PROCESSES
     from assay.interactions.catalog import ENCODERS
+    from assay.pathways.catalog import MODELS
 
     for target in (
         *catalog.FAMILIES.values(),
@@ -72,6 +73,7 @@ def test_every_catalogued_name_can_be_loaded():
         *PROCESSES.values(),
         *ENCODERS.values(),
         *GENERATORS.values(),
+        *MODELS.values(),
     ):
         assert catalog.load(target) is not None
 

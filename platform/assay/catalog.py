@@ -20,6 +20,7 @@ FAMILIES: Mapping[str, str] = {
     "captioning": "assay.captioning.task:CaptioningTask",
     "generation": "assay.generation.task:GenerationTask",
     "interactions": "assay.interactions.task:InteractionsTask",
+    "pathways": "assay.pathways.task:PathwaysTask",
 }
 
 DATA_SETS: Mapping[str, str] = {

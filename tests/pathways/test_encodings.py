@@ -12,6 +12,7 @@ from assay.pathways.encodings import (
     encode,
     laplacian,
     magnetic_laplacian,
+    positions_of,
     turned,
 )
 from assay.pathways.graphs import Pathway, pack
@@ -137,3 +138,21 @@ def test_random_signs_depend_on_seed_step_and_record_alone():
 
     assert torch.equal(signs(both, 3)[1:, :3], signs(alone, 3))
     assert not torch.equal(signs(alone, 3), signs(alone, 4))
+
+
+def test_positions_of_a_batch_are_those_of_its_graphs_whatever_the_padding():
+    from tests.pathways import made
+
+    records, how = made.records(), Encodings(laplacian=3, magnetic=4)
+    packed, batch = encode(records.graphs, how), records.batch(np.array([2, 5, 0]))
+
+    found = positions_of(batch.adjacency_BNN, batch.mask_BN, how)
+
+    for row, k in enumerate((2, 5, 0)):
+        N = int(records.graphs.node_counts[k])
+        nodes = slice(records.graphs.node_offsets[k], records.graphs.node_offsets[k + 1])
+        for name in ("laplacian", "magnetic"):
+            vectors, values = getattr(found, f"{name}_BNK"), getattr(found, f"{name}_values_BK")
+            np.testing.assert_array_equal(vectors[row, :N].numpy(), getattr(packed, name)[nodes])
+            np.testing.assert_array_equal(values[row].numpy(), getattr(packed, f"{name}_values")[k])
+            assert not vectors[row, N:].abs().any()

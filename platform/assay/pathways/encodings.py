@@ -99,6 +99,46 @@ def encode(graphs: PathwayGraphs, encodings: Encodings) -> Positions:
     return found
 
 
+def positions_of(adjacency_BNN: Tensor, mask_BN: Tensor, encodings: Encodings) -> PositionBatch:
+    """Return the positions of the nodes of a batch, by the edges that it shows.
+
+    As `encode` does it, whatever the batch is padded to: graphs of one size are solved together,
+    on the CPU, where small matrices are solved fastest.
+
+    Args:
+        adjacency_BNN: bool.
+        mask_BN: bool, the nodes that there are; they come first.
+        encodings: Which positions.
+    """
+    adjacency, counts_B = adjacency_BNN.cpu().numpy(), mask_BN.sum(1).cpu().numpy()
+    B, N = mask_BN.shape
+    vectors = {
+        "laplacian": np.zeros((B, N, encodings.laplacian), np.float32),
+        "magnetic": np.zeros((B, N, encodings.magnetic), np.complex64),
+    }
+    values = {name: np.full((B, each.shape[-1]), -1, np.float32) for name, each in vectors.items()}
+    for n in np.unique(counts_B).tolist():
+        chosen = np.flatnonzero(counts_B == n)
+        graphs_GNN = adjacency[chosen, :n, :n]
+        for name, first in (("laplacian", 1), ("magnetic", 0)):
+            if not (K := getattr(encodings, name)):
+                continue
+            is_plain = name == "laplacian"
+            matrix = (
+                laplacian(graphs_GNN) if is_plain else magnetic_laplacian(graphs_GNN, encodings.q)
+            )
+            solved = _solved(matrix, first, K)
+            values[name][chosen, : solved[0].shape[1]] = solved[0]
+            vectors[name][chosen, :n, : solved[0].shape[1]] = solved[1]
+    device = mask_BN.device
+    return PositionBatch(
+        torch.from_numpy(vectors["laplacian"]).to(device),
+        torch.from_numpy(values["laplacian"]).to(device),
+        torch.from_numpy(vectors["magnetic"]).to(device),
+        torch.from_numpy(values["magnetic"]).to(device),
+    )
+
+
 def laplacian(adjacency_GNN: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return (G, N, N): 1 - D^-1/2 A D^-1/2 of the graphs without directions."""
     undirected_GNN = adjacency_GNN | adjacency_GNN.swapaxes(-1, -2)

@@ -20,10 +20,17 @@ FRACTIONS = frozenset(
         *(f"ogb/hits_at_{k}" for k in (10, 20, 30)),
         *(f"coverage/hits_at_20_{known}" for known in ("none", "one", "both")),
         "heart/hits_at_20",
+        *(f"validity/{name}" for name in ("connected", "sources_sinks", "degree", "valid")),
+        "validity/atoms",
+        "validity/atoms_coverage",
+        *(f"vun/{name}" for name in ("uniqueness", "novelty", "valid_unique_novel")),
+        "conditional/fidelity",
+        "conditional/shuffled",
     }
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
+_DISTANCES = ("in_degree", "out_degree", "clustering", "orbit", "spectrum")
 _TITLES = {
     "held_out/x_mse": "x-MSE",
     "edm/valid_unique": "Valid × unique",
@@ -32,6 +39,15 @@ _TITLES = {
     **{f"ogb/hits_at_{k}": f"Hits@{k}" for k in (10, 20, 30)},
     "heart/hits_at_20": "Hits@20 (hard)",
     "heart/mrr": "MRR (hard)",
+    **{f"mmd/{name}": f"MMD² {name.replace('_', '-')}" for name in _DISTANCES},
+    **{f"mmd_ratio/{name}": f"MMD² ratio {name.replace('_', '-')}" for name in _DISTANCES},
+    "validity/degree": "Degrees valid",
+    "reconstruction/auc": "Reconstruction AUC",
+    "reconstruction/average_precision": "Reconstruction AP",
+    "reversed_edge/auc": "Reversed-edge AUC",
+    "calibration/ece": "ECE",
+    "conditional/fidelity": "Fidelity",
+    "conditional/shuffled": "Fidelity, shuffled",
 }
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from assay.errors import DataError
 from assay.pathways.graphs import PathwayGraphs
-from assay.pathways.metrics.estimates import share
+from assay.pathways.metrics.estimates import pooled_share, share
 from assay.task import Estimate
 
 VERSION = "1"
@@ -40,3 +40,22 @@ def fidelity(
         )
     right = int((found_G == wanted_G).sum())
     return {"conditional/fidelity": share(right, len(generated), VERSION)}
+
+
+def ceiling(
+    real: PathwayGraphs, classes_G: NDArray[np.integer], classifier: Classifier
+) -> dict[str, Estimate]:
+    """Return `conditional/fidelity` of real graphs with their own classes, each class alike.
+
+    Balanced accuracy: graphs of a class that has few count for more.
+
+    Args:
+        real: G graphs, which the classifier has not seen.
+        classes_G: (G,) the class of each.
+        classifier: judges them.
+    """
+    right_G = (classifier(real) == classes_G).astype(np.float64)
+    kinds, place_G, counts = np.unique(classes_G, return_inverse=True, return_counts=True)
+    weights_G = len(real) / (len(kinds) * counts[place_G])
+    found = pooled_share(right_G * weights_G, weights_G, VERSION)
+    return {} if found is None else {"conditional/fidelity": found}

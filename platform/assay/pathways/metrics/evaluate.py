@@ -63,7 +63,7 @@ def evaluate_file(
             "name": held.name,
             "description": held.description,
             "digest": held.digest,
-            **_data_row(held, len(graphs) + len(rejected), watch),
+            **_data_document(held, len(graphs) + len(rejected), watch),
         }
     return {"metrics": _plain(found), "rejected": _listed(rejected), "provenance": provenance}
 
@@ -113,19 +113,30 @@ def _limits(reference: Reference) -> validity.Limits:
     return validity.Limits.learnt(reference.train, reference.formulas)
 
 
-def _data_row(reference: Reference, wanted: int, watch: Watch | None) -> dict[str, Any]:
-    """Score the data itself: the test split, and as many validation graphs by their distance."""
-    _tell(watch, f"{reference.name} itself", 0.8)
+def data_row(reference: Reference, wanted: int) -> dict[str, Estimate]:
+    """Score the data itself: the test split, and `wanted` validation graphs by their distance.
+
+    Nothing of a reference without splits, which has no graphs of its own to spare.
+    """
     if reference.validation is None:
-        return {"records": {}, "metrics": {}}
-    test, validation = reference.test, reference.validation
+        return {}
+    test = reference.test
     found = _judged(test, reference)
     valid_G = validity.judge(test, _limits(reference), reference.formulas).valid
     found |= isomorphism.evaluate(test, valid_G, reference.train)
-    drawn = _drawn(validation, wanted, seed=0)
+    drawn = _drawn(reference.validation, wanted, seed=0)
+    return found | validity.reciprocity(drawn, test) | _distances(drawn, reference)
+
+
+def _data_document(reference: Reference, wanted: int, watch: Watch | None) -> dict[str, Any]:
+    """Return the data's own row with the graphs that each family of it is of."""
+    _tell(watch, f"{reference.name} itself", 0.8)
+    if reference.validation is None:
+        return {"records": {}, "metrics": {}}
+    found, test, validation = data_row(reference, wanted), reference.test, reference.validation
+    drawn = min(wanted, len(validation))
     of_test = f"{len(test):,} of {len(test):,} of the test split"
-    of_validation = f"{len(drawn):,} of {len(validation):,} of the validation split"
-    found |= validity.reciprocity(drawn, test) | _distances(drawn, reference)
+    of_validation = f"{drawn:,} of {len(validation):,} of the validation split"
     near = {"mmd", "mmd_ratio", "structure"}
     return {
         "records": {one: of_validation if one in near else of_test for one in _families(found)},

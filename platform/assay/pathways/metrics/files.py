@@ -47,6 +47,29 @@ def read_graphs(path: Path) -> tuple[PathwayGraphs, list[Rejected]]:
     return pack(found), rejected
 
 
+def json_lines(graphs: PathwayGraphs) -> str:
+    """Return graphs as such a file: what `read_graphs` reads as the same graphs."""
+    return "".join(
+        json.dumps(_record(graphs, k), ensure_ascii=False) + "\n" for k in range(len(graphs))
+    )
+
+
+def _record(graphs: PathwayGraphs, k: int) -> dict[str, Any]:
+    edges = slice(graphs.edge_offsets[k], graphs.edge_offsets[k + 1])
+    known, values = graphs.environment_known[k].tolist(), graphs.environment[k].tolist()
+    environment = zip(ENVIRONMENT, known, values, strict=True)
+    return {
+        "nodes": graphs.names_of(k),
+        "edges": [
+            {"s": source, "t": target, "reversible": reversible}
+            for (source, target), reversible in zip(
+                graphs.edges_of(k).T.tolist(), graphs.reversible[edges].tolist(), strict=True
+            )
+        ],
+        "env": {name: value for name, there, value in environment if there},
+    }
+
+
 def _graph(line: str, place: int) -> Pathway:
     try:
         record = json.loads(line)

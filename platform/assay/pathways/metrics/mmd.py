@@ -167,6 +167,16 @@ def evaluate(
     return found | ratios
 
 
+def glance(graphs: PathwayGraphs, reference: PathwayGraphs) -> float:
+    """Return the mean MMD² by in- and out-degree, clustering and spectrum: cheap, no estimate."""
+    found = []
+    for name in ("in_degree", "out_degree", "clustering", "spectrum"):
+        how = DESCRIPTORS[name]
+        ours, theirs = (Rows.of(how.of(some), how.histogram) for some in (graphs, reference))
+        found.append(squared(ours, theirs, how.sigma))
+    return float(np.mean(found))
+
+
 def usable() -> dict[str, Descriptor]:
     """Return the descriptors that can be computed here."""
     lacking = descriptors.orbits_lack() is not None

@@ -1,0 +1,109 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from assay.errors import ConfigError
+from assay.pathways.batches import PathwayRecords, drawn_pairs, splits
+from assay.pathways.graphs import Pathway, pack
+from tests.pathways import made
+
+
+def test_a_batch_holds_its_graphs_and_nothing_beyond_them():
+    records = made.records()
+    batch = records.batch(np.array([3, 0, 7]))
+
+    assert batch.record_ids.tolist() == [3, 0, 7]
+    assert batch.mask_BN.sum(1).tolist() == records.graphs.node_counts[[3, 0, 7]].tolist()
+    for row, k in enumerate((3, 0, 7)):
+        N = int(records.graphs.node_counts[k])
+        np.testing.assert_array_equal(
+            batch.adjacency_BNN[row, :N, :N].numpy(), records.graphs.adjacency(k)
+        )
+        codes = records.graphs.nodes[records.graphs.node_offsets[k] :][:N]
+        assert batch.compounds_BN[row, :N].tolist() == codes.tolist()
+    outside = ~batch.mask_BN
+    assert (batch.compounds_BN[outside] == -1).all()
+    assert not batch.features_BNF[outside].any()
+    assert not batch.adjacency_BNN[outside].any()
+    assert not (batch.reversible_BNN & ~batch.adjacency_BNN).any()
+    assert not batch.reactions_BNN[~batch.adjacency_BNN].any()
+
+
+def test_of_an_edge_that_is_listed_twice_what_any_listing_says_holds():
+    graphs = pack(
+        [
+            Pathway(
+                id="p",
+                nodes=["c1", None, "c3"],
+                edges=[(0, 1), (0, 1), (1, 2)],
+                reversible=[True, False, False],
+                main=[False, True, False],
+                reaction_classes=[2, 0, 0],
+            )
+        ]
+    )
+    batch = PathwayRecords(graphs, made.table(graphs), np.array([9])).batch(np.array([0]))
+
+    assert batch.adjacency_BNN[0].sum() == 2
+    assert batch.reversible_BNN[0, 0, 1]
+    assert batch.main_BNN[0, 0, 1]
+    assert batch.reactions_BNN[0, 0, 1] == 2
+    assert batch.compounds_BN[0].tolist()[1] == -1
+    assert not batch.features_BNF[0, 1].any(), "of a node without a name nothing is known"
+
+
+def test_what_is_hidden_is_gone_with_everything_that_it_was():
+    batch = made.batch()
+    seen = batch.without(torch.ones_like(batch.adjacency_BNN))
+
+    for name in ("adjacency", "reversible", "main", "reactions"):
+        assert getattr(batch, f"{name}_BNN").any()
+        assert not getattr(seen, f"{name}_BNN").any()
+    torch.testing.assert_close(seen.features_BNF, batch.features_BNF)
+
+
+def test_a_pair_and_its_reverse_share_their_draw_whatever_the_padding():
+    whole, alone = made.batch(range(6)), made.batch([2])
+    drawn = drawn_pairs(whole, made.draws(whole), "a")
+    other = drawn_pairs(whole, made.draws(whole), "b")
+    N = alone.mask_BN.shape[1]
+
+    torch.testing.assert_close(drawn, drawn.mT)
+    torch.testing.assert_close(drawn[2:3, :N, :N], drawn_pairs(alone, made.draws(alone), "a"))
+    assert (drawn - other).abs().max() > 0.1
+
+
+def test_renumbered_graphs_are_the_same_graphs():
+    batch = made.batch([1])
+    N = batch.mask_BN.shape[1]
+    order = torch.randperm(N)[None]
+
+    moved = batch.renumbered(order)
+
+    back = moved.renumbered(order.argsort(1))
+    for name, value in vars(batch).items():
+        torch.testing.assert_close(getattr(back, name), value)
+    u, v = 0, 1
+    assert moved.adjacency_BNN[0, u, v] == batch.adjacency_BNN[0, order[0, u], order[0, v]]
+    assert moved.compounds_BN[0, u] == batch.compounds_BN[0, order[0, u]]
+
+
+def test_another_kind_of_data_is_one_sentence():
+    with pytest.raises(ConfigError, match="links: holds no pathways"):
+        splits(SimpleNamespace(name="links"))
+
+
+def test_a_corpus_counts_what_training_graphs_name():
+    graphs, corpus = made.graphs(), made.corpus()
+
+    assert corpus.counts_V.sum() == graphs.node_counts.sum()
+    pairs = (graphs.node_counts * (graphs.node_counts - 1)).sum()
+    assert corpus.density == graphs.edge_counts.sum() / pairs
+    assert corpus.most_nodes == graphs.node_counts.max()
+    assert sum(corpus.reaction_classes) == 1
+    # c7 has the formula C2H4R, of which a part is not told.
+    place = list(corpus.names).index("c7")
+    assert not corpus.atoms_known_V[place]
+    assert not corpus.atoms_VZ[place].any()

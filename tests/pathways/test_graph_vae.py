@@ -1,0 +1,279 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from assay.config import validate
+from assay.errors import ConfigError
+from assay.pathways.graph_vae import GraphVAE
+from assay.pathways.metrics.links import Scored, reversed_edges
+from assay.pathways.objective import Weights
+from tests.pathways import made
+
+OFF = dict.fromkeys(Weights.model_fields, 0.0) | {"edges": 1.0}
+TERMS = [name for name in Weights.model_fields if name != "edges"]
+PARTS = {
+    "refinement": {"rounds": 2},
+    "flow": {"flow": 2, "weights": OFF | {"kl": 0.1}},
+    "ode": {"ode_steps": 2},
+    "places": {"latents": {"nodes": 0, "local": 2, "globally": 2}},
+    "undirected": {"directed": False},
+    "sure": {"uncertain": False},
+    "no encodings": {"encodings": {"laplacian": 0, "magnetic": 0}},
+    "film": {"environment": "film"},
+    "concatenation": {"environment": "concatenation"},
+    "no environment": {"environment": "none"},
+    "all in sight": {"hidden": 0.0},
+    "all terms": {"rounds": 1, "flow": 2, "weights": dict.fromkeys(Weights.model_fields, 0.5)},
+}
+
+
+def outcome(model: GraphVAE, batch, step=None):
+    return model(batch, made.draws(batch), step)
+
+
+def gradient(model: GraphVAE, batch) -> dict[str, torch.Tensor]:
+    """Of the total, by parameter, as one vector would be compared."""
+    model.zero_grad()
+    outcome(model, batch).total.backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_changes_the_gradients_of_the_encoder_or_decoder(name):
+    batch = made.batch()
+    without, with_it = (made.vae(weights=OFF | {name: w}) for w in (0.0, 1.0))
+    shared = dict(without.named_parameters()).keys() & dict(with_it.named_parameters()).keys()
+    with torch.no_grad():  # the same parameters where both have them
+        own = dict(without.named_parameters())
+        for key, value in with_it.named_parameters():
+            if key in shared:
+                value.copy_(own[key])
+        for model in (without, with_it):  # so few edges that nodes have none
+            model.decoder.heads.density -= 4
+
+    before, after = gradient(without, batch), gradient(with_it, batch)
+
+    changed = [
+        n for n in shared & after.keys()
+        if n not in before or not torch.allclose(before[n], after[n], rtol=1e-3, atol=1e-8)
+    ]  # fmt: skip
+    assert [n for n in changed if n.startswith(("encoder", "decoder"))]
+    assert set(outcome(with_it, batch).losses) == {"edges", name}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_of_weight_0_is_not_computed(name, monkeypatch):
+    from assay.pathways import matching, modules, objective
+
+    def never(*given, **named):
+        raise AssertionError
+
+    model, batch = made.vae(weights=OFF), made.batch()
+    for place in (objective, matching, modules):
+        for function in (*TERMS, "divergence", "plan", "loss"):
+            monkeypatch.setattr(place, function, never, raising=False)
+    monkeypatch.setattr(GraphVAE, "_adversarial", never)
+
+    assert set(outcome(model, batch).losses) == {"edges"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_gradient_reaches_every_parameter(part):
+    model = made.vae(**PARTS[part])
+    with torch.no_grad():  # what begins as 0 lets nothing through to what is before it
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+
+    found = gradient(model, made.batch(range(24)))
+
+    silent = {n for n, _ in model.named_parameters() if n not in found or not found[n].abs().max()}
+    # Of a part that is switched off by hand the names of compounds are not learnt.
+    names = ("decoder.key", "decoder.popularity", "decoder.heads.query")
+    off = {n for n in silent if part == "flow" and n.startswith(names)}
+    assert silent == off
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_losses_and_latent_are_the_same_in_training_and_in_evaluation(part):
+    model, batch = made.vae(**PARTS[part]), made.batch()
+
+    training = outcome(model.train(), batch)
+    with torch.no_grad():
+        evaluation = outcome(model.eval(), batch)
+
+    assert training.losses.keys() == evaluation.losses.keys()
+    for name, value in training.losses.items():
+        torch.testing.assert_close(value, evaluation.losses[name])
+    torch.testing.assert_close(training.latent, evaluation.latent)
+    assert training.latent.shape == (6, 4)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_batch_has_the_mean_of_the_losses_of_its_parts_however_they_are_padded(part):
+    model, whole = made.vae(**PARTS[part]), made.batch(range(6))
+    parts = [made.batch([k]) for k in range(6)]
+
+    of_whole = outcome(model, whole, step=3)
+    of_parts = [outcome(model, one, step=3) for one in parts]
+
+    for name, value in of_whole.losses.items():
+        mean = torch.stack([one.losses[name] for one in of_parts]).mean()
+        torch.testing.assert_close(value, mean, rtol=2e-4, atol=2e-5)
+    latents = torch.cat([one.latent for one in of_parts])
+    torch.testing.assert_close(of_whole.latent, latents, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("part", ["refinement", "ode", "sure", "no encodings", "all terms"])
+def test_numbering_nodes_otherwise_numbers_the_scores_otherwise(part):
+    model, batch = made.vae(**PARTS[part]).eval(), made.batch()
+    N = batch.mask_BN.shape[1]
+    keys = torch.rand(len(batch), N).masked_fill(~batch.mask_BN, 2)
+    order = keys.argsort(1)
+
+    plain = model.edge_logits(batch)
+    moved = model.edge_logits(batch.renumbered(order))
+
+    rows = torch.arange(len(batch))[:, None, None]
+    expected = plain[rows, order[:, :, None], order[:, None, :]]
+    inside = batch.pairs_BNN
+    torch.testing.assert_close(moved[inside], expected[inside], rtol=1e-3, atol=1e-4)
+
+
+def test_scores_of_an_edge_and_its_reverse_differ_unless_that_is_asked_for():
+    batch = made.batch()
+    directed, undirected = (made.vae(directed=way).edge_logits(batch) for way in (True, False))
+
+    assert (directed - directed.mT).abs().max() > 1e-3
+    torch.testing.assert_close(undirected, undirected.mT)
+
+
+def test_scores_that_know_no_direction_have_a_reversed_edge_auc_of_one_half():
+    batch = made.batch()
+    scores = made.vae(directed=False).edge_logits(batch).detach().numpy()
+    latents = np.random.default_rng(0).normal(size=(*batch.mask_BN.shape, 4))
+    inner = latents @ latents.swapaxes(1, 2)
+    edges = batch.adjacency_BNN.numpy()
+
+    for given in (scores, inner):
+        scored = [Scored(e, s) for e, s in zip(edges, given, strict=True)]
+        assert reversed_edges(scored, list(edges))["reversed_edge/auc"].value == 0.5
+
+
+@pytest.mark.parametrize("way", ["film", "concatenation", "both"])
+def test_an_unknown_entry_of_the_environment_is_not_read_and_is_not_zero(way):
+    model, batch = made.vae(environment=way).eval(), made.batch()
+    known = torch.tensor([True, False, True, False]).expand(6, 4)
+    batch = replace(batch, known_B4=known)
+    wild = replace(batch, environment_B4=torch.where(known, batch.environment_B4, 99.0))
+    zero = replace(batch, known_B4=torch.ones_like(known))
+
+    scores = model.edge_logits(batch)
+
+    torch.testing.assert_close(model.edge_logits(wild), scores, rtol=0, atol=0)
+    assert (model.edge_logits(zero) - scores).abs().max() > 1e-4
+    other = replace(batch, environment_B4=batch.environment_B4 + 1)
+    assert (model.edge_logits(other) - scores).abs().max() > 1e-4
+
+
+def test_without_an_environment_nothing_is_read_of_it():
+    model, batch = made.vae(environment="none").eval(), made.batch()
+    other = replace(batch, environment_B4=batch.environment_B4 + 1, known_B4=~batch.known_B4)
+
+    torch.testing.assert_close(model.edge_logits(other), model.edge_logits(batch))
+
+
+def test_hidden_edges_cannot_be_seen_by_the_scores():
+    model, batch = made.vae().eval(), made.batch()
+    hidden = batch.adjacency_BNN & (torch.rand(batch.adjacency_BNN.shape) < 0.5)
+
+    seen = model.edge_logits(batch.without(hidden))
+
+    turned = replace(batch, adjacency_BNN=batch.adjacency_BNN | hidden.mT)
+    torch.testing.assert_close(model.edge_logits(turned.without(hidden | hidden.mT)),
+                               model.edge_logits(batch.without(hidden | hidden.mT)))  # fmt: skip
+    assert (seen - model.edge_logits(batch)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("part", ["refinement", "flow", "places", "no environment", "all terms"])
+def test_samples_have_the_sizes_asked_for_and_depend_on_the_seed_alone(part):
+    model = made.vae(**PARTS[part] | {"weights": {"compounds": 0.1}}).eval()
+    asked = np.array([5, 3, 8, 4]), np.zeros((4, 4), np.float32), np.zeros((4, 4), bool)
+
+    first, again, other = (model.sample(*asked, seed=seed) for seed in (1, 1, 2))
+
+    assert first.node_counts.tolist() == [5, 3, 8, 4]
+    for name in ("nodes", "edges", "reversible", "reaction_classes"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    assert not np.array_equal(first.nodes, other.nodes)
+    for k in range(4):
+        assert len(set(first.names_of(k))) == first.node_counts[k], "a compound is there once"
+    assert first.edges_of(2).max() == 7, "connected graphs reach every node"
+
+
+def test_a_sample_does_not_depend_on_those_beside_it():
+    model = made.vae().eval()
+    sizes, nothing = np.array([8, 3]), np.zeros((2, 4), np.float32)
+
+    both = model.sample(sizes, nothing, nothing > 0, seed=1)
+    alone = model.sample(sizes[:1], nothing[:1], nothing[:1] > 0, seed=1)
+
+    assert both.names_of(0) == alone.names_of(0)
+    np.testing.assert_array_equal(both.edges_of(0), alone.edges_of(0))
+
+
+def test_a_model_that_learns_no_names_or_kinds_gives_none():
+    model = made.vae(weights=OFF).eval()
+    found = model.sample(np.array([4]), np.zeros((1, 4)), np.zeros((1, 4), bool), seed=0)
+
+    assert found.names_of(0) == [None] * 4
+    assert not found.reversible.any()
+    assert not found.reaction_classes.any()
+
+
+def test_the_model_says_how_many_nodes_there_are_if_it_has_learnt_it():
+    nothing = np.zeros((50, 4), np.float32)
+    sizes = made.vae(weights={"existence": 1.0}).sizes(nothing, nothing > 0, seed=0)
+
+    assert sizes.min() >= 3
+    assert sizes.max() <= made.corpus().most_nodes
+    assert len(np.unique(sizes)) > 1
+    with pytest.raises(ConfigError, match=r"needs settings\.model\.weights.existence above 0"):
+        made.vae(weights=OFF).sizes(nothing, nothing > 0, seed=0)
+
+
+def test_the_loss_falls_and_known_graphs_are_rebuilt():
+    latents = {"nodes": 16, "local": 4, "globally": 4}
+    model = made.vae(width=32, hidden=0.0, latents=latents, weights={"kl": 0.001})
+    batch = made.batch(range(5))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    losses = []
+    for step in range(90):
+        optimizer.zero_grad()
+        found = model(batch, made.draws(batch, step), step)
+        found.total.backward()
+        optimizer.step()
+        losses.append(float(found.losses["edges"].detach()))
+
+    assert losses[-1] < 0.2 * losses[0]
+    logits, inside = model.eval().edge_logits(batch), batch.pairs_BNN
+    right = (logits > 0) == batch.adjacency_BNN
+    assert right[inside].float().mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"width": 20, "heads": 3}, "width 20 is no multiple of heads 3"),
+        ({"perturbation": 1.0}, "perturbation has no effect without weights.adversarial"),
+        ({"weights": {"contrast": 1.0}, "hidden": 0.0}, "compares views without some edges"),
+        ({"weights": {"edge": 1.0}}, "unknown key 'weights.edge'; did you mean 'edges'"),
+        ({"environment": "fim"}, "environment"),
+        ({"size": "xl"}, "there is xs, s, m, l"),
+        ({"hidden": 1.0}, "hidden"),
+    ],
+)
+def test_bad_settings_are_one_sentence(given, said):
+    with pytest.raises(ConfigError, match=said):
+        validate(GraphVAE.Settings, given, "settings.model")
