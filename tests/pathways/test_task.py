@@ -12,7 +12,7 @@ from assay.pathways.metrics.files import read_graphs
 from assay.pathways.task import PathwaysTask
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
-from assay.run import cell_directory, run_cell, train_until
+from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.task import Stage
 from assay.training.execution import Execution

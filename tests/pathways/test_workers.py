@@ -11,7 +11,7 @@ def train(storage: str) -> int:
     """What every worker does."""
     import torch.distributed as dist
 
-    from assay.run import train_until
+    from assay.runner import train_until
     from assay.training.execution import Execution
     from assay.training.parallel import ALONE, DistributedWorkers
     from tests.pathways.test_task import cells

@@ -8,7 +8,7 @@ from assay.pathways.catalog import MODELS
 from assay.pathways.task import PathwaysTask
 from assay.plan import plan_cells
 from assay.result import Result, read_metrics
-from assay.run import cell_directory, run_cell, train_until
+from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.training.execution import Execution
 from tests.pathways.baselines.baseline import FLOORS, LEARNT
