@@ -25,7 +25,7 @@ examples:
   python jobs/captioning.py                             the mini molecules, on this machine
   python jobs/captioning.py --suite sweeps/captions_chebi20.yaml
   python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
-      --also 'settings.generator.decoding={method: beam, beams: 4, candidates: 4}'
+      --also 'settings.generator.decoding={method: beam, beams: 3, candidates: 3}'
   python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
       --language-model ~/t5-small --language-model ~/Qwen3-0.6B --four-bits
   python jobs/captioning.py --no-control --set 'seeds=[0, 1, 2]'
