@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import torch
+from torch.nn.functional import one_hot
 
 from assay.pathways import matching
 from tests.pathways import made
@@ -27,7 +28,7 @@ def test_decoded_nodes_are_found_again_however_real_ones_are_numbered():
     sure = decode(made.vae(), batch)
     sure = replace(
         sure,
-        classes_BNK=20.0 * torch.nn.functional.one_hot(batch.classes_BN, 9),
+        nodes=replace(sure.nodes, classes_BNK=20.0 * one_hot(batch.classes_BN, 9)),
         edges_BNN=40.0 * batch.adjacency_BNN - 20.0,
     )
     order = torch.randperm(N)[None]
@@ -57,4 +58,4 @@ def decode(model, batch):
     condition = model.decoder.condition(batch.environment_B4, batch.known_B4)
     posterior = model.encoder(batch)
     means = posterior.nodes.mean, posterior.graph.mean
-    return model.decoder(*means, batch.mask_BN, condition)
+    return model._decode(*means, batch, condition)

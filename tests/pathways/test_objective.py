@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from assay.pathways import objective
-from assay.pathways.decoder import Decoded, expected_log_odds
+from assay.pathways.decoder import Decoded, Nodes, expected_log_odds
 from assay.pathways.encoder import Gaussian
 from assay.pathways.means import mean
 from assay.pathways.metrics.validity import Limits
@@ -16,12 +16,10 @@ def decoded(edges: torch.Tensor) -> Decoded:
     B, N, _ = edges.shape
     nothing = torch.zeros(B, N, N)
     return Decoded(
-        states_BND=torch.zeros(B, N, 4),
+        nodes=Nodes(torch.zeros(B, N, 4), torch.zeros(B, N, 9), torch.zeros(B, N, 4), None, None),
         edges_BNN=edges,
         reversible_BNN=nothing,
         reactions_BNNR=torch.zeros(B, N, N, 8),
-        classes_BNK=torch.zeros(B, N, 9),
-        queries_BND=torch.zeros(B, N, 4),
     )
 
 

@@ -25,6 +25,12 @@ from assay.task import Splits
 from assay.training.draws import Draws
 
 
+def pairs_of(mask_BN: Tensor) -> Tensor:
+    """Return bool (B, N, N): the ordered pairs of different nodes, of the nodes that there are."""
+    same_NN = torch.eye(mask_BN.shape[1], dtype=torch.bool, device=mask_BN.device)
+    return mask_BN[:, :, None] & mask_BN[:, None, :] & ~same_NN
+
+
 @dataclass(frozen=True)
 class PathwayBatch:
     """B directed graphs of compounds, padded to the largest."""
@@ -59,8 +65,7 @@ class PathwayBatch:
     @property
     def pairs_BNN(self) -> Tensor:
         """Bool: the ordered pairs of different nodes that there are."""
-        mask_BNN = self.mask_BN[:, :, None] & self.mask_BN[:, None, :]
-        return mask_BNN & ~torch.eye(mask_BNN.shape[1], dtype=torch.bool, device=mask_BNN.device)
+        return pairs_of(self.mask_BN)
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on `device`."""

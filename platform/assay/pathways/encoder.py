@@ -230,7 +230,7 @@ class Encoder(nn.Module):
 
     def _condition(self, batch: PathwayBatch) -> Tensor:
         if self.vector is None:
-            return batch.environment_B4
+            return batch.environment_B4[:, :0]
         return self.vector(batch.environment_B4, batch.known_B4)
 
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from assay.errors import ConfigError
 from assay.pathways import assembly, matching, modules, objective
-from assay.pathways.batches import PathwayBatch, drawn_pairs
+from assay.pathways.batches import PathwayBatch, drawn_pairs, pairs_of
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.checks import FEWEST_NODES
-from assay.pathways.decoder import Decoded, Decoder, DecoderShape
+from assay.pathways.decoder import Decoded, Decoder, DecoderShape, Nodes
 from assay.pathways.encoder import Encoder, Posterior
 from assay.pathways.flow import FlowPrior
 from assay.pathways.graph_vae_settings import GraphVAESettings
@@ -54,12 +54,13 @@ class GraphVAE(PathwayModel):
             directed=own.directed,
             uncertain=own.uncertain,
             rounds=own.rounds,
+            named=own.named,
             slots=own.weights.existence > 0,
             modules=own.weights.modules > 0,
             atoms=own.weights.elements > 0,
         )
         self.decoder = Decoder(shape, own.environment, corpus)
-        condition = own.width if own.environment != "none" else 4
+        condition = own.width if own.environment != "none" else 0
         self.prior = FlowPrior(own.flow, entries, condition) if own.flow else None
         projection = (nn.Linear(own.width, own.width), nn.SiLU(), nn.Linear(own.width, own.width))
         self.projection = nn.Sequential(*projection) if own.weights.contrast else None
@@ -72,7 +73,7 @@ class GraphVAE(PathwayModel):
         posterior = self.encoder(seen)
         condition_BD = self.decoder.condition(batch.environment_B4, batch.known_B4)
         nodes_BNL, graph_BL = drawn(posterior, draws)
-        decoded = self.decoder(nodes_BNL, graph_BL, batch.mask_BN, condition_BD)
+        decoded = self._decode(nodes_BNL, graph_BL, batch, condition_BD)
         real = batch if posterior.nodes is not None else self._matched(decoded, batch)
         terms: Mapping[str, Callable[[], Tensor]] = {
             "edges": lambda: objective.edges(decoded, real, self.edge_weight),
@@ -85,7 +86,9 @@ class GraphVAE(PathwayModel):
             "kl": lambda: self._divergence(posterior, graph_BL, condition_BD, batch.mask_BN),
             "degree": lambda: objective.degree(decoded, batch, self.corpus),
             "matching": lambda: matching.matched_edges(decoded, batch),
-            "modules": lambda: modules.loss(cast(modules.DecodedModules, decoded.modules), real),
+            "modules": lambda: modules.loss(
+                cast(modules.DecodedModules, decoded.nodes.modules), real
+            ),
             "contrast": lambda: self._contrast(batch, posterior, draws),
             "adversarial": lambda: self._adversarial(seen, batch, draws, condition_BD),
             "elements": lambda: self._elements(decoded, real),
@@ -102,7 +105,7 @@ class GraphVAE(PathwayModel):
         posterior = self.encoder(batch)
         condition_BD = self.decoder.condition(batch.environment_B4, batch.known_B4)
         nodes_BNL = None if posterior.nodes is None else posterior.nodes.mean
-        decoded = self.decoder(nodes_BNL, posterior.graph.mean, batch.mask_BN, condition_BD)
+        decoded = self._decode(nodes_BNL, posterior.graph.mean, batch, condition_BD)
         if posterior.nodes is not None:
             return decoded.edges_BNN
         place_BN = matching.rounded(matching.plan(decoded, batch)).argsort(1)
@@ -118,16 +121,18 @@ class GraphVAE(PathwayModel):
             nodes_BNL = draws.normal("nodes", N, self.own.latents.nodes)
         condition_BD = self.decoder.condition(environment_B4, known_B4)
         graph_BL = self._graph_from_prior(draws, condition_BD)
-        decoded = self.decoder(nodes_BNL, graph_BL, mask_BN, condition_BD)
-        pairs_BNN = mask_BN[:, :, None] & mask_BN[:, None, :]
-        pairs_BNN &= ~torch.eye(N, dtype=torch.bool, device=mask_BN.device)
-        named, typed = self.own.weights.compounds > 0, self.own.weights.types > 0
+        nodes = self.decoder.begin(nodes_BNL, graph_BL, mask_BN, condition_BD)
         compounds_BN = torch.full_like(mask_BN, UNKNOWN, dtype=torch.int64)
-        if named:  # a model that has not learnt names gives none
-            compounds_BN = assembly.distinct_compounds(self._logits(decoded), mask_BN, draws)
+        if self.own.weights.compounds:  # a model that has not learnt names gives none
+            compounds_BN = assembly.distinct_compounds(self._logits(nodes), mask_BN, draws)
+        compounds_BND = self._compound_vectors(compounds_BN)
+        decoded = self.decoder.finish(nodes, compounds_BND, mask_BN, condition_BD)
+        typed = self.own.weights.types > 0
         return Generated(
             compounds_BN=compounds_BN,
-            adjacency_BNN=assembly.likely_edges(decoded.edges_BNN, pairs_BNN, self.own.connected),
+            adjacency_BNN=assembly.likely_edges(
+                decoded.edges_BNN, pairs_of(mask_BN), self.own.connected
+            ),
             reversible_BNN=(decoded.reversible_BNN > 0) & typed,
             reactions_BNN=(decoded.reactions_BNNR[..., 1:].argmax(-1) + 1) * typed,
         )
@@ -150,6 +155,26 @@ class GraphVAE(PathwayModel):
         there_GM = self.decoder.existence(graph_GL, condition_GD).sigmoid()
         sizes_G = (there_GM > draws.uniform("existence", 1)).sum(1)
         return sizes_G.clamp(min=FEWEST_NODES).cpu().numpy()
+
+    def _decode(
+        self,
+        nodes_BNL: Tensor | None,
+        graph_BL: Tensor,
+        batch: PathwayBatch,
+        condition_BD: Tensor,
+    ) -> Decoded:
+        """Return what latents stand for, edges given the compounds of the batch."""
+        nodes = self.decoder.begin(nodes_BNL, graph_BL, batch.mask_BN, condition_BD)
+        compounds_BND = self.decoder.key(batch.features_BNF, batch.classes_BN)
+        return self.decoder.finish(nodes, compounds_BND, batch.mask_BN, condition_BD)
+
+    def _compound_vectors(self, compounds_BN: Tensor) -> Tensor:
+        """Return (B, N, D), as a batch of these compounds would have them."""
+        named_BN, device = compounds_BN != UNKNOWN, compounds_BN.device
+        features_BNF = self.corpus.features_VF.to(device)[compounds_BN] * named_BN.unsqueeze(-1)
+        return self.decoder.key(
+            features_BNF, self.corpus.classes_V.to(device)[compounds_BN] * named_BN
+        )
 
     def _matched(self, decoded: Decoded, batch: PathwayBatch) -> PathwayBatch:
         """Return the real graphs, their nodes numbered as the decoded ones that they are like."""
@@ -185,9 +210,10 @@ class GraphVAE(PathwayModel):
         chosen_S = whole.bits("candidates", objective.CANDIDATES)[0] % len(used_U)
         candidates_S = used_U[chosen_S]
         keys_SD, common_S = self._keys(candidates_S)
-        others_BNS = decoded.queries_BND @ keys_SD.T + common_S
+        queries_BND = decoded.nodes.queries_BND
+        others_BNS = queries_BND @ keys_SD.T + common_S
         keys_BND, common_BN = self._keys(batch.compounds_BN)
-        own_BN = (decoded.queries_BND * keys_BND).sum(-1) + common_BN
+        own_BN = (queries_BND * keys_BND).sum(-1) + common_BN
         return objective.compounds(own_BN, others_BNS, batch.compounds_BN, candidates_S)
 
     def _contrast(self, batch: PathwayBatch, posterior: Posterior, draws: Draws) -> Tensor:
@@ -228,7 +254,7 @@ class GraphVAE(PathwayModel):
     ) -> Tensor:
         """Return the loss of edges where compounds' vectors are shifted."""
         nodes_BNL, graph_BL = drawn(self.encoder(seen, shift_BND), draws)
-        decoded = self.decoder(nodes_BNL, graph_BL, batch.mask_BN, condition_BD)
+        decoded = self._decode(nodes_BNL, graph_BL, batch, condition_BD)
         if nodes_BNL is None:
             batch = self._matched(decoded, batch)
         return objective.edges(decoded, batch, self.edge_weight)
@@ -237,7 +263,7 @@ class GraphVAE(PathwayModel):
         atoms_BNZ = self.corpus.atoms_VZ.to(batch.mask_BN.device)[batch.compounds_BN]
         known_BN = self.corpus.atoms_known_V.to(batch.mask_BN.device)[batch.compounds_BN]
         known_BN = known_BN & (batch.compounds_BN != UNKNOWN)
-        decoded_BNZ = cast(Tensor, decoded.atoms_BNZ)
+        decoded_BNZ = cast(Tensor, decoded.nodes.atoms_BNZ)
         return objective.elements(decoded_BNZ, decoded.edges_BNN, batch, atoms_BNZ, known_BN)
 
     def _keys(self, compounds: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,11 +271,11 @@ class GraphVAE(PathwayModel):
         tables = (self.corpus.features_VF, self.corpus.classes_V, self.corpus.counts_V)
         return self.decoder.keys(*(table.to(compounds.device)[compounds] for table in tables))
 
-    def _logits(self, decoded: Decoded) -> Tensor:
+    def _logits(self, nodes: Nodes) -> Tensor:
         """Return (B, N, V): log odds of compounds; -inf of those that training does not name."""
-        used_U = self.used_U.to(decoded.queries_BND.device)
+        used_U = self.used_U.to(nodes.queries_BND.device)
         keys_UD, common_U = self._keys(used_U)
-        logits_BNU = decoded.queries_BND @ keys_UD.T + common_U
+        logits_BNU = nodes.queries_BND @ keys_UD.T + common_U
         shape = (*logits_BNU.shape[:2], len(self.corpus.names))
         return logits_BNU.new_full(shape, -torch.inf).index_copy(2, used_U, logits_BNU)
 

@@ -38,6 +38,8 @@ class GraphVAESettings(SizedSettings, ModelSettings):
     """False for comparison: both directions of an edge are given one score."""
     uncertain: bool = True
     """Whether the decoder says of each pair how sure it is."""
+    named: bool = True
+    """Whether edges are decoded given the compounds, which are decoded first."""
     rounds: NonNegativeInt = 1
     """Of refinement: messages along the edges as they are decoded."""
     flow: NonNegativeInt = 0
@@ -59,6 +61,8 @@ class GraphVAESettings(SizedSettings, ModelSettings):
     def _parts_fit(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        if self.named and not (self.weights.compounds and self.latents.nodes):
+            raise ValueError("named needs weights.compounds and latents.nodes, or is false")
         changed = self.perturbation != type(self).model_fields["perturbation"].default
         if changed and not self.weights.adversarial:
             raise ValueError("perturbation has no effect without weights.adversarial")

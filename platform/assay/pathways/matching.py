@@ -27,7 +27,7 @@ def costs(decoded: Decoded, batch: PathwayBatch) -> Tensor:
 
     The cross-entropy of its class, and squared differences of in- and out-degrees; no numbering.
     """
-    unlike_BNK = -decoded.classes_BNK.log_softmax(-1)
+    unlike_BNK = -decoded.nodes.classes_BNK.log_softmax(-1)
     index = batch.classes_BN.unsqueeze(1).expand(-1, unlike_BNK.shape[1], -1)
     found_BNN = unlike_BNK.gather(2, index)
     chance_BNN = decoded.edges_BNN.sigmoid() * batch.pairs_BNN

@@ -35,7 +35,7 @@ class Weights(Settings):
     """Cross-entropy of how many nodes there are, slot by slot."""
     classes: NonNegativeFloat = 0.1
     """Cross-entropy of a node's class."""
-    compounds: NonNegativeFloat = 0.1
+    compounds: NonNegativeFloat = 0.3
     """Cross-entropy of a node's compound among others."""
     types: NonNegativeFloat = 0.1
     """Cross-entropies of an edge's reversibility and of its reaction's class."""
@@ -95,7 +95,7 @@ def existence(logits_BM: Tensor, batch: PathwayBatch) -> Tensor:
 
 def classes(decoded: Decoded, batch: PathwayBatch) -> Tensor:
     """Return the cross-entropy of the classes of nodes."""
-    losses = cross_entropy(decoded.classes_BNK.mT, batch.classes_BN, reduction="none")
+    losses = cross_entropy(decoded.nodes.classes_BNK.mT, batch.classes_BN, reduction="none")
     return mean(losses, batch.mask_BN)
 
 

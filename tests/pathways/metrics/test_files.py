@@ -1,10 +1,12 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
 from assay.errors import DataError
-from assay.pathways.metrics.files import MOST_NODES, read_graphs
+from assay.pathways.metrics.files import MOST_NODES, json_lines, read_graphs
+from tests.pathways import made
 
 GOOD = {"nodes": ["a", "b"], "edges": [["a", "b"]]}
 
@@ -85,3 +87,18 @@ def test_a_file_without_a_graph_is_refused_with_file_line_and_key(tmp_path):
         read_graphs(written(tmp_path / "empty.jsonl", ""))
     with pytest.raises(DataError, match="nowhere"):
         read_graphs(tmp_path / "nowhere.jsonl")
+
+
+def test_what_is_written_is_read_as_the_same_graphs(tmp_path):
+    graphs, path = made.graphs(count=6), tmp_path / "graphs.jsonl"
+
+    path.write_text(json_lines(graphs))
+    again, rejected = read_graphs(path)
+
+    assert rejected == []
+    for k in range(6):
+        assert again.names_of(k) == graphs.names_of(k)
+        np.testing.assert_array_equal(again.edges_of(k), graphs.edges_of(k))
+    np.testing.assert_array_equal(again.reversible, graphs.reversible)
+    np.testing.assert_array_equal(again.environment_known, graphs.environment_known)
+    np.testing.assert_allclose(again.environment, graphs.environment, rtol=1e-6)

@@ -115,3 +115,12 @@ def test_without_orbit_count_the_rest_is_measured(monkeypatch):
     found = mmd.evaluate(t.packed(t.CHAIN), t.packed(t.CYCLE))
 
     assert list(found) == ["mmd/in_degree", "mmd/out_degree", "mmd/clustering", "mmd/spectrum"]
+
+
+def test_a_glance_is_the_mean_of_four_distances():
+    one, other = t.packed(*t.random_graphs(12)), t.packed(*t.random_graphs(12, seed=1))
+    found = mmd.evaluate(one, other)
+
+    names = ("in_degree", "out_degree", "clustering", "spectrum")
+    mean = np.mean([found[f"mmd/{name}"].value for name in names])
+    assert mmd.glance(one, other) == pytest.approx(mean)
