@@ -1,12 +1,18 @@
 """The page in a real browser: nothing complains, tables sort, charts draw, molecules turn."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from assay import report
 from tests.report.browser import CHROMIUM, browser
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
 )
+AXE = Path(os.environ.get("ASSAY_AXE", "node_modules/axe-core/axe.min.js"))
+"""axe-core, as `npm install axe-core` leaves it."""
 LABELS = "[...document.querySelectorAll('.board tbody tr')].map(row => row.dataset.label)"
 
 
@@ -14,6 +20,11 @@ LABELS = "[...document.querySelectorAll('.board tbody tr')].map(row => row.datas
 def chromium(tmp_path_factory):
     with browser(tmp_path_factory.mktemp("profile")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def page_of_two(one_seed, three_seeds, tmp_path_factory) -> Path:
+    return report.build([one_seed, three_seeds], tmp_path_factory.mktemp("two") / "report.html")
 
 
 @pytest.fixture
@@ -76,7 +87,7 @@ def test_seeds_stay_below_their_mean_and_can_be_hidden(quiet, page_of_three_seed
 def test_charts_draw_every_cell_and_follow_their_controls(quiet, page, scheme):
     quiet.open(page, scheme=scheme)
     quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
-    assert quiet.run("document.getElementById('s1-tradeoff').data.length") == 2 * (9 + 2)
+    assert quiet.run("document.getElementById('s1-tradeoff').data.length") == 4 * (9 + 2)
     assert quiet.run("document.getElementById('s1-curve').data.length") == 2 * 9
     error = "document.getElementById('s1-tradeoff').data[2].error_y.array[0]"
     assert 0 < quiet.run(error) < 0.05
@@ -120,3 +131,72 @@ def test_a_link_to_a_cell_opens_its_provenance(quiet, page):
     assert "cell gnn-flow_matching" in quiet.run(
         "document.querySelector('.cells details[open] pre.command').textContent"
     )
+
+
+SETTLED = "new Promise(done => setTimeout(done, 50))"
+SHOWN = "[...document.querySelectorAll('[role=tabpanel]')].filter(p => !p.hidden).map(p => p.id)"
+
+
+def test_tabs_open_by_click_by_keys_and_by_a_link_into_them(quiet, page_of_two):
+    quiet.open(page_of_two)
+    assert quiet.run(SHOWN) == ["overview"]
+    quiet.run("document.getElementById('tab-generation').click()")
+    quiet.run(SETTLED)
+    assert quiet.run(SHOWN) == ["family-generation"]
+    quiet.run("document.getElementById('tab-generation').focus()")
+    quiet.press("ArrowRight")
+    quiet.run(SETTLED)
+    assert quiet.run(SHOWN) == ["overview"]
+    assert quiet.run("document.activeElement.id") == "tab-overview"
+    quiet.run("document.querySelector('#overview-models tbody a').click()")
+    quiet.run(SETTLED)
+    assert quiet.run(SHOWN) == ["family-generation"]
+    assert quiet.run("document.querySelectorAll('.cells details[open]').length") in (1, 3)
+
+
+def test_rows_are_chosen_by_a_value_and_by_words(quiet, page_of_two):
+    quiet.open(page_of_two)
+    choose = (
+        "(([control, value]) => { control.value = value;"
+        "control.dispatchEvent(new Event('input')); })"
+    )
+    rows = "[...document.querySelectorAll('#s2-board tbody tr')].filter(r => !r.hidden).length"
+    assert quiet.run(rows) == 36
+    quiet.run(f"{choose}([document.querySelector('[data-filters=s2-board]'), 'gnn'])")
+    assert quiet.run(rows) == 12
+    search = "document.querySelector('[data-filters=s2-board][type=search]')"
+    quiet.run(f"{choose}([{search}, 'flow match'])")
+    assert quiet.run(rows) == 4
+    assert quiet.run("document.getElementById('s2-board-count').value") == "4 of 36 rows"
+
+
+def test_a_number_leads_to_where_it_comes_from(quiet, page):
+    quiet.open(page)
+    quiet.run("document.querySelector('.board tbody td.m').click()")
+    quiet.run(SETTLED)
+    assert "cell gnn-flow_matching" in quiet.run(
+        "document.querySelector('.cells details[open] pre.command').textContent"
+    )
+
+
+def test_effects_are_drawn_for_each_figure(quiet, page_of_scattered):
+    quiet.open(page_of_scattered)
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    assert quiet.run("document.getElementById('s1-effects').data.length") == 2
+    assert quiet.run("document.getElementById('s1-effects').data[1].x.length") == 3
+
+
+@pytest.mark.skipif(not AXE.exists(), reason=f"{AXE} is missing: npm install axe-core")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(quiet, page_of_two, scheme):
+    quiet.open(page_of_two, scheme=scheme)
+    quiet.run(f"{AXE.read_text()}; 0")
+    for place in range(quiet.run("tabs.length")):
+        quiet.run(f"openPage(pages[{place}])")
+        quiet.run(
+            "document.querySelectorAll('figure.chart').forEach(f => f.clientWidth && draw(f))"
+        )
+        found = quiet.run(
+            "axe.run().then(done => done.violations.map(v => [v.impact, v.id, v.nodes[0].html]))"
+        )
+        assert [each for each in found if each[0] in ("serious", "critical")] == []

@@ -237,7 +237,8 @@ def test_equal_models_have_no_winner(tmp_path):
 def test_several_suites_share_a_page(one_seed, three_seeds, tmp_path):
     document = read(report.build([one_seed, three_seeds], tmp_path / "report.html"))
     assert [a.attributes["id"] for a in document.all("article")] == ["s1", "s2"]
-    assert len(document.all("table", class_="board")) == 2
+    boards = [table.attributes["id"] for table in document.all("table", class_="board")]
+    assert boards == ["overview-models", "s1-board", "s2-board"]
 
 
 def test_the_same_folder_gives_the_same_bytes_but_for_the_time(one_seed, tmp_path):
@@ -329,6 +330,7 @@ def test_samples_that_are_not_finite_are_said_and_not_drawn(tmp_path):
     assert [b.one(class_="state").text for b in buttons] == ["not finite", "no atoms"]
 
 
+@pytest.mark.slow
 def test_a_thousand_cells_take_below_20_seconds(tmp_path):
     write_suite(
         tmp_path / "in",

@@ -7,11 +7,14 @@ A first axis of the grid is told apart by colour, a second by the marker's shape
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from assay.report.folders import Folder
 from assay.report.leaderboard import Row, in_order, metric_names, representatives
 from assay.report.told_apart import names
-from assay.report.wording import FRACTIONS, estimate_text, metric_title
+from assay.report.wording import COSTS, FRACTIONS, estimate_text, metric_title
 from assay.result import Result
+from assay.statistics.pareto import front
 from assay.task import Estimate
 
 X_AXES = ("samples", "flops", "seconds")
@@ -29,8 +32,10 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
         for metric, estimate in (reference.estimates if reference else {}).items()
     }
     several, named = any(row.kind == "mean" for row in rows), names(folder.results)
+    models = representatives(rows)
     return {
         "reference": reference.reference_name if reference else "",
+        "costs": COSTS,
         "metrics": [
             {
                 "key": metric,
@@ -38,10 +43,11 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
                 "fraction": metric in FRACTIONS,
                 "higher": _better(metric, folder) == "higher",
                 "reference": held_against.get(metric),
+                "fronts": fronts(models, metric),
             }
             for metric in metrics
         ],
-        "points": [_point(row, folder.suite.grid) for row in representatives(rows)],
+        "points": [_point(row, folder.suite.grid) for row in models],
         "quantities": _quantities(folder),
         "curves": [
             {
@@ -53,6 +59,31 @@ def chart_data(folder: Folder, rows: Sequence[Row]) -> dict[str, Any]:
             if folder.curves.get(result.provenance.cell_key)
         ],
     }
+
+
+def fronts(rows: Sequence[Row], metric: str) -> dict[str, list[int]]:
+    """Return by cost the rows than which none is as good and cheaper, or better and as cheap.
+
+    Args:
+        rows: models with their costs.
+        metric: those that have it are compared, by its values; of equal rows all are returned.
+
+    Returns:
+        Places in `rows`, the cheapest first.
+    """
+    measured = [place for place, row in enumerate(rows) if metric in row.estimates and row.cost]
+    if not measured:
+        return {cost: [] for cost in COSTS}
+    found = [rows[place].estimates[metric] for place in measured]
+    sign = 1 if found[0].better == "higher" else -1
+    quality_M = sign * np.array([estimate.value for estimate in found])
+    by_cost = {}
+    for cost in COSTS:
+        cost_M = np.array([float(getattr(rows[place].cost, cost)) for place in measured])
+        on_M = front(quality_M, cost_M[:, None])
+        places = sorted(np.flatnonzero(on_M).tolist(), key=lambda m: (cost_M[m], quality_M[m]))
+        by_cost[cost] = [measured[m] for m in places]
+    return by_cost
 
 
 def _name(name: str, result: Result, several: bool) -> str:
@@ -70,8 +101,7 @@ def _point(row: Row, grid: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {
         "name": row.label,
         "style": places(row.variant, grid),
-        "flops": row.cost.flops,
-        "seconds": row.cost.training_seconds,
+        "costs": {cost: _short(getattr(row.cost, cost)) for cost in COSTS},
         "values": {name: _numbers(name, estimate) for name, estimate in row.estimates.items()},
     }
 

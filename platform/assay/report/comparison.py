@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from assay.errors import DataError
 from assay.provenance import package_versions
 from assay.report.told_apart import names
+from assay.report.wording import COSTS
 from assay.result import Result
 from assay.statistics.aggregate import interquartile_mean, probability_of_improvement
 from assay.statistics.factorial import Factorial, factorial
@@ -26,12 +27,6 @@ from assay.statistics.ranks import Ranking, ranking
 from assay.statistics.seeds import mean_over_seeds
 
 VERSION = "1"
-COSTS = {
-    "flops": "FLOPs of training",
-    "training_seconds": "seconds of training",
-    "parameters": "parameters",
-    "peak_memory_bytes": "bytes of memory",
-}
 
 PartT = TypeVar("PartT")
 
@@ -89,12 +84,13 @@ class Comparison:
     """With seeds as blocks: about this data set, not about others."""
 
 
-def compare(results: Sequence[Result], figure: str) -> Comparison:
+def compare(results: Sequence[Result], figure: str, most_paired: float = math.inf) -> Comparison:
     """Compare the models of a suite by one figure, on the seeds that all of them have.
 
     Args:
         results: Of a suite, two models or more.
         figure: Name of an estimate, such as `held_out/x_mse`.
+        most_paired: Of more models, which takes long, the pairs are left out.
 
     Raises:
         DataError: there is one model only, a result lacks the figure, or no seed is common.
@@ -121,7 +117,7 @@ def compare(results: Sequence[Result], figure: str) -> Comparison:
         ),
         axes=axes,
         models=models,
-        pairs=_or_reason(lambda: _pairs(values, sign)),
+        pairs=_or_reason(lambda: _pairs(values, sign, most_paired)),
         effects=_or_reason(lambda: _effects(models, axes)),
         ranks=_or_reason(lambda: _ranks(list(values), quality_SM)),
     )
@@ -216,7 +212,9 @@ def _models(
     return tuple(sorted(models, key=lambda model: (-sign * model.mean, model.name)))
 
 
-def _pairs(values: Mapping[str, NDArray[np.float64]], sign: float) -> tuple[Pair, ...]:
+def _pairs(values: Mapping[str, NDArray[np.float64]], sign: float, most: float) -> tuple[Pair, ...]:
+    if len(values) > most:
+        raise DataError(f"{len(values)} models are not compared in pairs here: ask `assay compare`")
     found = []
     for each in all_pairs(values):
         one_S, other_S = values[each.one], values[each.other]

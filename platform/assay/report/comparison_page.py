@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.report.comparison import COSTS, Comparison, Model
-from assay.report.wording import FRACTIONS, metric_title
+from assay.report.comparison import Comparison, Model
+from assay.report.wording import COSTS, FRACTIONS, metric_title
 from assay.result import write_bytes
 from assay.statistics.factorial import Factorial
 from assay.statistics.ranks import Ranking

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from assay.report.comparison import COSTS, Comparison, seeds_text
+from assay.report.comparison import Comparison, seeds_text
 from assay.report.tables import headed
-from assay.report.wording import FRACTIONS, metric_title, si_text, value_text
+from assay.report.wording import COSTS, FRACTIONS, metric_title, si_text, value_text
 from assay.statistics.factorial import Effect, Factorial
 from assay.statistics.intervals import Interval
 

@@ -16,17 +16,20 @@ from assay import __version__
 from assay.errors import ConfigError, MachineError
 from assay.report import sketch, wording
 from assay.report.folders import read_folder
+from assay.report.overview import contests
 from assay.report.suite import suite_context
+from assay.report.transfer_page import FAMILY, is_study, study_context
 from assay.result import write_bytes
 
 ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("table.js", "charts.js", "viewer.js")
+_SCRIPTS = ("tabs.js", "table.js", "charts.js", "viewer.js")
 
 
 def build(folders: Sequence[Path], out: Path) -> Path:
     """Make one self-contained HTML page of suites' published folders, and return its path.
 
-    The same folders give the same bytes, but for the time in the page's head.
+    Several suites, or a folder of `jobs/transfer.py` among them, make an overview and a page for
+    each family. The same folders give the same bytes, but for the time in the page's head.
 
     Raises:
         ConfigError: there is no folder, or one is missing or empty, or `out` is a folder.
@@ -41,9 +44,13 @@ def build(folders: Sequence[Path], out: Path) -> Path:
         raise ConfigError(f"{out}: is a folder: give the HTML file to write")
     suites = [
         suite_context(f"s{number}", read_folder(path))
-        for number, path in enumerate(folders, start=1)
+        for number, path in enumerate((each for each in folders if not is_study(each)), start=1)
     ]
-    page = _page(suites, datetime.now(UTC).isoformat(timespec="seconds"))
+    studies = [
+        study_context(f"t{number}", path)
+        for number, path in enumerate(filter(is_study, folders), start=1)
+    ]
+    page = _page(suites, studies, datetime.now(UTC).isoformat(timespec="seconds"))
     try:
         write_bytes(out, page.encode())
     except OSError as error:
@@ -51,11 +58,14 @@ def build(folders: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _page(suites: Sequence[Mapping[str, Any]], generated: str) -> str:
+def _page(
+    suites: Sequence[Mapping[str, Any]], studies: Sequence[Mapping[str, Any]], generated: str
+) -> str:
     from plotly.offline import get_plotlyjs
 
     code = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     scripts = [get_plotlyjs(), f'"use strict";\n{code}']
+    families = _families(suites, studies) if len(suites) > 1 or studies else []
     elements = {
         number
         for suite in suites
@@ -70,6 +80,10 @@ def _page(suites: Sequence[Mapping[str, Any]], generated: str) -> str:
     }
     return _environment().get_template("page.html").render(
         suites=suites,
+        families=families,
+        contests=contests(suites),
+        cells=sum(len(suite["cells"]) for suite in suites),
+        deep=int(bool(families)),
         generated=generated,
         version=__version__,
         style=Markup((ASSETS / "style.css").read_text(encoding="utf-8")),
@@ -79,11 +93,26 @@ def _page(suites: Sequence[Mapping[str, Any]], generated: str) -> str:
         data=_embedded(
             {
                 "elements": viewer,
-                "charts": {suite["id"]: suite["charts"] for suite in suites},
+                "charts": {each["id"]: each["charts"] for each in (*suites, *studies)},
                 "molecules": {k: v for suite in suites for k, v in suite["molecules"].items()},
             }
         ),
     )  # fmt: skip
+
+
+def _families(
+    suites: Sequence[Mapping[str, Any]], studies: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the families that have a page of their own, by name, each with what was run of it."""
+    names = {suite["file"].family for suite in suites} | ({FAMILY} if studies else set())
+    return [
+        {
+            "name": name,
+            "suites": [suite for suite in suites if suite["file"].family == name],
+            "studies": studies if name == FAMILY else [],
+        }
+        for name in sorted(names)
+    ]
 
 
 def _embedded(data: Mapping[str, Any]) -> Markup:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from assay.errors import MachineError
 from assay.provenance import package_versions
+from assay.report.law_curves import curves, plain_curves
 from assay.report.tables import headed
 from assay.result import write_bytes
 from assay.statistics.scaling.extrapolation import Extrapolation
@@ -18,7 +19,7 @@ from assay.statistics.scaling.fit import DELTA, VERSION, Parameter
 from assay.statistics.scaling.forms import EXPONENTS
 from assay.statistics.scaling.isoflop import IsoFLOP
 from assay.statistics.scaling.optimum import Optimum
-from assay.statistics.scaling.runs import Runs, Values
+from assay.statistics.scaling.runs import Values
 from assay.statistics.scaling.study import Study
 
 _CURVE = 60
@@ -62,6 +63,7 @@ def document(study: Study, runs: str) -> dict[str, Any]:
         "largest_budget": _of_held_out(study.held_out),
         "best_sizes": _of_optimum(study.best),
         "isoflop": _of_isoflop(study.valleys),
+        "curves": plain_curves(study),
         "rejected": [],
         "provenance": {
             "runs": runs, "n": n, "protocol": f"scaling {VERSION}", "delta": DELTA,
@@ -126,32 +128,13 @@ def draw(study: Study, title: str, out: Path) -> None:
 
 def _law_traces(study: Study) -> Iterator[dict[str, Any]]:
     """Yield the runs and the law over its first variable, a curve for each value of the second."""
-    law, runs = study.law, study.law.runs
-    first, two = law.form.variables[0], len(law.form.variables) == 2
-    along = {"params": "params_R", "samples": "samples_R", "flops": "flops_R"}[first]
-    ones_R = np.ones(len(runs))
-    others = [runs.samples_R if two else ones_R, ones_R]
-    if law.form.repeats:
-        others[1] = np.asarray(runs.unique_R)
-    for place, (seen, unique) in enumerate(np.unique(np.stack(others, axis=1), axis=0)):
-        mine = runs.at((others[0] == seen) & (others[1] == unique))
-        x_R = np.asarray(getattr(mine, along))
-        x_G = np.geomspace(x_R.min(), x_R.max(), _CURVE)
-        grid = Runs(
-            x_G if first == "params" else np.full(_CURVE, mine.params_R[0]),
-            x_G if first == "samples" else np.full(_CURVE, mine.samples_R[0]),
-            np.ones(_CURVE),
-            x_G if first == "flops" else None,
-            None if mine.unique_R is None else np.full(_CURVE, mine.unique_R[0]),
-        )
-        value_G, low_G, high_G = law.predict(grid)
-        name = f"{seen:,.0f} samples" if two else "law"
-        name += f", {unique:,.0f} of them distinct" if law.form.repeats else ""
+    for place, curve in enumerate(curves(study)):
         colour = _COLOURS[place % len(_COLOURS)]
-        yield from _band(x_G, value_G, low_G, high_G, name, colour)
+        yield from _band(curve.x_G, curve.value_G, curve.low_G, curve.high_G, curve.name, colour)
         yield {
-            "type": "scatter", "mode": "markers", "x": x_R, "y": mine.loss_R, "name": name,
-            "marker": {"color": colour}, "legendgroup": name, "showlegend": False,
+            "type": "scatter", "mode": "markers", "x": curve.x_R, "y": curve.runs.loss_R,
+            "name": curve.name, "marker": {"color": colour}, "legendgroup": curve.name,
+            "showlegend": False,
         }  # fmt: skip
 
 

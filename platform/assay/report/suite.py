@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.report import laws as scaling_laws
 from assay.report import sketch
 from assay.report.charts import chart_data, places
+from assay.report.differences import differences
 from assay.report.folders import Folder
 from assay.report.leaderboard import (
     Row,
@@ -39,9 +41,12 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
     beside = [*main, *(row for row in shown if row.kind == "external")]
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
+    found = differences(folder.results, metrics, headline(main))
+    laws = scaling_laws.read_laws(folder.path)
     return {
         "id": identity,
         "file": folder.suite,
+        "digests": sorted({str(result.cell["data"]["digest"]) for result in folder.results}),
         "facts": _facts(folder),
         "notes": notes(folder),
         "seeds_note": seeds_note(folder.results),
@@ -55,11 +60,31 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
         "reference_estimates": reference.estimates if reference else {},
         "several_seeds": any(row.kind == "mean" for row in rows),
         "heat": _heat(folder, main, metrics),
-        "charts": chart_data(folder, rows),
+        "differences": found,
+        "laws": [
+            {
+                "title": law.title,
+                "law": law.law,
+                "refusals": scaling_laws.refusals(law),
+                "tables": list(scaling_laws.tables(law)),
+                "command": scaling_laws.command(law),
+            }
+            for law in laws
+        ],
+        "charts": {
+            **chart_data(folder, rows),
+            "effects": {each.metric: each.chart for each in found},
+            "laws": [scaling_laws.chart(law) for law in laws],
+        },
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
+        "groups": {row.cell_key: row.group for row in rows if row.cell_key},
         "names": names(folder.results),
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
+        "reference_command": shlex.join(
+            ["python", "jobs/benchmark_grid.py", "--suite", str(_shown_path(folder) / "suite.json")]
+        ),
+        "reference_provenance": folder.reference.provenance if folder.reference else {},
         "is_drawn": folder.is_drawn,
         "sketches": folder.sketches,
         "captions": folder.captions,
@@ -149,10 +174,8 @@ def _each(texts: Iterable[str]) -> str:
 
 def _command(folder: Folder, result: Result) -> str:
     """Return the commands that make a result again, from the suite as it was run."""
-    path = folder.path
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    seed, words = result.cell["seed"], ["assay", "train", str(path / "suite.json"), "--cell"]
+    path = str(_shown_path(folder) / "suite.json")
+    seed, words = result.cell["seed"], ["assay", "train", path, "--cell"]
     if folder.suite.ladder is not None:
         words.append(result.provenance.cell_key)
     else:
@@ -160,3 +183,10 @@ def _command(folder: Folder, result: Result) -> str:
         words += ["--set", f"seeds=[{seed}]"] if folder.suite.seeds[:1] != [seed] else []
     commit = result.provenance.git_commit
     return (f"git checkout {commit[:10]}\n" if commit else "") + shlex.join(words)
+
+
+def _shown_path(folder: Folder) -> Path:
+    """Return the path of a suite as a reader would type it here."""
+    path = folder.path
+    within = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return path.relative_to(Path.cwd()) if within else path

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from rich import box
 from rich.table import Table
 
 from assay.cell import Suite
+from assay.errors import DataError
 from assay.report.wording import FRACTIONS, metric_title
-from assay.result import Result
+from assay.result import Result, read_plain
 from assay.statistics.seeds import mean_over_seeds
 
 SCRATCH = "scratch"
@@ -140,6 +143,21 @@ def title_of(metric: str) -> str:
 def document(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the rows as JSON."""
     return {"rows": [{**asdict(row), "seeds": list(row.seeds)} for row in rows]}
+
+
+def read(path: Path) -> list[Row]:
+    """Read what `document` made, in its order.
+
+    Raises:
+        DataError: the file is unreadable, holds no row, or something else.
+    """
+    try:
+        rows = TypeAdapter(list[Row]).validate_python(read_plain(path)["rows"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: is no comparison of arms; jobs/transfer.py writes it") from error
+    if not rows:
+        raise DataError(f"{path}: holds no row: no arm has a finished cell")
+    return rows
 
 
 def _place(row: Row) -> tuple[str, float, int]:

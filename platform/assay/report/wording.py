@@ -31,6 +31,14 @@ FRACTIONS = frozenset(
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
 
 _DISTANCES = ("in_degree", "out_degree", "clustering", "orbit", "spectrum")
+COSTS = {
+    "flops": "FLOPs of training",
+    "training_seconds": "seconds of training",
+    "parameters": "parameters",
+    "peak_memory_bytes": "bytes of memory",
+}
+"""What quality is held against, by the names of `assay.result.Cost`."""
+
 _TITLES = {
     "held_out/x_mse": "x-MSE",
     "edm/valid_unique": "Valid × unique",

@@ -5,6 +5,7 @@ const SHAPES = ["circle", "square", "diamond", "triangle-up", "cross"];
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const LEGEND_AT_MOST = 40;
 const SHOWN_AT_FIRST = 36;
+const GAP = 100; // pixels between panels, for an axis and a title
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Set();
 
@@ -71,66 +72,59 @@ function layout(width, more) {
   };
 }
 
-// Two panels: side by side, or one above the other where there is no room.
-function panels(width, left, right, y, leftTitle, rightTitle) {
-  const stacked = width < 700;
-  const title = (text, x, top) => ({
-    text: `<b>${text}</b>`, showarrow: false, xref: "paper", yref: "paper",
-    x, y: top, xanchor: "left", yanchor: "bottom",
-  });
-  if (!rightTitle) {
-    return { xaxis: left, yaxis: y, annotations: [title(leftTitle, 0, 1.01)] };
-  }
-  if (stacked) {
-    return {
-      xaxis: { ...left, anchor: "y" }, yaxis: { ...y, domain: [0.58, 1] },
-      xaxis2: { ...right, anchor: "y2" }, yaxis2: { ...y, domain: [0, 0.42] },
-      annotations: [title(leftTitle, 0, 1.01), title(rightTitle, 0, 0.43)],
+// Panels of one quantity: two in a line, or one below the other where there is no room.
+function panels(width, across, y) {
+  const columns = width < 700 ? 1 : Math.min(2, across.length);
+  const lines = Math.ceil(across.length / columns);
+  const gap = GAP / plotHeight(width, across.length);
+  const tall = (1 - gap * (lines - 1)) / lines;
+  const found = { annotations: [] };
+  across.forEach(({ x, title }, place) => {
+    const [line, column] = [Math.floor(place / columns), place % columns];
+    const suffix = place ? place + 1 : "";
+    const start = column * 0.515;
+    const top = 1 - line * (tall + gap);
+    const domain = columns === 1 ? [0, 1] : [start, start + 0.485];
+    found[`xaxis${suffix}`] = { ...x, domain, anchor: `y${suffix}` };
+    found[`yaxis${suffix}`] = {
+      ...y, domain: [Math.max(0, top - tall), top], anchor: `x${suffix}`,
+      ...(place && { matches: "y" }),
+      ...(column && { showticklabels: false, title: undefined }),
     };
-  }
-  return {
-    xaxis: { ...left, domain: [0, 0.485] }, yaxis: y,
-    xaxis2: { ...right, domain: [0.515, 1], anchor: "y2" },
-    yaxis2: { ...y, anchor: "x2", matches: "y", showticklabels: false, title: undefined },
-    annotations: [title(leftTitle, 0, 1.01), title(rightTitle, 0.515, 1.01)],
-  };
+    found.annotations.push({
+      text: `<b>${title}</b>`, showarrow: false, xref: "paper", yref: "paper",
+      x: domain[0], y: top + 0.01, xanchor: "left", yanchor: "bottom",
+    });
+  });
+  return found;
 }
 
-function height(width, entries) {
-  const perLine = width < 600 ? 1 : Math.max(1, Math.floor((width - 80) / 250));
-  return (width < 700 ? 640 : 400) + 22 * Math.ceil(Math.min(entries, LEGEND_AT_MOST) / perLine);
+function plotHeight(width, panelCount) {
+  const count = Math.max(1, panelCount);
+  const lines = width < 700 ? count : Math.ceil(count / 2);
+  return lines * 320 + (lines - 1) * GAP;
 }
 
-function show(figure, traces, more, entries) {
+function show(figure, traces, across, y, entries) {
   const width = figure.clientWidth;
-  const size = height(width, entries);
-  const legend = { ...layout(width, {}).legend, y: -60 / (width < 700 ? 560 : 320) };
-  Plotly.react(figure, traces, layout(width, { height: size, legend, ...more }), {
+  const perLine = width < 600 ? 1 : Math.max(1, Math.floor((width - 80) / 250));
+  const legendHeight = 22 * Math.ceil(Math.min(entries, LEGEND_AT_MOST) / perLine);
+  const plot = plotHeight(width, across.length);
+  const legend = { ...layout(width, {}).legend, y: -60 / plot };
+  const size = plot + 80 + legendHeight;
+  const more = { height: size, legend, ...panels(width, across, y) };
+  Plotly.react(figure, traces, layout(width, more), {
     displaylogo: false, responsive: true,
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
     toImageButtonOptions: { format: "svg", filename: figure.id },
   });
 }
 
-// The models that no other beats at their cost or below.
-function frontier(points, metric, cost, higher) {
-  const sorted = points
-    .filter((point) => metric in point.values)
-    .sort((a, b) => a[cost] - b[cost]);
-  let best = higher ? -Infinity : Infinity;
-  return sorted.filter((point) => {
-    const value = point.values[metric][0];
-    const better = higher ? value > best : value < best;
-    if (better) best = value;
-    return better;
-  });
-}
-
 function costTraces(data, metric, cost, suffix) {
   const points = data.points.filter((point) => metric.key in point.values);
-  const front = frontier(points, metric.key, cost, metric.higher);
+  const front = metric.fronts[cost].map((place) => data.points[place]);
   if (!points.length) return [];
-  const costs = points.map((point) => point[cost]);
+  const costs = points.map((point) => point.costs[cost]);
   // Around a single cost, so that the lines have a length and the axis a scale.
   const room = greatest(costs) > least(costs) ? 0 : greatest(costs) / 2;
   const [start, end] = [least(costs) - room, greatest(costs) + room];
@@ -138,7 +132,7 @@ function costTraces(data, metric, cost, suffix) {
   const lines = [{
     ...place, type: "scatter", mode: "lines", name: "not beaten at this cost",
     legendgroup: "frontier", hoverinfo: "skip",
-    x: [...front.map((point) => point[cost]), end],
+    x: [...front.map((point) => point.costs[cost]), end],
     y: [...front.map((point) => point.values[metric.key][0]),
         front.at(-1)?.values[metric.key][0]],
     line: { shape: "hv", dash: "dot", width: 1.5, color: token("--quiet") },
@@ -157,8 +151,8 @@ function costTraces(data, metric, cost, suffix) {
     return {
       ...place, type: "scatter", mode: "markers", name: point.name, legendgroup: point.name,
       showlegend: suffix === "" && points.length <= LEGEND_AT_MOST,
-      x: [point[cost]], y: [value], text: [text],
-      hovertemplate: `<b>%{fullData.name}</b><br>%{text}<br>%{x:.3s} ${cost === "flops" ? "FLOP" : "s"}<extra></extra>`,
+      x: [point.costs[cost]], y: [value], text: [text],
+      hovertemplate: `<b>%{fullData.name}</b><br>%{text}<br>%{x:.3s} ${data.costs[cost]}<extra></extra>`,
       error_y: { type: "data", symmetric: false, array: [high - value],
                  arrayminus: [value - low], thickness: 1.5, width: 4 },
       marker: { size: 11, color: colour(point.style), symbol: SHAPES[point.style[1] % 5],
@@ -170,17 +164,17 @@ function costTraces(data, metric, cost, suffix) {
 
 function drawTradeoff(figure, data, choice) {
   const metric = data.metrics.find((found) => found.key === choice.metric);
-  const traces = [...costTraces(data, metric, "flops", ""),
-                  ...costTraces(data, metric, "seconds", "2")];
+  const costs = Object.keys(data.costs);
+  const traces = costs.flatMap((cost, place) => costTraces(data, metric, cost, suffixOf(place)));
   const y = axis(metric.title, { tickformat: metric.fraction ? ".0%" : "" });
-  const costs = (cost) => data.points.map((point) => point[cost]);
-  show(figure, traces, panels(
-    figure.clientWidth,
-    logarithmic("training FLOPs (measured)", costs("flops")),
-    logarithmic("training seconds", costs("seconds")), y,
-    `${metric.title} for FLOPs`, `${metric.title} for time`,
-  ), data.points.length + 2);
+  const across = costs.map((cost) => ({
+    title: `${metric.title} for ${data.costs[cost]}`,
+    x: logarithmic(data.costs[cost], data.points.map((point) => point.costs[cost])),
+  }));
+  show(figure, traces, across, y, data.points.length + 2);
 }
+
+const suffixOf = (place) => (place ? String(place + 1) : "");
 
 function curveTraces(data, choice, split, suffix) {
   return data.curves.flatMap((curve, number) => {
@@ -206,17 +200,92 @@ function drawCurves(figure, data, choice) {
     data.curves.some((curve) => `${split}/${choice.quantity}` in curve.series));
   const titles = { train: "Training", val: "Validation" };
   const names = { samples: "training samples", flops: "training FLOPs", seconds: "seconds" };
-  const traces = splits.flatMap((split, k) => curveTraces(data, choice, split, k ? "2" : ""));
+  const traces = splits.flatMap((split, k) => curveTraces(data, choice, split, suffixOf(k)));
   const name = choice.quantity.replaceAll("_", " ");
   const values = traces.flatMap((trace) => trace.y);
   const positive = values.every((value) => value > 0);
   const y = choice.log && positive ? logarithmic(name, values)
     : axis(choice.log ? `${name} (not positive: linear)` : name, {});
-  const x = () => axis(names[choice.x], { exponentformat: "SI" });
-  show(figure, traces, panels(
-    figure.clientWidth, x(), x(), y, titles[splits[0]] ?? "", titles[splits[1]],
-  ), data.curves.length);
+  const across = splits.map((split) => ({
+    title: titles[split], x: axis(names[choice.x], { exponentformat: "SI" }),
+  }));
+  show(figure, traces, across, y, data.curves.length);
 }
+
+// Effects of the grid's two axes, one panel an axis: a level a line, with its interval.
+function drawEffects(figure, data, choice) {
+  const found = data.effects[choice.metric];
+  const traces = found.panels.map((panel, place) => ({
+    type: "scatter", mode: "markers", showlegend: false,
+    xaxis: `x${suffixOf(place)}`, yaxis: `y${suffixOf(place)}`,
+    x: panel.levels.map((level) => level.replaceAll("_", " ")),
+    y: panel.values.map(([value]) => value),
+    error_y: { type: "data", symmetric: false, thickness: 1.5, width: 5,
+               array: panel.values.map(([value, , high]) => high - value),
+               arrayminus: panel.values.map(([value, low]) => value - low) },
+    hovertemplate: "<b>%{x}</b><br>%{y:+.3g}<extra></extra>",
+    marker: { size: 11, symbol: place ? SHAPES[1] : SHAPES[0],
+              color: panel.levels.map((_, k) => place ? token("--text") : token(`--c${k % 8}`)) },
+  }));
+  const y = axis(`against the mean, ${found.unit}`,
+                 { zeroline: true, zerolinecolor: token("--quiet"), zerolinewidth: 1 });
+  const across = found.panels.map(({ title }) => ({ title, x: axis("", { type: "category" }) }));
+  show(figure, traces, across, y, 0);
+}
+
+const VARIABLES = { params: "parameters", samples: "training samples", flops: "training FLOPs" };
+
+// A law: bands and curves, and the runs as marks, told apart by what the curve does not vary.
+function drawLaw(figure, data) {
+  const law = data.laws[Number(figure.dataset.place)];
+  const bands = law.curves.flatMap((curve, k) => {
+    const ink = token(`--c${k % 8}`);
+    const known = curve.x.map((_, g) => g).filter((g) => curve.low[g] && curve.high[g]);
+    const [x, name] = [known.map((g) => curve.x[g]), `law, ${curve.name}`];
+    const around = {
+      x: [...x, ...x.toReversed()],
+      y: [...known.map((g) => curve.high[g]), ...known.map((g) => curve.low[g]).toReversed()],
+    };
+    return [
+      { type: "scatter", mode: "lines", ...around, fill: "toself", fillcolor: ink, opacity: 0.2,
+        line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: name },
+      { type: "scatter", mode: "lines", x: curve.x, y: curve.value, name, legendgroup: name,
+        line: { color: ink, width: 2 }, hovertemplate: "%{y:.4g} at %{x:.4s}<extra></extra>" },
+    ];
+  });
+  const groups = Map.groupBy(law.runs, ([, , beside]) => beside);
+  const marks = [...groups].sort(([a], [b]) => a - b).map(([beside, runs], k) => ({
+    type: "scatter", mode: "markers", name: `${short(beside)} ${VARIABLES[law.beside]}`,
+    x: runs.map(([x]) => x), y: runs.map(([, loss]) => loss),
+    hovertemplate: "<b>%{fullData.name}</b><br>%{y:.4g} at %{x:.4s}<extra></extra>",
+    marker: { size: 9, symbol: SHAPES[k % 5], color: token(`--c${(k + law.curves.length) % 8}`) },
+  }));
+  const y = logarithmic(law.loss, law.runs.map(([, loss]) => loss));
+  const x = logarithmic(VARIABLES[law.along], law.runs.map(([value]) => value));
+  show(figure, [...bands, ...marks], [{ title: law.title, x }], y, bands.length / 2 + marks.length);
+}
+
+// What another data set is worth over the number of the target's records: a line an arm.
+function drawGains(figure, data, choice) {
+  const panel = data.gains[Number(choice.place)];
+  const traces = panel.lines.map(({ name, style, points }) => ({
+    type: "scatter", mode: "lines+markers", name,
+    x: points.map(([records]) => records), y: points.map(([, value]) => value),
+    error_y: { type: "data", symmetric: false, thickness: 1.5, width: 4,
+               array: points.map(([, value, , high]) => (high === null ? 0 : high - value)),
+               arrayminus: points.map(([, value, low]) => (low === null ? 0 : value - low)) },
+    hovertemplate: "<b>%{fullData.name}</b><br>%{y:.1f} % of %{x} records<extra></extra>",
+    line: { color: colour(style), dash: DASHES[style[1] % 5], width: 1.8 },
+    marker: { symbol: SHAPES[style[1] % 5], size: 9 },
+  }));
+  const across = [{ title: panel.title, x: axis(panel.records, { type: "category" }) }];
+  show(figure, traces, across, axis("%", {}), traces.length);
+}
+
+const DRAWERS = {
+  tradeoff: drawTradeoff, curves: drawCurves, effects: drawEffects, law: drawLaw,
+  gains: drawGains,
+};
 
 function draw(figure) {
   const choice = {};
@@ -225,7 +294,7 @@ function draw(figure) {
       control.type === "checkbox" ? control.checked : control.value;
   }
   const data = page.charts[figure.dataset.suite];
-  (figure.dataset.chart === "tradeoff" ? drawTradeoff : drawCurves)(figure, data, choice);
+  DRAWERS[figure.dataset.chart](figure, data, choice);
   drawn.add(figure);
 }
 
@@ -244,7 +313,17 @@ for (const control of document.querySelectorAll("[data-for]")) {
   control.addEventListener("change", () => draw(document.getElementById(control.dataset.for)));
 }
 
-const redraw = () => drawn.forEach(draw);
+// What is on a page that is not shown has no width: it waits until it is.
+function redraw() {
+  for (const figure of [...drawn]) {
+    if (figure.clientWidth) {
+      draw(figure);
+    } else {
+      drawn.delete(figure);
+      watcher.observe(figure);
+    }
+  }
+}
 dark.addEventListener("change", redraw);
 let width = innerWidth;
 window.addEventListener("resize", () => {

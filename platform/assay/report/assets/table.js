@@ -1,4 +1,4 @@
-// Sorting of leaderboards. Seeds stay below their mean; the reference row is outside the body.
+// Sorting and filtering of leaderboards. Seeds stay below their mean; the reference row is outside the body.
 
 for (const table of document.querySelectorAll("table.board")) {
   const status = document.getElementById(`${table.id}-status`);
@@ -23,6 +23,34 @@ for (const box of document.querySelectorAll("input.seeds")) {
   };
   box.addEventListener("change", show);
   show();
+}
+
+for (const table of document.querySelectorAll("table.board")) {
+  const controls = [...document.querySelectorAll(`[data-filters="${table.id}"]`)];
+  const filter = () => {
+    const rows = [...table.tBodies[0].rows];
+    for (const row of rows) row.hidden = !controls.every((control) => fits(row, control));
+    const shown = rows.filter((row) => !row.hidden).length;
+    document.getElementById(`${table.id}-count`).value = `${shown} of ${rows.length} rows`;
+  };
+  for (const control of controls) control.addEventListener("input", filter);
+  if (controls.length) filter();
+}
+
+function fits(row, control) {
+  const found = row.dataset[control.dataset.by] ?? "";
+  if (control.dataset.by !== "label") return !control.value || found === control.value;
+  const words = control.value.toLowerCase().split(/\s+/);
+  return words.every((word) => found.toLowerCase().replaceAll("_", " ").includes(word)
+    || found.toLowerCase().includes(word));
+}
+
+// A click on a number leads to where it comes from, as the name of its row does.
+for (const table of document.querySelectorAll("table.board")) {
+  table.addEventListener("click", (event) => {
+    const link = event.target.closest("td.m")?.parentElement.querySelector("a[href]");
+    if (link && !event.target.closest("a")) location.hash = link.hash;
+  });
 }
 
 function sortRows(body, column, direction) {
@@ -63,10 +91,3 @@ for (const command of document.querySelectorAll("pre.command")) {
   command.before(button);
 }
 
-// A link into a closed <details> opens it.
-function openTarget() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) target.open = true;
-}
-window.addEventListener("hashchange", openTarget);
-openTarget();

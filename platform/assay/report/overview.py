@@ -1,0 +1,93 @@
+"""The page's first view: of every data set the best model, what it cost, and what it is held to."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from assay.report.leaderboard import Row, best_and_rivals, headline
+from assay.task import Estimate
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of a suite: its mean over seeds, its only cell, or what others submitted."""
+
+    suite: Mapping[str, Any]
+    """Variables of the suite's template (`assay.report.suite`)."""
+    row: Row
+
+    @property
+    def anchor(self) -> str:
+        """Where the page says where it comes from."""
+        return f"{self.suite['id']}-{self.row.cell_key or self.row.group}"
+
+    def held_against(self, metric: str) -> Estimate | None:
+        """Return the value of the row that its suite is held against: real data, or a heuristic."""
+        return self.suite["reference_estimates"].get(metric)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All models that were run on one data set, in one order."""
+
+    family: str
+    data: str
+    digests: tuple[str, ...]
+    """Of the data; one, unless a suite mixes several."""
+    metric: str | None
+    """What orders the models; None if nothing was measured."""
+    version: str
+    entries: tuple[Entry, ...]
+    """The best first; those whose metric is of another version, or was not measured, last."""
+    best: Entry | None
+    """None where all have the same value."""
+    rivals: int
+    """How many other intervals overlap that of the best."""
+    elsewhere: int
+    """Models whose metric is of another version: they are not ranked."""
+
+
+def contests(suites: Sequence[Mapping[str, Any]]) -> list[Contest]:
+    """Return one contest for every family and data set, by name.
+
+    Args:
+        suites: variables of the suites' templates.
+    """
+    ordered = sorted(suites, key=_data_of)
+    return [_contest(*key, list(group)) for key, group in groupby(ordered, key=_data_of)]
+
+
+def _data_of(suite: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    return suite["file"].family, suite["file"].data, tuple(suite["digests"])
+
+
+def _contest(
+    family: str, data: str, digests: tuple[str, ...], suites: Sequence[Mapping[str, Any]]
+) -> Contest:
+    entries = [Entry(suite, row) for suite in suites for row in _shown(suite)]
+    metric = headline([entry.row for entry in entries])
+    if metric is None:
+        return Contest(family, data, digests, None, "", tuple(entries), None, 0, 0)
+    found = {id(e): e.row.estimates[metric] for e in entries if metric in e.row.estimates}
+    versions = Counter(estimate.version for estimate in found.values())
+    version = max(versions, key=lambda each: (versions[each], each))
+    ranked = [e for e in entries if id(e) in found and found[id(e)].version == version]
+    sign = -1 if found[id(ranked[0])].better == "higher" else 1
+    ranked.sort(key=lambda e: (sign * found[id(e)].value, e.row.label))
+    best, rivals = best_and_rivals([entry.row for entry in ranked], metric)
+    places = {id(entry) for entry in ranked}
+    return Contest(
+        family, data, digests, metric, version,
+        (*ranked, *(entry for entry in entries if id(entry) not in places)),
+        next((entry for entry in ranked if entry.row is best), None),
+        len(rivals), len(found) - len(ranked),
+    )  # fmt: skip
+
+
+def _shown(suite: Mapping[str, Any]) -> list[Row]:
+    """Return one row a model: seeds of a mean are left out."""
+    rows = [row for row, _ in suite["rows"]]
+    averaged = {row.group for row in rows if row.kind == "mean"}
+    return [row for row in rows if row.kind != "cell" or row.group not in averaged]
