@@ -46,9 +46,7 @@ def _document(document: Element) -> Iterator[str]:
     first = next(child for child in body.children if isinstance(child, Element))
     if first.tag != "a" or first.attributes.get("href") != "#main":
         yield "bypass: the first thing is no link to the contents"
-    landmarks = [
-        e for e in document.all() if e.tag in LANDMARKS or e.attributes.get("role") == "region"
-    ]
+    landmarks = [e for e in document.all() if _is_landmark(e)]
     names = Counter((e.tag, _name(document, e)) for e in landmarks)
     yield from (f"landmark-unique: {each}" for each, count in names.items() if count > 1)
     for child in body.children:
@@ -58,6 +56,12 @@ def _document(document: Element) -> Iterator[str]:
         )
         if outside and not plain:
             yield f"region: {outside[:40]} is in no landmark"
+
+
+def _is_landmark(element: Element) -> bool:
+    named = {"aria-label", "aria-labelledby"} & set(element.attributes)
+    is_region = element.attributes.get("role") == "region" or (element.tag == "section" and named)
+    return element.tag in LANDMARKS or bool(is_region)
 
 
 def _headings(document: Element) -> Iterator[str]:

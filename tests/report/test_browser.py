@@ -186,6 +186,7 @@ def test_effects_are_drawn_for_each_figure(quiet, page_of_scattered):
     assert quiet.run("document.getElementById('s1-effects').data[1].x.length") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AXE.exists(), reason=f"{AXE} is missing: npm install axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_page(quiet, page_of_two, scheme):

@@ -9,7 +9,7 @@ from assay.report.leaderboard import leaderboard, representatives
 from assay.report.plain_tables import plain
 from assay.result import read_results
 from tests.report.markup import parse
-from tests.report.synthetic import cell, result
+from tests.report.synthetic import NINE, cell, result
 from tests.report.test_comparison import COLUMNS, FIGURE, ROWS, nine
 
 STABILITY = "edm/molecule_stability"
@@ -50,6 +50,14 @@ def test_the_headline_comes_first_and_every_figure_has_its_effects(found):
     assert titles[:3] == ["Molecule stability", "What they cost", "What differences come from"]
 
 
+def test_a_brief_page_compares_by_the_headline_only(scattered):
+    results = read_results(scattered)
+
+    found = differences(results, list(results[0].estimates), STABILITY, brief=True)
+
+    assert [each.metric for each in found] == [STABILITY]
+
+
 def test_runs_without_any_scatter_have_no_effects(three_seeds):
     results = read_results(three_seeds)
 
@@ -62,16 +70,23 @@ def test_one_seed_tells_no_difference(one_seed):
     assert differences(read_results(one_seed), [STABILITY], STABILITY) == []
 
 
-def test_of_many_models_only_the_headline_is_compared_and_no_pairs():
+def test_pairs_of_the_best_are_those_of_all_pairs():
+    some, every = compare(nine(), FIGURE, "best").pairs, compare(nine(), FIGURE).pairs
+
+    assert len(some) == 8
+    assert some == tuple(pair for pair in every if pair.difference.one == NINE[0])
+
+
+def test_of_many_models_no_pairs_are_compared():
     results = [
         result(cell({"architecture": f"a{k}", "process": "p"}, seed), 0.5 + 0.01 * k)
         for k in range(31)
         for seed in (0, 1)
     ]
 
-    (only,) = differences(results, [STABILITY, "edm/validity"], STABILITY)
+    (only, *_) = differences(results, [STABILITY, "edm/validity"], STABILITY)
 
-    said = "31 models are not compared in pairs here: ask `assay compare`"
+    said = "models are not compared in pairs here: ask `assay compare`"
     assert only.tables[-1].caption == said
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from assay.statistics.seeds import mean_over_seeds
 VERSION = "1"
 
 PartT = TypeVar("PartT")
+Paired = Literal["all", "best", "none"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,13 @@ class Comparison:
     """With seeds as blocks: about this data set, not about others."""
 
 
-def compare(results: Sequence[Result], figure: str, most_paired: float = math.inf) -> Comparison:
+def compare(results: Sequence[Result], figure: str, paired: Paired = "all") -> Comparison:
     """Compare the models of a suite by one figure, on the seeds that all of them have.
 
     Args:
         results: Of a suite, two models or more.
         figure: Name of an estimate, such as `held_out/x_mse`.
-        most_paired: Of more models, which takes long, the pairs are left out.
+        paired: Which pairs of models are compared; their p-values are corrected over all pairs.
 
     Raises:
         DataError: there is one model only, a result lacks the figure, or no seed is common.
@@ -117,7 +118,7 @@ def compare(results: Sequence[Result], figure: str, most_paired: float = math.in
         ),
         axes=axes,
         models=models,
-        pairs=_or_reason(lambda: _pairs(values, sign, most_paired)),
+        pairs=_or_reason(lambda: _pairs(values, sign, paired)),
         effects=_or_reason(lambda: _effects(models, axes)),
         ranks=_or_reason(lambda: _ranks(list(values), quality_SM)),
     )
@@ -212,11 +213,15 @@ def _models(
     return tuple(sorted(models, key=lambda model: (-sign * model.mean, model.name)))
 
 
-def _pairs(values: Mapping[str, NDArray[np.float64]], sign: float, most: float) -> tuple[Pair, ...]:
-    if len(values) > most:
-        raise DataError(f"{len(values)} models are not compared in pairs here: ask `assay compare`")
-    found = []
+def _pairs(
+    values: Mapping[str, NDArray[np.float64]], sign: float, paired: Paired
+) -> tuple[Pair, ...]:
+    if paired == "none":
+        raise DataError("models are not compared in pairs here: ask `assay compare`")
+    best, found = next(iter(values)), []
     for each in all_pairs(values):
+        if paired == "best" and each.one != best:
+            continue
         one_S, other_S = values[each.one], values[each.other]
         chance, ends = probability_of_improvement(sign * one_S[:, None], sign * other_S[:, None])
         found.append(Pair(each, chance, ends, seeds_needed((one_S - other_S).tolist())))

@@ -1,5 +1,6 @@
 """A comparison in the terminal."""
 
+import math
 from collections.abc import Iterator
 
 from rich.table import Table
@@ -97,10 +98,11 @@ def _pairs(found: Comparison) -> Table:
             f"{_size(found, off.low, '+')} to {_size(found, off.high, '+')}",
             f"{off.p_adjusted:.2g}", f"{pair.improvement:.0%}", seeds_text(pair.seeds),
         )  # fmt: skip
+    count = math.comb(len(found.models), 2)
     made.caption = Text(
-        f"p by Holm's method over all {len(found.pairs)} pairs; seeds needed to find the "
-        "difference that was seen, 80 times in 100. Intervals are each for itself, and the best "
-        "was chosen on these runs"
+        f"p by Holm's method over all {count} pairs; seeds needed to find the difference that was "
+        "seen, 80 times in 100. Intervals are each for itself, and the best was chosen on these "
+        "runs"
     )
     return made
 

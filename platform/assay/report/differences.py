@@ -10,7 +10,7 @@ from assay.report.wording import FRACTIONS, metric_title
 from assay.result import Result
 
 MOST_PAIRED = 30
-"""Models of which the page compares every pair, and shows the effects on every figure."""
+"""Models up to which the page compares the best with every other."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,17 @@ class Differences:
 
 
 def differences(
-    results: Sequence[Result], metrics: Sequence[str], headline: str | None
+    results: Sequence[Result], metrics: Sequence[str], headline: str | None, brief: bool = False
 ) -> list[Differences]:
-    """Compare models by every figure that can be compared, the headline first.
+    """Compare models by the headline, and show the effects on every other figure.
 
-    Without two seeds that all models have there is nothing to tell, and the list is empty. Of more
-    than `MOST_PAIRED` models only the headline is compared.
+    Without two seeds that all models have there is nothing to tell, and the list is empty.
+
+    Args:
+        results: of a suite.
+        metrics: its figures.
+        headline: the one by which pairs and ranks are compared, too.
+        brief: leave out the other figures.
     """
     if headline is None or len({result.cell["seed"] for result in results}) < 2:
         return []
@@ -38,20 +43,19 @@ def differences(
     from assay.report.comparison_tables import tables
 
     found = []
-    for metric in [headline, *(each for each in metrics if each != headline)]:
+    of_best = "best" if len({result.label for result in results}) <= MOST_PAIRED else "none"
+    for metric in [headline, *(each for each in metrics if each != headline and not brief)]:
+        is_first = metric == headline
         try:
-            compared = compare(results, metric, MOST_PAIRED)
-        except DataError:
+            compared = compare(results, metric, of_best if is_first else "none")
+        except DataError:  # it is not measured of every cell
             continue
-        if len(compared.seeds) < 2:
-            break
         chart = None if isinstance(compared.effects, str) else _chart(compared)
-        if metric != headline and chart is None:
+        if len(compared.seeds) < 2 or not (is_first or chart):
             continue
-        shown = [plain(table) for table in tables(compared)]
+        models, costs, *effects, pairs = (plain(table) for table in tables(compared))
+        shown = [models, costs, *effects, pairs] if is_first else [models, *effects]
         found.append(Differences(metric, metric_title(metric), shown, chart))
-        if len(compared.models) > MOST_PAIRED:
-            break
     return found
 
 

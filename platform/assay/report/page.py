@@ -23,6 +23,8 @@ from assay.result import write_bytes
 
 ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("tabs.js", "table.js", "charts.js", "viewer.js")
+MOST_COMPARED = 300
+"""Cells of a page up to which models are compared by every figure: it takes a while."""
 
 
 def build(folders: Sequence[Path], out: Path) -> Path:
@@ -42,10 +44,9 @@ def build(folders: Sequence[Path], out: Path) -> Path:
         )
     if out.is_dir():
         raise ConfigError(f"{out}: is a folder: give the HTML file to write")
-    suites = [
-        suite_context(f"s{number}", read_folder(path))
-        for number, path in enumerate((each for each in folders if not is_study(each)), start=1)
-    ]
+    read = [read_folder(path) for path in folders if not is_study(path)]
+    brief = sum(len(folder.results) for folder in read) > MOST_COMPARED
+    suites = [suite_context(f"s{number}", of, brief) for number, of in enumerate(read, start=1)]
     studies = [
         study_context(f"t{number}", path)
         for number, path in enumerate(filter(is_study, folders), start=1)

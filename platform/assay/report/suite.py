@@ -25,12 +25,13 @@ from assay.report.wording import count_text
 from assay.result import Result
 
 
-def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
+def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[str, Any]:
     """Return the variables of `assets/suite.html`.
 
     Args:
         identity: prefix of the suite's anchors in the page.
         folder: the suite.
+        brief: compare models by the figure that orders them only.
     """
     rows = leaderboard(folder.results, folder.reference, folder.external)
     shown = [row for row in rows if row.kind != "reference"]
@@ -41,7 +42,7 @@ def suite_context(identity: str, folder: Folder) -> dict[str, Any]:
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
     beside = [*main, *(row for row in shown if row.kind == "external")]
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
-    found = differences(folder.results, metrics, headline(main))
+    found = differences(folder.results, metrics, headline(main), brief)
     laws = scaling_laws.read_laws(folder.path)
     return {
         "id": identity,

@@ -220,16 +220,17 @@ function drawEffects(figure, data, choice) {
     xaxis: `x${suffixOf(place)}`, yaxis: `y${suffixOf(place)}`,
     x: panel.levels.map((level) => level.replaceAll("_", " ")),
     y: panel.values.map(([value]) => value),
-    error_y: { type: "data", symmetric: false, thickness: 1.5, width: 5,
+    error_y: { type: "data", symmetric: false, thickness: 1.5, width: 5, color: token("--text"),
                array: panel.values.map(([value, , high]) => high - value),
                arrayminus: panel.values.map(([value, low]) => value - low) },
     hovertemplate: "<b>%{x}</b><br>%{y:+.3g}<extra></extra>",
-    marker: { size: 11, symbol: place ? SHAPES[1] : SHAPES[0],
-              color: panel.levels.map((_, k) => place ? token("--text") : token(`--c${k % 8}`)) },
+    marker: { size: 11, color: token("--text") },
   }));
   const y = axis(`against the mean, ${found.unit}`,
                  { zeroline: true, zerolinecolor: token("--quiet"), zerolinewidth: 1 });
-  const across = found.panels.map(({ title }) => ({ title, x: axis("", { type: "category" }) }));
+  const across = found.panels.map(({ title, levels }) => ({
+    title, x: axis("", { type: "category", range: [-0.6, levels.length - 0.4] }),
+  }));
   show(figure, traces, across, y, 0);
 }
 
@@ -241,7 +242,8 @@ function drawLaw(figure, data) {
   const bands = law.curves.flatMap((curve, k) => {
     const ink = token(`--c${k % 8}`);
     const known = curve.x.map((_, g) => g).filter((g) => curve.low[g] && curve.high[g]);
-    const [x, name] = [known.map((g) => curve.x[g]), `law, ${curve.name}`];
+    const x = known.map((g) => curve.x[g]);
+    const name = law.curves.length > 1 ? `law, ${curve.name}` : "law";
     const around = {
       x: [...x, ...x.toReversed()],
       y: [...known.map((g) => curve.high[g]), ...known.map((g) => curve.low[g]).toReversed()],
