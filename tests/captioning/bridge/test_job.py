@@ -92,13 +92,14 @@ def told_of(result):
 
 
 def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
-    results = [run(cell, tmp_path) for cell in cells_of(tiny()).values()]
+    cells = cells_of(tiny())
+    results = [run(cells[name], tmp_path) for name in GENERATORS[:3]]
     told = io.StringIO()
 
     again = job.controls(tmp_path, results, [job.SHUFFLED, ALSO], "cpu", Console(file=told))
 
     rows = {told_of(result) for result in [*results, *again]}
-    trained = GENERATORS[1:]
+    trained = GENERATORS[1:3]
     assert rows == {
         ("retrieval", None, None),
         *((name, "given", None) for name in trained),
