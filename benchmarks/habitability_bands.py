@@ -1,4 +1,4 @@
-"""Reads the cross-sections of `assay.habitability.spectra.table` off computed spectra, and writes it.
+"""Reads the cross-sections of `assay.habitability.spectra.table` off computed spectra; writes them.
 
     python benchmarks/habitability_bands.py FOLDER TABLE.py
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Read gas after gas, write the table, and print what is left."""
     folder = Path(sys.argv[1])
     given = read_simulated(folder)
-    log10_m2 = {gas: (NOTHING,) * N_BINS for gas in GASES}
+    log10_m2 = dict.fromkeys(GASES, (NOTHING,) * N_BINS)
     deviations = dict.fromkeys(GASES, 0.0)
     table.LOG10_M2, table.SPREAD = log10_m2, deviations
     for gas in ("CO2", "H2O", "CH4", "O3"):
@@ -55,9 +55,9 @@ def main() -> None:
         read_off(gas, air, radius - air.radius_m[:, None], SPREADS)
     height = read_earth(folder, "Earth_0.0Ga")[None] * 1e3
     read_off("O2", earth_atmosphere(), height, (deviations["H2O"],))
-    bands = np.any(
-        [(low < WAVELENGTHS_UM) & (WAVELENGTHS_UM < high) for low, high in O2_BANDS_UM], 0
-    )
+    bands = np.zeros(N_BINS, np.bool_)
+    for low, high in O2_BANDS_UM:
+        bands |= (low < WAVELENGTHS_UM) & (high > WAVELENGTHS_UM)
     log10_m2["O2"] = tuple(np.where(bands, log10_m2["O2"], NOTHING))
     Path(sys.argv[2]).write_text(source(log10_m2, deviations))
     for name in sorted(set(given.set_name)):
@@ -110,8 +110,8 @@ def source(log10_m2: dict[str, tuple[float, ...]], deviations: dict[str, float])
     ]
     for gas, values in log10_m2.items():
         lines.append(f'    "{gas}": (')
-        for begin in range(0, N_BINS, 12):
-            row = ", ".join(f"{value:.2f}" for value in values[begin : begin + 12])
+        for begin in range(0, N_BINS, 10):
+            row = ", ".join(f"{value:.2f}" for value in values[begin : begin + 10])
             lines.append(f"        {row},")
         lines.append("    ),")
     lines += ["}  # fmt: skip", '"""Median of each bin; -40 stands for none."""']

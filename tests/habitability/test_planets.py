@@ -84,7 +84,8 @@ def test_the_best_guess_from_any_one_modality_is_far_off():
 
     assert max(explained(c), explained(w), explained(n), explained(o)) < 0.4
     assert explained(c, w, n, o) == pytest.approx(1)
-    assert explained(c, w) < 0.8 and explained(n, o) < 0.5
+    assert explained(c, w) < 0.8
+    assert explained(n, o) < 0.5
 
 
 def test_text_alone_tells_little_of_the_target(planets):
@@ -115,7 +116,8 @@ def test_descriptions_vary_and_never_name_the_label(planets):
     assert len({text.split()[0] for text in texts}) > 5
     for text in texts:
         assert not any(word in text.lower() for word in descriptions.LABEL_WORDS)
-        assert "oxygen" not in text.lower() and "{" not in text
+        assert "oxygen" not in text.lower()
+        assert "{" not in text
 
 
 def test_a_batch_has_all_modalities_and_says_which_are_missing(planets):
@@ -136,7 +138,8 @@ def test_a_batch_has_all_modalities_and_says_which_are_missing(planets):
         own = getattr(batch, name).flatten(1)
         assert torch.isfinite(own).all()
         assert ((own != 0).any(dim=1) == batch.has(name)).all()
-    assert not batch.presence.all() and batch.presence.any(dim=1).all()
+    assert not batch.presence.all()
+    assert batch.presence.any(dim=1).all()
     assert batch.to(torch.device("cpu")).habitability_label.equal(batch.habitability_label)
 
 
@@ -160,7 +163,7 @@ def test_the_same_seed_makes_the_same_planets():
 
     assert one.planets.names == other.planets.names
     assert (one.planets.ocean == other.planets.ocean).all()
-    assert len({split for split in one.splits[:2]}) == 1
+    assert len(set(one.splits[:2])) == 1
 
 
 def test_air_is_hydrostatic_and_ozone_follows_oxygen():
@@ -187,7 +190,7 @@ def faulty(name, value, cube):
         ("cube", lambda c: c.transpose(2, 0, 1, 3), "climate_cubes: has axes (12, 18, 12, 5)"),
         ("cube", lambda c: c - [273.15, 0, 0, 0, 0], "climate_cubes: surface temperatures of"),
         ("cube", lambda c: c * np.nan, "climate_cubes: 12,960 values are not finite"),
-        ("cube", lambda c: c + [0, 0, 0, 2, 0], "climate_cubes: frozen_fraction is 2.1"),
+        ("cube", lambda c: [*c, 0, 0, 0, 2, 0], "climate_cubes: frozen_fraction is 2.1"),
         ("spectrum", lambda c: np.full((2, 96), np.nan), "spectra: 96 bins are NaN or infinite"),
         ("spectrum", lambda c: np.zeros((2, 96)), "spectra: sigma is not positive"),
         ("wavelength_um", lambda c: WAVELENGTHS_UM[::-1], "spectra: wavelengths do not increase"),
@@ -227,4 +230,5 @@ def test_another_set_is_refused(planets):
 def test_the_sets_are_catalogued():
     for name in ("mini_planets", "planets", "gcm_planets"):
         data_set = catalog.load(catalog.DATA_SETS[name])
-        assert data_set.name == name and data_set.kind == "planets"
+        assert data_set.name == name
+        assert data_set.kind == "planets"

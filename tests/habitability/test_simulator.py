@@ -105,7 +105,8 @@ def test_two_climates_stand_under_one_star():
     found = simulate(planets, Physics(SHALLOW))
 
     warm, cold = global_mean(found.temperature_K)
-    assert warm > 280 and cold < 240
+    assert warm > 280
+    assert cold < 240
     assert global_mean(found.frozen)[1] > 0.99
 
 
@@ -117,7 +118,8 @@ def test_more_carbon_dioxide_emits_less_and_warmth_emits_more():
     )
 
     assert (much < little).all()
-    assert (np.diff(little) > 0).all() and (np.diff(much) > 0).all()
+    assert (np.diff(little) > 0).all()
+    assert (np.diff(much) > 0).all()
 
 
 def test_land_warms_and_cools_more_than_the_sea():
@@ -198,7 +200,8 @@ def test_the_solar_constant_is_that_of_the_protocol():
 @pytest.mark.data
 def test_some_of_hextor_is_found(assay_data):
     cases = read_hextor(assay_data / "planet_climates")
-    assert len(cases) == 977 and len(set(cases.point)) == 488
+    assert len(cases) == 977
+    assert len(set(cases.point)) == 488
     chosen = cases.select(np.flatnonzero(cases.held_out & (cases.obliquity_deg == 0))[::6])
 
     found = simulate(chosen.planets()).temperature_K.mean(axis=(2, 3))
@@ -227,7 +230,8 @@ def test_held_out_climates_of_hextor_are_within_3_K_and_both_branches_are_found(
         if len(warm) and len(cold) and theirs[warm[0]] - theirs[cold[0]] > 10:
             bistable += 1
             both += ours[warm[0]] - ours[cold[0]] > 10
-    assert bistable > 25 and both / bistable > 0.85
+    assert bistable > 25
+    assert both / bistable > 0.85
 
 
 @pytest.mark.data

@@ -1,12 +1,12 @@
 """The air of a planet, drawn: CO2, oxygen or methane, and the ozone and water that follow.
 
-Partial pressures are beside 1 bar of N2. CO2 is what weathering leaves: more under a fainter star, by
-`CO2_DECADES` for the whole flux of the Earth, and a decade either way by chance (Walker, Hays and
-Kasting, JGR 86, 9776 (1981)). Half of the planets have oxygen, from a thousandth of a bar
-up; the others none to speak of, and methane. Ozone follows oxygen as in the Earth's past: a column
-of half today's at a hundredth of today's O2; Segura et al., Astrobiology 3, 689 (2003). The water
-above is what a cold trap lets through, `COLD_TRAP_K` below the surface's mean temperature;
-saturation over ice by Murphy and Koop, QJRMS 131, 1539 (2005), eq. 7.
+Partial pressures are beside 1 bar of N2. CO2 is what weathering leaves: more under a fainter star,
+by `CO2_DECADES` for the whole flux of the Earth, and by chance (Walker, Hays and Kasting, JGR 86,
+9776 (1981)). Half of the planets have oxygen, from a thousandth of a bar up; the others none to
+speak of, and methane. Ozone follows oxygen as in the Earth's past: a column of half today's at a
+hundredth of today's O2; Segura et al., Astrobiology 3, 689 (2003). The water above is what a cold
+trap lets through, `COLD_TRAP_K` below the surface's mean temperature; saturation over ice by Murphy
+and Koop, QJRMS 131, 1539 (2005), eq. 7.
 
 Shapes: P planets, G gases.
 """

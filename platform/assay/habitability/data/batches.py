@@ -1,6 +1,7 @@
 """Batches of planets with all their modalities, and which of them each planet has.
 
-Shapes: B planets of a batch, J latitudes, L longitudes, V variables, W bins, K parameters, T tokens.
+Shapes: B planets of a batch, J latitudes, L longitudes, V variables, W bins, K parameters, T
+tokens.
 """
 
 from collections.abc import Callable, Sequence

@@ -40,8 +40,8 @@ def check_cube(cube_JLMV: NDArray[np.floating], planet: str) -> None:
     surface = cube_JLMV[..., 0]
     if surface.max() < CELSIUS_AT_MOST:
         raise DataError(
-            f"{where}: surface temperatures of {surface.min():g} to {surface.max():g} look like °C; "
-            "give K"
+            f"{where}: surface temperatures of {surface.min():g} to {surface.max():g} look like "
+            "°C; give K"
         )
     for v, quantity in enumerate(CUBE_VARIABLES):
         _check_range(cube_JLMV[..., v], quantity, where)

@@ -43,7 +43,9 @@ ABSENT = 0.1
 """The chance of each modality to be missing."""
 TWO_CLIMATES_K = 10.0
 """Difference of global means from which on a planet has two climates."""
-AT_ONCE = 512
+AT_ONCE = 1024
+ABOVE = 0.85
+"""Temperature of the air that a transit sees over that of the ground, roughly the Earth's."""
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,10 @@ def cubes_of(climates: Climates, bodies: Bodies) -> NDArray[np.float32]:
 
 
 def atmospheres_of(climates: Climates, bodies: Bodies) -> Atmospheres:
-    """Return what a transit sees of the planets: air of the temperature above, and of the ground's
-    pressure."""
+    """Return what a transit sees: air 15 % colder than the ground, above the ground's pressure."""
     surface_K = global_mean(climates.temperature_K)
     return Atmospheres(
-        temperature_K=surface_K * 0.85,
+        temperature_K=surface_K * ABOVE,
         pressure_Pa=pressure_bar(bodies.air) * 1e5,
         mixing_ratio=mixing_ratios(bodies.air, surface_K),
         radius_m=bodies.radius_earths * EARTH_RADIUS_M,

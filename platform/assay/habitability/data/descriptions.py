@@ -65,8 +65,12 @@ BREADTHS = (
     (40, ("within a moderate range", "over a fair range of temperatures")),
     (999, ("over a wide range", "and bears large swings of temperature")),
 )
-OPENINGS = ("The planet is {size} and orbits {star}.", "A world of {star}, {size}.",
-            "Its host is {star}; the planet is {size}.", "We look at a planet of {star}, {size}.")  # fmt: skip
+OPENINGS = (
+    "The planet is {size} and orbits {star}.",
+    "A world of {star}, {size}.",
+    "Its host is {star}; the planet is {size}.",
+    "We look at a planet of {star}, {size}.",
+)
 FLUXES = ("It {light}.", "The planet {light}.", "As seen from its orbit, it {light}.")
 LOCKED = ("One side always faces the star.", "It is tidally locked.",
           "Day and night never change places there.")  # fmt: skip

@@ -1,7 +1,7 @@
 """The planets: of the exoplanet catalogue, and drawn from what the climate model can do.
 
-Of a catalogued planet, star, size and orbit are known; its rotation, tilt, ocean and air are not, so
-that each comes in several guises, which are in one split. Planets whose year is shorter than
+Of a catalogued planet, star, size and orbit are known; its rotation, tilt, ocean and air are not,
+so that each comes in several guises, which are in one split. Planets whose year is shorter than
 `SHORTEST_SEASONS_D` are tidally locked. Everything is drawn from one seed.
 
 Shapes: P planets, J latitudes, L longitudes.

@@ -47,7 +47,7 @@ def time_area_fraction(
     lowest_K: NDArray[np.floating],
     highest_K: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """Return (P,) the share of area and year within [lowest, highest], (P,) each, of (P, J, L, M)."""
+    """Return (P,) the share of area and year, of (P, J, L, M), within [lowest, highest] (P,)."""
     low, high = (np.asarray(edge)[:, None, None, None] for edge in (lowest_K, highest_K))
     inside = (temperature_K >= low) & (temperature_K <= high)
     return np.einsum("pjlm,j->p", inside, AREAS) / (inside.shape[2] * inside.shape[3])

@@ -12,7 +12,7 @@ Shapes: P planets, K steps of a year, J latitudes, L longitudes, M months.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 import numpy as np
@@ -41,7 +41,7 @@ SECONDS_A_DAY = 86_400.0
 class Physics:
     """What is the same on all planets of a run."""
 
-    ground: Ground = Ground()
+    ground: Ground = field(default_factory=Ground)
     diffusivity_W_m2_K: float = 0.5
     """Of the Earth's air and rotation; the FILLET protocol's."""
     cloud_W_m2: float = 0.0
