@@ -5,7 +5,12 @@ import pytest
 
 from assay.errors import DataError
 from assay.habitability.simulator import transport
-from assay.habitability.simulator.earth import OCEAN_OF_EARTH
+from assay.habitability.simulator.earth import (
+    EARTH_PHYSICS,
+    OCEAN_OF_EARTH,
+    read_earth_K,
+    zonal_of_earth,
+)
 from assay.habitability.simulator.grid import AREAS, N_LATITUDES, N_LONGITUDES, SINES
 from assay.habitability.simulator.hextor import read_hextor
 from assay.habitability.simulator.orbit import daily_mean, mean_anomaly, seasons, true_anomaly
@@ -237,14 +242,12 @@ def test_held_out_climates_of_hextor_are_within_3_K_and_both_branches_are_found(
 @pytest.mark.data
 @pytest.mark.slow
 def test_the_earth_is_found(assay_data):
-    from assay.habitability.simulator.earth import EARTH_PHYSICS, read_earth_K, zonal_of_earth
-
     observed_JM = zonal_of_earth(read_earth_K(assay_data / "planet_climates"))
     found = simulate(earth_like(["Earth"], OCEAN_OF_EARTH[:, None]), EARTH_PHYSICS)
     model_JM = found.temperature_K[0, :, 0]
 
     error = np.abs(model_JM.mean(axis=1) - observed_JM.mean(axis=1))
-    assert (AREAS * error).sum() < 5
+    assert (AREAS * error).sum() < 4
     # All but Antarctica, whose height the model does not know.
     swing = np.ptp(model_JM[3:], axis=1), np.ptp(observed_JM[3:], axis=1)
     assert np.corrcoef(*swing)[0, 1] > 0.8

@@ -10,8 +10,6 @@ five choices, in which fold 1 is the test and fold 2 the validation.
 Adams, Colose, Merrelli, Turnbull and Kane (2024), "Habitability in 4-D".
 """
 
-import csv
-import gzip
 import hashlib
 from pathlib import Path
 
@@ -28,11 +26,18 @@ from assay.habitability.simulator.grid import AREAS, N_LONGITUDES
 from assay.habitability.simulator.planets import Planets, earth_like
 from assay.habitability.simulator.run import simulate
 from assay.pathways.data.mini_pathways import enumerate_pathways, table_of
+from assay.pathways.data.tables import check_pinned, rows
 from assay.pathways.graphs import pack as pack_pathways
 from assay.store.packed import Split
 from assay.store.sets import Built, Watch, is_url
 
 METRICS = "rocke3d_hab4d_metrics.csv.gz"
+PINNED = {METRICS: "1775d1aa20724b27e460173897695542"}
+"""MD5."""
+COLUMNS = (
+    "habitability_global", "rotation_period_d", "obliquity_deg", "eccentricity",
+    "longitude_at_periapse_deg", "subset", "case",
+)  # fmt: skip
 FOLDS, SEED = 5, 5
 
 
@@ -59,9 +64,10 @@ class GcmPlanets(PlanetSet):
                 f"{self.folder}"
             )
         watch("read", 0.0)
-        rows = read_metrics(Path(source))
+        check_pinned(Path(source), PINNED)
+        table = rows(Path(source) / METRICS, COLUMNS)
         watch("climates", 0.0)
-        planets = planets_of_metrics(rows)
+        planets = planets_of_metrics(table)
         climates = simulate(planets, EARTH_PHYSICS, threads=2)
         draw = np.random.default_rng(SEED)
         height = half_pressure_height_m(climates.temperature_K, planets.gravity_m_s2[0])
@@ -69,7 +75,8 @@ class GcmPlanets(PlanetSet):
                           np.clip(climates.frozen, 0, 1), height], axis=-1)  # fmt: skip
         liquid = liquid_water_fraction(climates.temperature_K)
         samples = [
-            _sample(row, planets, k, cubes[k], float(liquid[k]), draw) for k, row in enumerate(rows)
+            _sample(row, planets, k, cubes[k], float(liquid[k]), draw)
+            for k, row in enumerate(table)
         ]
         # A set of planets holds networks; these planets have none of them.
         graphs = pack_pathways(enumerate_pathways()[:1])
@@ -83,34 +90,14 @@ class GcmPlanets(PlanetSet):
 GCM_PLANETS = GcmPlanets()
 
 
-def read_metrics(folder: Path) -> list[dict[str, str]]:
-    """Return the rows of the table.
-
-    Raises:
-        DataError: the file is missing, or lacks a column.
-    """
-    path = folder / METRICS
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read ({error}); get it anew") from error
-    needed = ("habitability_global", "rotation_period_d", "obliquity_deg", "eccentricity",
-              "longitude_at_periapse_deg", "subset", "case")  # fmt: skip
-    for name in needed:
-        if not rows or name not in rows[0]:
-            raise DataError(f"{path}: has no column {name!r}; get it anew")
-    return rows
-
-
-def planets_of_metrics(rows: list[dict[str, str]]) -> Planets:
+def planets_of_metrics(table: list[dict[str, str]]) -> Planets:
     """Return the planets: the Earth with another day, tilt and orbit."""
 
     def column(name: str, default: float = 0.0) -> np.ndarray:
-        return np.array([float(row[name] or default) for row in rows])
+        return np.array([float(row[name] or default) for row in table])
 
     return earth_like(
-        [f"ROCKE-3D {row['subset']} {row['case']}" for row in rows],
+        [f"ROCKE-3D {row['subset']} {row['case']}" for row in table],
         np.repeat(OCEAN_OF_EARTH[:, None], N_LONGITUDES, axis=1),
         rotation_d=column("rotation_period_d"),
         obliquity_deg=column("obliquity_deg"),

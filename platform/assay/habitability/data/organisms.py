@@ -5,8 +5,6 @@ Environments 35 (2020)), and the class of oxygen is that of most records (Madin 
 Data 7, 170 (2020)). A network that takes up O2 is run by no strict anaerobe.
 """
 
-import csv
-import gzip
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.errors import DataError
+from assay.pathways.data.tables import rows
 from assay.pathways.environment import FINE_RANKS, ZERO_CELSIUS
 
 SPECIES, TAXA = "species_environment.csv.gz", "pathway_environment_by_taxon.csv.gz"
 ANAEROBIC = "anaerobic"
+_SPECIES = (
+    "species",
+    "tmin_C",
+    "tmax_C",
+    "oxygen",
+    *(rank for rank in FINE_RANKS if rank != "species"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def read_species(folder: Path) -> dict[tuple[str, str], list[Organism]]:
         DataError: the file is missing, or lacks a column.
     """
     found: dict[tuple[str, str], list[Organism]] = defaultdict(list)
-    for row in _rows(folder / SPECIES):
+    for row in rows(folder / SPECIES, _SPECIES):
         if row["tmin_C"] and row["tmax_C"] and row["oxygen"]:
             low, high = float(row["tmin_C"]), float(row["tmax_C"])
             if low < high:
@@ -67,7 +72,7 @@ def read_taxa(folder: Path) -> dict[str, list[tuple[str, str]]]:
     return {
         row["id"]: [(rank, name) for rank, _, name in
                     (taxon.strip().partition(":") for taxon in row["taxa"].split(";"))]
-        for row in _rows(folder / TAXA)
+        for row in rows(folder / TAXA, ("id", "taxa", "broadest_rank"))
         if row["broadest_rank"] in FINE_RANKS
     }  # fmt: skip
 
@@ -96,11 +101,3 @@ def choose(draw: np.random.Generator, among: Sequence[Organism]) -> Organism:
     kinds = np.unique(bins)
     members = np.flatnonzero(bins == kinds[draw.integers(len(kinds))])
     return among[members[draw.integers(len(members))]]
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); get the file anew") from error

@@ -1,13 +1,16 @@
 """The composed set: catalogued and drawn planets, MetaCyc's networks, and who runs them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from assay.errors import DataError
+from assay.habitability.data import population
 from assay.habitability.data.compose import Guest, Invite, compose, pools_of, twins
 from assay.habitability.data.organisms import (
+    SPECIES,
     Organism,
     candidates,
     choose,
@@ -18,14 +21,22 @@ from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import Bodies, draw_known, dress, read_catalogue
 from assay.habitability.data.samples import pack
 from assay.habitability.simulator.run import Physics
+from assay.pathways.data import metacyc
 from assay.pathways.data.faults import Faults
 from assay.pathways.data.metacyc import METACYC_SET, compound_table, read_metacyc
+from assay.pathways.data.tables import check_pinned
 from assay.pathways.graphs import PathwayGraphs
 from assay.store.sets import Built, Watch, is_url
 
 DRAWN, TWINS, GUISES, SEED = 1_400, 150, 4, 7
 PHYSICS = Physics(settled_K=0.03, most_years=150, most_years_of_grid=25)
 CATALOGUE, ORGANISMS = "exoplanet_catalog", "organism_environment"
+PINNED = {
+    CATALOGUE: {population.CATALOGUE: "64673d738f6462717bdf7e8b7e23d337"},
+    ORGANISMS: {SPECIES: "be808f4c8ba9715bc95b312838c4c004"},
+    str(METACYC_SET.folder): metacyc.PINNED,
+}
+"""MD5 by folder and file."""
 
 
 class PlanetsComposed(PlanetSet):
@@ -63,17 +74,19 @@ class PlanetsComposed(PlanetSet):
             )
         watch("read", 0.0)
         root = Path(source).parent
+        for folder, files in PINNED.items():
+            check_pinned(root / folder, files)
         known = read_catalogue(root / CATALOGUE)
-        metacyc = root / str(METACYC_SET.folder)
-        every = read_metacyc(metacyc, Faults(refuse=False))
-        guests = guests_of(every, read_taxa(metacyc), read_species(root / ORGANISMS))
+        networks = root / str(METACYC_SET.folder)
+        every = read_metacyc(networks, Faults(refuse=False))
+        guests = guests_of(every, read_taxa(networks), read_species(root / ORGANISMS))
         graphs = every.select(sorted(guests))
         renumbered = {k: guests[graph] for k, graph in enumerate(sorted(guests))}
         drawn = draw_known(np.random.default_rng(SEED), DRAWN)
         bodies = joined(twins(dress(drawn, 1, SEED), TWINS), dress(known, GUISES, SEED + 1))
         samples = compose(bodies, graphs, invite(graphs, renumbered), PHYSICS, SEED, watch)
         return Built(
-            pack(samples, graphs, compound_table(metacyc, graphs)),
+            pack(samples, graphs, compound_table(networks, graphs)),
             f"{len(samples):,} planets: {len(known):,} of the catalogue in {GUISES} guises each, "
             f"{DRAWN:,} drawn, {TWINS} of these from two starts; climates and spectra by our models"
             f", {len(graphs):,} MetaCyc networks with organisms of their taxa, words by templates; "
@@ -112,7 +125,6 @@ def invite(graphs: PathwayGraphs, guests: Mapping[int, Sequence[Organism]]) -> I
 
 def joined(one: Bodies, other: Bodies) -> Bodies:
     """Return the planets of both."""
-    from dataclasses import fields
 
     def both(a: object, b: object) -> dict:
         pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(a)}  # type: ignore[arg-type]

@@ -7,8 +7,6 @@ so that each comes in several guises, which are in one split. Planets whose year
 Shapes: P planets, J latitudes, L longitudes.
 """
 
-import csv
-import gzip
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import DataError
 from assay.habitability.data.air import Air, draw_air
 from assay.habitability.simulator.grid import LATITUDES_DEG, LONGITUDES_DEG
 from assay.habitability.simulator.planets import RANGES, SHORTEST_SEASONS_D, Planets
+from assay.pathways.data.tables import rows
 from assay.store.packed import Split
 
 CATALOGUE = "planets_joined.csv.gz"
@@ -32,6 +30,8 @@ WARM_START_K, COLD_START_K = 288.0, 233.0
 FLUX, DRAWN_FLUX = (0.35, 1.45), (0.7, 1.25)
 COLD_STARTS = 0.2
 _WAVES = 4
+_NEEDED = ("pl_insol", "st_teff", "st_rad", "pl_rade", "pl_bmasse", "pl_orbper")
+_COLUMNS = ("pl_name", "pl_orbeccen", *_NEEDED)
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,8 @@ def read_catalogue(folder: Path) -> list[Known]:
     Raises:
         DataError: the file is missing, or lacks a column.
     """
-    path = folder / CATALOGUE
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        found = [known for row in rows if (known := _known(row)) is not None]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error!r}); get the file anew") from error
-    return found
+    found = [_known(row) for row in rows(folder / CATALOGUE, _COLUMNS)]
+    return [known for known in found if known is not None]
 
 
 def draw_known(draw: np.random.Generator, count: int) -> list[Known]:
@@ -177,10 +171,10 @@ def split_of(group: str) -> Split:
 
 def _known(row: dict[str, str]) -> Known | None:
     """Return a row as a planet, or None where something is unknown or out of range."""
-    columns = ("pl_insol", "st_teff", "st_rad", "pl_rade", "pl_bmasse", "pl_orbper")
-    if not all(row[name] for name in columns):
+    needed = [row[name] for name in _NEEDED]
+    if not all(needed):
         return None
-    flux, star_K, star_radius, radius, mass, year_d = (float(row[name]) for name in columns)
+    flux, star_K, star_radius, radius, mass, year_d = map(float, needed)
     low_g, high_g, _ = RANGES["gravity_m_s2"]
     fits = (
         FLUX[0] <= flux <= FLUX[1]
