@@ -18,7 +18,7 @@ from assay.pathways.data.checks import check_families, check_pathway, size_fault
 from assay.pathways.data.packing import built
 from assay.pathways.data.pathway_set import PathwaySet
 from assay.pathways.data.splitting import split_of
-from assay.pathways.graphs import REACTION_CLASSES, Pathway, pack
+from assay.pathways.graphs import REACTION_CLASSES, Pathway, PathwayGraphs, pack
 from assay.store.sets import Built, Watch
 
 ENDS: Mapping[str, tuple[str, str]] = {
@@ -96,14 +96,19 @@ class MiniPathways(PathwaySet):
         pathways = enumerate_pathways()
         check_families(pathways, self.name)
         graphs = pack(pathways)
-        names = list(graphs.compounds)
-        table = CompoundTable.of([_compound(name) for name in names], names, self.name)
+        table = table_of(graphs)
         aerobic = int((graphs.consumes_oxygen == 1).sum())
         what = f"enumerated pathways of {len(RULES)} formal reactions: {aerobic:,} consume O2"
         return built(graphs, table, what, [])
 
 
 MINI_PATHWAYS = MiniPathways()
+
+
+def table_of(graphs: PathwayGraphs) -> CompoundTable:
+    """Return what RDKit knows of the compounds of such pathways."""
+    names = list(graphs.compounds)
+    return CompoundTable.of([_compound(name) for name in names], names, MiniPathways.name)
 
 
 def enumerate_pathways() -> list[Pathway]:

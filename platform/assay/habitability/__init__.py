@@ -1,0 +1,1 @@
+"""Planets: climate, spectrum, metabolism and words, and how habitable they are together."""

@@ -1,0 +1,1 @@
+"""Composed data sets of planets, and what a record of them holds."""

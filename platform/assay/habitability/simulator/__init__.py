@@ -1,0 +1,1 @@
+"""A seasonal energy-balance model of planetary climates on latitude and longitude."""

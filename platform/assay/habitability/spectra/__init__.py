@@ -1,0 +1,1 @@
+"""Transmission spectra of planets, and what instruments make of them."""

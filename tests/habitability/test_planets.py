@@ -1,0 +1,234 @@
+"""The composed set: what it is made of, what decides its target, and what it refuses."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from assay import catalog
+from assay.errors import ConfigError, DataError
+from assay.habitability.data import descriptions, target
+from assay.habitability.data.air import Air, mixing_ratios
+from assay.habitability.data.batches import PlanetRecords, splits, tokenize_bytes
+from assay.habitability.data.columns import half_pressure_height_m
+from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
+from assay.habitability.data.population import draw_known, dress, split_of
+from assay.habitability.data.samples import (
+    Sample,
+    check_sample,
+    pathways_in,
+    planets_of,
+    texts_in,
+)
+from assay.habitability.spectra.bands import GASES, WAVELENGTHS_UM
+from assay.pathways.data.packing import graphs_of
+from assay.store.packed import SPLITS
+
+
+def test_planets_are_split_whole_and_networks_with_them(planets):
+    arrays = planets.arrays
+    groups = list(texts_in(planets, "groups"))
+    graphs = graphs_of(pathways_in(planets))
+
+    for group, split in zip(groups, arrays["split"], strict=True):
+        assert SPLITS[split] == split_of(group)
+    has = arrays["graph_of"] >= 0
+    assert (graphs.split[arrays["graph_of"][has]] == arrays["split"][has]).all()
+
+
+def test_the_target_is_the_rule_on_what_the_modalities_hold(planets):
+    arrays = planets.arrays
+    has = arrays["presence"][:, MODALITIES.index("climate_cubes")]
+    cubes = arrays["climate_cubes"][has]
+
+    again = target.metabolic_habitability(
+        cubes[..., 0], arrays["windows"][has], arrays["needs"][has], arrays["oxygen_bar"][has]
+    )
+
+    assert again == pytest.approx(arrays["habitability"][has], abs=1e-6)
+    assert 0.1 < (again > 0.05).mean() < 0.9
+
+
+def test_no_modality_decides_the_target():
+    """Each factor of the rule, changed alone, changes the target from all to nothing."""
+    warm = np.full((1, 18, 12, 12), 300.0)
+    window, need, oxygen = np.array([[290.0, 310.0]]), np.array([1]), np.array([0.2])
+
+    def share(warm, window, need, oxygen):
+        return target.metabolic_habitability(warm, window, need, oxygen)[0].round(6)
+
+    assert share(warm, window, need, oxygen) == 1
+    assert share(warm - 60, window, need, oxygen) == 0  # climate_cubes
+    assert share(warm, window + 40, need, oxygen) == 0  # text_descriptions
+    assert share(warm, window, np.array([2]), oxygen) == 0  # bio_graphs
+    assert share(warm, window, need, oxygen * 1e-6) == 0  # spectra
+    assert share(warm, window, np.array([0]), oxygen * 1e-6) == 1
+
+
+def test_the_best_guess_from_any_one_modality_is_far_off():
+    """An oracle per modality: the mean of the target given all that the modality could tell."""
+    draw = np.random.default_rng(0)
+    climates = np.stack([np.full((18, 12, 12), K) for K in (230.0, 280.0, 300.0, 330.0)])
+    windows = np.array([[275.0, 290.0], [285.0, 310.0], [320.0, 350.0]])
+    everything = np.array(list(itertools.product(range(4), range(3), range(3), range(2))))
+    c, w, n, o = everything[draw.integers(len(everything), size=4000)].T
+    oxygen = np.array([1e-6, 0.2])[o]
+    label = target.metabolic_habitability(climates[c], windows[w], n, oxygen)
+
+    def explained(*known):
+        keys = np.ravel_multi_index(known, [k.max() + 1 for k in known])
+        means = np.bincount(keys, label) / np.maximum(np.bincount(keys), 1)
+        return 1 - np.mean((label - means[keys]) ** 2) / label.var()
+
+    assert max(explained(c), explained(w), explained(n), explained(o)) < 0.4
+    assert explained(c, w, n, o) == pytest.approx(1)
+    assert explained(c, w) < 0.8
+    assert explained(n, o) < 0.5
+
+
+def test_text_alone_tells_little_of_the_target(planets):
+    """Nearest neighbours of words, the label's own words removed, against the mean."""
+    arrays = planets.arrays
+    has = arrays["presence"][:, MODALITIES.index("text_descriptions")]
+    texts = np.array(list(texts_in(planets, "descriptions")))[has]
+    label, train = arrays["habitability"][has], arrays["split"][has] == 0
+    words = sorted({word for text in texts for word in text.lower().split()})
+    words = [word for word in words if not word.startswith(descriptions.LABEL_WORDS)]
+    bags = np.array([[word in text.lower().split() for word in words] for text in texts], float)
+    bags -= bags[train].mean(axis=0)
+
+    # Ridge regression, the stiffness chosen where it is best for the leak.
+    best = -np.inf
+    for stiffness in (3.0, 30.0, 300.0):
+        A = bags[train].T @ bags[train] + stiffness * np.eye(len(words))
+        weights = np.linalg.solve(A, bags[train].T @ (label[train] - label[train].mean()))
+        left = label[~train] - label[train].mean() - bags[~train] @ weights
+        best = max(best, 1 - np.mean(left**2) / label[~train].var())
+    assert best < 0.4
+
+
+def test_descriptions_vary_and_never_name_the_label(planets):
+    texts = [text for text in texts_in(planets, "descriptions") if text]
+
+    assert len(set(texts)) > 0.95 * len(texts)
+    assert len({text.split()[0] for text in texts}) > 5
+    for text in texts:
+        assert not any(word in text.lower() for word in descriptions.LABEL_WORDS)
+        assert "oxygen" not in text.lower()
+        assert "{" not in text
+
+
+def test_a_batch_has_all_modalities_and_says_which_are_missing(planets):
+    records = splits(planets).train
+    batch = records.batch(np.arange(12))
+
+    assert batch.bio_graphs.num_graphs == len(batch) == 12
+    assert batch.climate_cubes.shape == (12, len(CUBE_VARIABLES), 18, 12, 12)
+    assert batch.spectra.shape == (12, 2, 96)
+    assert batch.planet_params.shape == (12, len(PARAMETERS))
+    assert batch.input_ids.shape == batch.attention_mask.shape
+    assert batch.environment.shape == batch.environment_known.shape == (12, 4)
+    assert batch.presence.shape == (12, len(MODALITIES))
+    nodes = torch.bincount(batch.bio_graphs.batch, minlength=12)
+    assert ((nodes > 0) == batch.has("bio_graphs")).all()
+    assert (batch.attention_mask.any(dim=1) == batch.has("text_descriptions")).all()
+    for name in ("climate_cubes", "spectra", "planet_params"):
+        own = getattr(batch, name).flatten(1)
+        assert torch.isfinite(own).all()
+        assert ((own != 0).any(dim=1) == batch.has(name)).all()
+    assert not batch.presence.all()
+    assert batch.presence.any(dim=1).all()
+    assert batch.to(torch.device("cpu")).habitability_label.equal(batch.habitability_label)
+
+
+def test_batches_are_records_in_order(planets):
+    records = PlanetRecords(planets, np.array([7, 3, 5]))
+    batch = records.batch(np.array([2, 0]))
+
+    assert batch.record_ids.tolist() == [5, 7]
+    assert batch.text_descriptions[1] == texts_in(planets, "descriptions")[7]
+
+
+def test_bytes_are_tokens():
+    ids, mask = tokenize_bytes(["ab", "", "µ"])
+
+    assert ids.tolist() == [[98, 99], [0, 0], [0xC2 + 1, 0xB5 + 1]]
+    assert mask.tolist() == [[True, True], [False, False], [True, True]]
+
+
+def test_the_same_seed_makes_the_same_planets():
+    one, other = (dress(draw_known(np.random.default_rng(3), 5), 2, 4) for _ in range(2))
+
+    assert one.planets.names == other.planets.names
+    assert (one.planets.ocean == other.planets.ocean).all()
+    assert len(set(one.splits[:2])) == 1
+
+
+def test_air_is_hydrostatic_and_ozone_follows_oxygen():
+    z = np.linspace(0, 8000, 80_001)
+    pressure = np.exp(-np.cumsum(9.81 / (296.8 * (288 - 6.5e-3 * z))) * (z[1] - z[0]))
+    height = half_pressure_height_m(np.array(288.0), np.array(9.81))
+    assert height == pytest.approx(z[np.abs(pressure - 0.5).argmin()], abs=1)
+    assert height < 296.8 * 288 / 9.81 * np.log(2)
+    air = Air(np.full(2, 280.0), np.array([0.21, 0.0021]), np.full(2, 1e-6))
+    ratios = dict(zip(GASES, mixing_ratios(air, np.full(2, 288.0)).T, strict=True))
+    assert ratios["O3"][1] / ratios["O3"][0] == pytest.approx(0.5, abs=0.01)
+    assert ratios["O2"][0] == pytest.approx(0.21 / 1.21, rel=1e-3)
+
+
+def faulty(name, value, cube):
+    spectrum = np.stack([np.zeros(96), np.ones(96)])
+    given = {"cube": cube, "spectrum": spectrum, "description": "A planet.", "graph": 0}
+    return Sample("Vulcan", "Vulcan", "test", 0.5, 0.5, **{**given, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("cube", lambda c: c.transpose(2, 0, 1, 3), "climate_cubes: has axes (12, 18, 12, 5)"),
+        ("cube", lambda c: c - [273.15, 0, 0, 0, 0], "climate_cubes: surface temperatures of"),
+        ("cube", lambda c: c * np.nan, "climate_cubes: 12,960 values are not finite"),
+        ("cube", lambda c: [*c, 0, 0, 0, 2, 0], "climate_cubes: frozen_fraction is 2.1"),
+        ("spectrum", lambda c: np.full((2, 96), np.nan), "spectra: 96 bins are NaN or infinite"),
+        ("spectrum", lambda c: np.zeros((2, 96)), "spectra: sigma is not positive"),
+        ("wavelength_um", lambda c: WAVELENGTHS_UM[::-1], "spectra: wavelengths do not increase"),
+        ("wavelength_um", lambda c: WAVELENGTHS_UM + 1, "spectra: wavelengths are not those of"),
+        ("description", lambda c: "long " * 200, "text_descriptions: the description has 1,000"),
+        ("description", lambda c: "", "text_descriptions: the description is empty"),
+        ("params", lambda c: np.full(11, -1.0), "planet_params: instellation is -1; give 0.3"),
+        ("habitability", lambda c: 1.5, "habitability_label: is 1.5"),
+    ],
+)
+def test_each_fault_is_one_sentence_that_names_planet_and_modality(
+    name, change, said, cube, planets
+):
+    sample = replace(faulty("graph", 0, cube), **{name: change(cube)})
+    with pytest.raises(DataError, match=r"^planet Vulcan: [^\n]*$") as caught:
+        check_sample(sample, graphs_of(pathways_in(planets)))
+
+    assert said in str(caught.value)
+
+
+def test_a_planet_of_which_nothing_is_known_and_a_graph_without_nodes_are_refused(planets):
+    graphs = graphs_of(pathways_in(planets))
+    with pytest.raises(DataError, match="planet Vulcan: all modalities are missing"):
+        check_sample(Sample("Vulcan", "Vulcan", "test", 0.5, 0.5), graphs)
+    empty = replace(graphs.select([0]), node_counts=np.zeros(1, np.int64))
+    with pytest.raises(DataError, match="planet Vulcan: bio_graphs: the metabolic graph has no"):
+        check_sample(Sample("Vulcan", "Vulcan", "test", 0.5, 0.5, graph=0), empty)
+
+
+def test_another_set_is_refused(planets):
+    with pytest.raises(ConfigError, match="holds no planets"):
+        planets_of(pathways_in(planets))
+    assert planets_of(planets) is planets
+    assert planets.arrays["climate_cubes"].shape[1:] == CUBE_SHAPE
+
+
+def test_the_sets_are_catalogued():
+    for name in ("mini_planets", "planets", "gcm_planets"):
+        data_set = catalog.load(catalog.DATA_SETS[name])
+        assert data_set.name == name
+        assert data_set.kind == "planets"
