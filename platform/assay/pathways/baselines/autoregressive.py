@@ -73,6 +73,10 @@ class Autoregressive(PathwayModel):
         self.earlier, self.previous = nn.Linear(width, E), nn.Embedding(STATES + 1, E)
         self.pairs = nn.GRU(E, E, batch_first=True)
         self.state = nn.Linear(E, STATES)
+        with torch.no_grad():  # training begins at the density of the data: nothing is unlearnt
+            one, none = corpus.density, 1 - corpus.density
+            odds = torch.tensor([none * none, one * none, none * one, one * one])
+            self.state.bias.copy_(odds.log())
         self.kinds = heads.PairHead(width, 1 + len(REACTION_CLASSES))
 
     def forward(self, batch: PathwayBatch, draws: Draws, step: int | None) -> Outcome:

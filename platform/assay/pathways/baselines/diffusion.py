@@ -82,7 +82,7 @@ class Denoised:
 class Denoiser(nn.Module):
     """A graph Transformer that updates nodes and pairs."""
 
-    def __init__(self, own: DiffusionSettings) -> None:
+    def __init__(self, own: DiffusionSettings, marginal_S: Tensor) -> None:
         super().__init__()
         width, C = own.width, own.pairs
         self.nodes, self.structure = NodeFeatures(width), nn.Linear(2 + WALKS, width)
@@ -92,6 +92,9 @@ class Denoiser(nn.Module):
         self.updates = nn.ModuleList(heads.PairHead(width, C) for _ in range(own.depth))
         self.norms = nn.ModuleList(nn.LayerNorm(C) for _ in range(own.depth))
         self.edges = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, STATES))
+        last = cast(nn.Linear, self.edges[-1])
+        with torch.no_grad():  # training begins at the density of the data: nothing is unlearnt
+            last.bias.copy_(marginal_S.clamp(min=1e-4).log())
         self.norm = nn.LayerNorm(width)
         self.reactions = heads.PairHead(width, len(REACTION_CLASSES))
 
@@ -134,10 +137,10 @@ class Diffusion(PathwayModel):
         super().__init__(settings, corpus)
         own = self.own = cast(DiffusionSettings, settings)
         self.schedule = Schedule(own.steps)
-        self.denoiser = Denoiser(own)
-        self.compounds = heads.Compounds(own.width, corpus)
         edge, way = corpus.density, corpus.reversible
         marginal_S = torch.tensor([1 - edge, edge * (1 - way), edge * way])
+        self.denoiser = Denoiser(own, marginal_S)
+        self.compounds = heads.Compounds(own.width, corpus)
         counts_U = corpus.counts_V[self.compounds.used_U]
         self.register_buffer("marginal_S", marginal_S, persistent=False)
         self.register_buffer("marginal_U", counts_U / counts_U.sum(), persistent=False)
