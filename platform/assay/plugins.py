@@ -59,5 +59,5 @@ def distributions() -> dict[str, str]:
 
 
 @cache
-def _entry_points() -> metadata.EntryPoints:
+def _entry_points() -> "metadata.EntryPoints | metadata.SelectableGroups":  # as of 3.11
     return metadata.entry_points()
