@@ -190,7 +190,7 @@ def faulty(name, value, cube):
         ("cube", lambda c: c.transpose(2, 0, 1, 3), "climate_cubes: has axes (12, 18, 12, 5)"),
         ("cube", lambda c: c - [273.15, 0, 0, 0, 0], "climate_cubes: surface temperatures of"),
         ("cube", lambda c: c * np.nan, "climate_cubes: 12,960 values are not finite"),
-        ("cube", lambda c: [*c, 0, 0, 0, 2, 0], "climate_cubes: frozen_fraction is 2.1"),
+        ("cube", lambda c: np.add(c, (0, 0, 0, 2, 0)), "climate_cubes: frozen_fraction is 2.1"),
         ("spectrum", lambda c: np.full((2, 96), np.nan), "spectra: 96 bins are NaN or infinite"),
         ("spectrum", lambda c: np.zeros((2, 96)), "spectra: sigma is not positive"),
         ("wavelength_um", lambda c: WAVELENGTHS_UM[::-1], "spectra: wavelengths do not increase"),

@@ -2,7 +2,7 @@
 
 Partial pressures are beside 1 bar of N2. CO2 is what weathering leaves: more under a fainter star,
 by `CO2_DECADES` for the whole flux of the Earth, and by chance (Walker, Hays and Kasting, JGR 86,
-9776 (1981)). Half of the planets have oxygen, from a thousandth of a bar up; the others none to
+9776 (1981)). Six in ten planets have oxygen, from a thousandth of a bar up; the others none to
 speak of, and methane. Ozone follows oxygen as in the Earth's past: a column of half today's at a
 hundredth of today's O2; Segura et al., Astrobiology 3, 689 (2003). The water above is what a cold
 trap lets through, `COLD_TRAP_K` below the surface's mean temperature; saturation over ice by Murphy
@@ -20,7 +20,7 @@ from assay.habitability.simulator.planets import RANGES
 from assay.habitability.simulator.radiation import EARTH_CO2_PPM
 
 CO2_DECADES, CO2_SPREAD = 8.0, 0.8
-OXYGEN_BAR = (1e-3, 0.4)
+RICH, OXYGEN_BAR = 0.6, (1e-3, 0.4)
 TRACE_OXYGEN_BAR = (1e-8, 1e-5)
 METHANE_RICH, METHANE_POOR = (1e-5, 5e-3), (1e-8, 3e-6)
 OZONE_TODAY, OXYGEN_TODAY_BAR, OZONE_POWER = 3e-6, 0.21, 0.15
@@ -43,7 +43,7 @@ def draw_air(draw: np.random.Generator, instellation: NDArray[np.floating]) -> A
     low, high, _ = RANGES["co2_ppm"]
     decades = CO2_DECADES * (1 - instellation) + CO2_SPREAD * draw.normal(size=P)
     co2_ppm = np.clip(EARTH_CO2_PPM * 10.0**decades, low, high)
-    rich = draw.random(P) < 0.5
+    rich = draw.random(P) < RICH
     oxygen = np.where(rich, _log(draw, OXYGEN_BAR, P), _log(draw, TRACE_OXYGEN_BAR, P))
     methane = np.where(rich, _log(draw, METHANE_POOR, P), _log(draw, METHANE_RICH, P))
     return Air(co2_ppm, oxygen, methane)

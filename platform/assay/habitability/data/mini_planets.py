@@ -12,6 +12,7 @@ from assay.habitability.data.organisms import Organism
 from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import draw_known, dress
 from assay.habitability.data.samples import pack
+from assay.habitability.simulator.earth import EARTH_PHYSICS
 from assay.habitability.simulator.run import Physics
 from assay.habitability.simulator.surface import Ground
 from assay.pathways.data.mini_pathways import enumerate_pathways, table_of
@@ -21,8 +22,12 @@ from assay.store.sets import Built, Watch
 
 PLANETS, TWINS, SEED = 120, 16, 11
 PHYSICS = Physics(
-    Ground(ocean_J_m2_K=4e7), settled_K=0.05, most_years=120, most_years_of_grid=12
-)  # fmt: skip
+    Ground(ocean_J_m2_K=4e7),
+    cloud_W_m2=EARTH_PHYSICS.cloud_W_m2,
+    settled_K=0.05,
+    most_years=120,
+    most_years_of_grid=12,
+)
 MIDDLES_K, BREADTHS_K = (278.15, 293.15, 308.15, 323.15), (14.0, 24.0)
 """Of growth windows: their middles, and how far they reach to both sides."""
 

@@ -1,7 +1,7 @@
 """The composed set: catalogued and drawn planets, MetaCyc's networks, and who runs them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from assay.habitability.data.organisms import (
 from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import Bodies, draw_known, dress, read_catalogue
 from assay.habitability.data.samples import pack
-from assay.habitability.simulator.run import Physics
+from assay.habitability.simulator.earth import EARTH_PHYSICS
 from assay.pathways.data import metacyc
 from assay.pathways.data.faults import Faults
 from assay.pathways.data.metacyc import METACYC_SET, compound_table, read_metacyc
@@ -29,7 +29,7 @@ from assay.pathways.graphs import PathwayGraphs
 from assay.store.sets import Built, Watch, is_url
 
 DRAWN, TWINS, GUISES, SEED = 1_400, 150, 4, 7
-PHYSICS = Physics(settled_K=0.03, most_years=150, most_years_of_grid=25)
+PHYSICS = replace(EARTH_PHYSICS, settled_K=0.03, most_years=150, most_years_of_grid=25)
 CATALOGUE, ORGANISMS = "exoplanet_catalog", "organism_environment"
 PINNED = {
     CATALOGUE: {population.CATALOGUE: "64673d738f6462717bdf7e8b7e23d337"},

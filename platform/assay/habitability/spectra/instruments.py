@@ -32,10 +32,11 @@ class Instrument:
 INSTRUMENTS: Mapping[str, Instrument] = {
     "prism_10_transits": Instrument(30.0, 5.0),
     "prism_100_transits": Instrument(9.5, 5.0),
-    "large_telescope": Instrument(2.0, 0.5),
+    "large_telescope": Instrument(1.0, 0.1),
+    "very_large_telescope": Instrument(0.2, 0.02),
 }
-"""NIRSpec's PRISM for 10 and 100 transits of TRAPPIST-1 e (tens of ppm a bin for ten), and a
-telescope to come."""
+"""NIRSpec's PRISM for 10 and 100 transits of TRAPPIST-1 e (tens of ppm a bin for ten), and two
+telescopes to come, without which no planet of a Sunlike star has a spectrum."""
 
 
 def noise_ppm(
