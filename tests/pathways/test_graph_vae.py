@@ -9,6 +9,7 @@ from assay.errors import ConfigError
 from assay.pathways.graph_vae import GraphVAE
 from assay.pathways.metrics.links import Scored, reversed_edges
 from assay.pathways.objective import Weights
+from assay.training.meter import FlopTable
 from tests.pathways import made
 
 OFF = dict.fromkeys(Weights.model_fields, 0.0) | {"edges": 1.0}
@@ -229,6 +230,21 @@ def test_a_sample_does_not_depend_on_those_beside_it():
 
     assert both.names_of(0) == alone.names_of(0)
     np.testing.assert_array_equal(both.edges_of(0), alone.edges_of(0))
+
+
+def test_every_term_is_trained_while_its_flops_are_counted():
+    model, batch = made.vae(**PARTS["all terms"]), made.batch()
+    table = FlopTable()
+
+    def compute():
+        found = outcome(model, batch).total
+        found.backward()
+        return found
+
+    _, flops = table.run("a step", compute)
+
+    assert flops > 1e6
+    assert all(parameter.grad is not None for parameter in model.encoder.parameters())
 
 
 def test_a_model_that_learns_no_names_or_kinds_gives_none():

@@ -233,9 +233,9 @@ class GraphVAE(PathwayModel):
         own, device = self.own, batch.mask_BN.device
         with torch.enable_grad():  # in evaluation, too: what is reported is the same
             start_BND = torch.zeros(*batch.mask_BN.shape, own.width, device=device)
-            loss = self._edges_at(
-                start_BND.requires_grad_(), seen, batch, draws, condition_BD.detach()
-            )
+            start_BND.requires_grad_()
+            # A copy: who counts FLOPs watches what modules are given, and can watch no leaf here.
+            loss = self._edges_at(start_BND.clone(), seen, batch, draws, condition_BD.detach())
             (slope_BND,) = torch.autograd.grad(loss, start_BND)
         slope_BND = slope_BND * batch.mask_BN.unsqueeze(-1)
         length_B11 = slope_BND.flatten(1).norm(dim=1)[:, None, None].clamp(min=1e-20)
