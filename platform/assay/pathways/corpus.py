@@ -44,6 +44,8 @@ class Corpus:
     """Of one training graph."""
     limits: Limits
     """Degrees that 99.9 % of the training nodes keep to."""
+    graphs: PathwayGraphs = field(repr=False)
+    """Those training graphs themselves: what learns nothing looks up in them."""
 
     @classmethod
     def of(cls, train: PathwayGraphs, table: CompoundTable) -> Self:
@@ -74,4 +76,5 @@ class Corpus:
             reaction_classes=tuple((kinds / kinds.sum()).tolist()),
             most_nodes=int(train.node_counts.max()),
             limits=Limits.learnt(train, {}),
+            graphs=train,
         )

@@ -91,7 +91,7 @@ def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
     for batch in in_batches(records):
         draws = Draws(seed, 0, batch.record_ids)
         fold_BNN = (drawn_pairs(batch, draws, "folds") * FOLDS).long()
-        batch = batch.to(next(model.parameters()).device)
+        batch = batch.to(model.device)
         whole_BNN = model.edge_logits(batch).float().cpu()
         held_BNN = torch.zeros_like(whole_BNN)
         for k in range(FOLDS):

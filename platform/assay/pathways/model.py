@@ -68,6 +68,8 @@ class PathwayModel(nn.Module, ABC):
     """A generative model of directed metabolic graphs."""
 
     Settings: ClassVar[type[ModelSettings]]
+    learns: ClassVar[bool] = True
+    """False of what has no parameters, and so no stage of training."""
 
     def __init__(self, settings: ModelSettings, corpus: Corpus) -> None:
         """Build a model; torch's generator has been seeded.
@@ -78,6 +80,11 @@ class PathwayModel(nn.Module, ABC):
         """
         super().__init__()
         self.settings, self.corpus = settings, corpus
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are; the CPU if there are none."""
+        return next((one.device for one in self.parameters()), torch.device("cpu"))
 
     @abstractmethod
     def forward(self, batch: PathwayBatch, draws: Draws, step: int | None) -> Outcome:
@@ -140,7 +147,7 @@ class PathwayModel(nn.Module, ABC):
             known_G4: Which entries are asked for; the others are left open.
             seed: Of all draws.
         """
-        device = next(self.parameters()).device
+        device = self.device
         parts: list[PathwayGraphs] = []
         order = np.argsort(sizes_G, kind="stable")
         for chosen in np.array_split(order, max(1, -(-len(order) // DRAWN_AT_ONCE))):

@@ -98,8 +98,9 @@ class PathwaysTask(Task):
         return frozenset({"settings.evaluation_graphs", "settings.flux", *flux_keys})
 
     def stages(self) -> Sequence[Stage]:
-        """Return the one stage."""
-        return (Stage("train"),)
+        """Return the one stage; none of a floor, which learns nothing."""
+        learns = model_class(self.cell.variant["model"]).learns
+        return (Stage("train"),) if learns else ()
 
     def data(self) -> Splits:
         """Return the splits, which share no family of pathways."""
@@ -203,7 +204,7 @@ class PathwaysTask(Task):
 
     def _losses(self, network: PathwayModel, records: PathwayRecords) -> dict[str, float]:
         """Return the mean losses of graphs, with the same draws at every call."""
-        device, totals = next(network.parameters()).device, dict[str, float]()
+        device, totals = network.device, dict[str, float]()
         for batch in in_batches(records):
             draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids.to(device))
             with torch.no_grad():
