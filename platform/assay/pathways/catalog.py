@@ -4,4 +4,13 @@ from collections.abc import Mapping
 
 MODELS: Mapping[str, str] = {
     "graph_vae": "assay.pathways.graph_vae:GraphVAE",
+    "vgae": "assay.pathways.baselines.vgae:VGAE",
+    "graph_vae_mlp": "assay.pathways.baselines.graph_vae_mlp:GraphVAEMLP",
+    "graphite": "assay.pathways.baselines.graphite:Graphite",
+    "autoregressive": "assay.pathways.baselines.autoregressive:Autoregressive",
+    "diffusion": "assay.pathways.baselines.diffusion:Diffusion",
+    "rewired": "assay.pathways.baselines.floors:Rewired",
+    "erdos_renyi": "assay.pathways.baselines.floors:ErdosRenyi",
+    "nearest": "assay.pathways.baselines.floors:Nearest",
+    "copy_train": "assay.pathways.baselines.floors:CopyTrain",
 }

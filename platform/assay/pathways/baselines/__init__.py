@@ -1,0 +1,1 @@
+"""Published models and floors that a Graph VAE of pathways is held against."""
