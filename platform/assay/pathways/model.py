@@ -63,6 +63,11 @@ class Generated:
 class ModelSettings(Settings):
     """What any model can be told; a model's own settings derive from it."""
 
+    @property
+    def passes_a_sample(self) -> int:
+        """How often a new graph goes through the network, to plan what an evaluation costs."""
+        return 1
+
 
 class PathwayModel(nn.Module, ABC):
     """A generative model of directed metabolic graphs."""

@@ -153,7 +153,8 @@ class PathwaysTask(Task):
 
     def evaluation_passes(self) -> float:
         """Return the passes over graphs: two sets of samples, and six looks at the test split."""
-        return 2 * self._count + 6 * len(self._splits.test)
+        samples = 2 * self._count * self.chosen.model.passes_a_sample
+        return samples + 6 * len(self._splits.test)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocols on real graphs that no cell was trained on."""

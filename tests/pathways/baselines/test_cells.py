@@ -24,6 +24,11 @@ TINY = (
 )
 
 
+def quick(names: tuple[str, ...], *some: str) -> list:
+    """Return the names, those that are not of `some` marked as slow."""
+    return [name if name in some else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 def cells(*overrides: str) -> dict[str, Cell]:
     suite = load_suite(MINI, (*TINY, *overrides))
     return {cell.label: cell for cell in suite.cells(sets.open_set("mini_pathways").digest)}
@@ -57,7 +62,7 @@ def test_the_suites_share_budget_and_training_with_those_of_the_graph_vae():
         assert baselines.seeds == suite.seeds
 
 
-@pytest.mark.parametrize("name", LEARNT)
+@pytest.mark.parametrize("name", quick(LEARNT, "vgae", "diffusion"))
 def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(pathways, tmp_path, name):
     cell = cells()[name]
     train_until(cell, Execution(), tmp_path / "whole", lambda report: None, 1.0)
@@ -65,13 +70,12 @@ def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(pathways, tmp_p
         train_until(cell, Execution(), tmp_path / "parts", lambda report: None, fraction)
 
     assert rows(tmp_path / "parts", cell) == rows(tmp_path / "whole", cell)
-    assert {"val/loss", "val/mmd", "val/reversed_edge_auc"} <= rows(tmp_path / "whole", cell)[-1].keys()
+    assert {"val/loss", "val/mmd", "val/reversed_edge_auc"} <= rows(tmp_path / "whole", cell)[
+        -1
+    ].keys()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "diffusion" else pytest.param(name, marks=pytest.mark.slow) for name in LEARNT],
-)
+@pytest.mark.parametrize("name", quick(LEARNT, "diffusion"))
 def test_a_baseline_is_judged_as_the_graph_vae_is(pathways, tmp_path, name):
     found = run(cells()[name], tmp_path).estimates
 
@@ -81,7 +85,7 @@ def test_a_baseline_is_judged_as_the_graph_vae_is(pathways, tmp_path, name):
         assert found["reversed_edge/auc"].value == 0.5
 
 
-@pytest.mark.parametrize("name", LEARNT)
+@pytest.mark.parametrize("name", quick(LEARNT, "autoregressive"))
 def test_halved_micro_batches_train_alike(pathways, tmp_path, name):
     cell = cells("training.validations=0")[name]
     for part, accumulation in (("whole", 1), ("halves", 2)):
@@ -92,7 +96,7 @@ def test_halved_micro_batches_train_alike(pathways, tmp_path, name):
     np.testing.assert_allclose(*losses, rtol=0, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", FLOORS)
+@pytest.mark.parametrize("name", quick(FLOORS, "rewired", "nearest"))
 def test_a_floor_trains_nothing_and_is_judged_alike(pathways, tmp_path, name):
     cell = cells()[name]
 

@@ -148,6 +148,16 @@ def test_an_unknown_entry_of_the_environment_is_not_read_and_is_not_zero(name):
 
 
 @pytest.mark.parametrize("name", LEARNT)
+def test_bf16_stays_close_to_fp32(name):
+    network, batch = model(name), made.batch(range(12))
+    exact = outcome(network, batch).total
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = outcome(network, batch).total
+
+    torch.testing.assert_close(rough.float(), exact, rtol=0.03, atol=0.03)
+
+
+@pytest.mark.parametrize("name", LEARNT)
 def test_the_loss_falls(name):
     network, batch, losses = model(name), made.batch(range(12)), []
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)

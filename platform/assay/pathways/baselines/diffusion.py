@@ -60,6 +60,11 @@ class DiffusionSettings(SizedSettings, ModelSettings):
     connected: bool = True
     """Whether pieces of a generated graph are joined by the most likely edges."""
 
+    @property
+    def passes_a_sample(self) -> int:
+        """Return the steps."""
+        return self.steps
+
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
         if self.width % self.heads:

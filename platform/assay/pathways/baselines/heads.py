@@ -25,7 +25,9 @@ from assay.training.draws import Draws
 
 PAIR_WIDTH = 32
 """Of the hidden layer that a pair is seen through."""
-WEIGHTS: Mapping[str, float] = {"edges": 1.0, "compounds": 0.1, "types": 0.1}
+WEIGHTS: Mapping[str, float] = objective.Weights().model_dump(
+    include={"edges", "compounds", "types"}
+)
 """Of the terms that all have: those of the Graph VAE."""
 
 

@@ -22,7 +22,7 @@ from assay.pathways.batches import PathwayBatch, drawn_pairs
 from assay.pathways.corpus import Corpus
 from assay.pathways.encoder import Gaussian
 from assay.pathways.model import Generated, ModelSettings, Outcome, PathwayModel
-from assay.pathways.objective import Kullback
+from assay.pathways.objective import Kullback, Weights
 from assay.training.draws import Draws
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -48,7 +48,7 @@ class OneShotSettings(SizedSettings, ModelSettings):
     """How edges, which are few, are weighted: (non-edges / edges) to this power."""
     connected: bool = True
     """Whether generated graphs begin as a weakly spanning tree of the most likely edges."""
-    kl: PositiveFloat = 0.05
+    kl: PositiveFloat = Weights().kl
     """Weight of the divergence of the latents, a mean per entry; that of edges is 1."""
     kullback: Kullback = Kullback()
 
