@@ -60,6 +60,8 @@ def test_the_suites_share_budget_and_training_with_those_of_the_graph_vae():
         assert baselines.budget == suite.budget
         assert baselines.training == suite.training
         assert baselines.seeds == suite.seeds
+        keys = {cell.key for cell in baselines.cells("0" * 16)}
+        assert keys > {cell.key for cell in suite.cells("0" * 16)}, "nothing is trained twice"
 
 
 @pytest.mark.parametrize("name", quick(LEARNT, "vgae", "diffusion"))

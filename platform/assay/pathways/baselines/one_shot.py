@@ -70,7 +70,7 @@ class Decoded:
 class OneShot(PathwayModel):
     """What is the same for all."""
 
-    Settings: ClassVar[type[OneShotSettings]] = OneShotSettings
+    Settings: ClassVar[type[ModelSettings]] = OneShotSettings
 
     def __init__(self, settings: ModelSettings, corpus: Corpus) -> None:
         """Build what tells of conditions and what names nodes."""

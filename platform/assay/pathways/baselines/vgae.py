@@ -54,6 +54,8 @@ class VGAE(OneShot):
     def decode(self, latent: Tensor, mask_BN: Tensor, told_BD: Tensor) -> Decoded:
         """Return what latents (B, N, L) stand for."""
         inner_BNN = latent @ latent.mT
+        # A product of matrices rounds (u, v) and (v, u) apart, and that would be a direction.
+        inner_BNN = (inner_BNN + inner_BNN.mT) / 2
         told_BND = told_BD.unsqueeze(1).expand(-1, latent.shape[1], -1)
         x_BND = self.state(torch.cat([latent, told_BND], -1))
         reversible_BNN, *reactions = self.kinds(x_BND).unbind(-1)
