@@ -174,10 +174,8 @@ class Diffusion(PathwayModel):
 
     def edge_logits(self, batch: PathwayBatch) -> Tensor:
         """Return the log odds of an edge, the graph taken for one that noise has left so."""
-        t_B = torch.full((len(batch),), float(self.schedule.time_of(SCORED_AT)))
-        environment = batch.environment_B4, batch.known_B4
-        states_BNN = states_of(batch)
-        t_B = t_B.to(states_BNN.device)
+        t_B = self._time(batch.mask_BN, self.schedule.time_of(SCORED_AT))
+        environment, states_BNN = (batch.environment_B4, batch.known_B4), states_of(batch)
         told = self._denoised(batch.compounds_BN, states_BNN, batch.mask_BN, environment, t_B)
         return log_odds(told.edges_BNNS)
 
@@ -185,18 +183,20 @@ class Diffusion(PathwayModel):
         self, mask_BN: Tensor, environment_B4: Tensor, known_B4: Tensor, draws: Draws
     ) -> Generated:
         """Return graphs, from nothing but noise, step by step."""
-        (B, N), environment = mask_BN.shape, (environment_B4, known_B4)
+        N, environment = mask_BN.shape[1], (environment_B4, known_B4)
         pairs_BNN = heads.inside(mask_BN)
         compounds_BN = self._fresh_compounds(draws, "start", N).masked_fill(~mask_BN, UNKNOWN)
         states_BNN = self._fresh_states(draws, "start pairs", N) * pairs_BNN
-        for t in range(self.own.steps, 0, -1):
-            t_B = torch.full((B,), float(t), device=mask_BN.device)
-            told = self._denoised(compounds_BN, states_BNN, mask_BN, environment, t_B)
-            clean_BNN = chosen(told.edges_BNNS.softmax(-1), of_pairs(draws, f"pairs {t}", N))
-            if t > 1:
-                compounds_BN = self._earlier_compounds(told, compounds_BN, mask_BN, t, draws)
-                clean_BNN = self._earlier_states(clean_BNN, states_BNN, t, draws)
-            states_BNN = clean_BNN * pairs_BNN
+        for t in range(self.own.steps, 1, -1):
+            told = self._denoised(
+                compounds_BN, states_BNN, mask_BN, environment, self._time(mask_BN, t)
+            )
+            compounds_BN = self._earlier_compounds(told, compounds_BN, mask_BN, t, draws)
+            states_BNN = self._earlier_states(told, states_BNN, t, draws) * pairs_BNN
+        told = self._denoised(
+            compounds_BN, states_BNN, mask_BN, environment, self._time(mask_BN, 1)
+        )
+        states_BNN = clean_states(told, draws, 1) * pairs_BNN
         adjacency_BNN = states_BNN > 0
         if self.own.connected:
             adjacency_BNN = heads.joined(adjacency_BNN, log_odds(told.edges_BNNS), pairs_BNN)
@@ -240,19 +240,20 @@ class Diffusion(PathwayModel):
         )
         return found
 
-    def _earlier_states(
-        self, clean_BNN: Tensor, states_BNN: Tensor, t: int, draws: Draws
-    ) -> Tensor:
+    def _earlier_states(self, told: Denoised, states_BNN: Tensor, t: int, draws: Draws) -> Tensor:
         """Return the states of pairs at time t − 1."""
         N = states_BNN.shape[1]
         return earlier(
             states_BNN,
-            clean_BNN,
+            clean_states(told, draws, t),
             self._fresh_states(draws, f"fresh pairs {t}", N),
             of_pairs(draws, f"earlier pairs {t}", N),
             self.marginal_S[states_BNN],
             self._kept(t),
         )
+
+    def _time(self, mask_BN: Tensor, t: int) -> Tensor:
+        return torch.full((len(mask_BN),), float(t), device=mask_BN.device)
 
     def _kept(self, t: int) -> tuple[float, float]:
         """Return ᾱ(t − 1) and ᾱ(t)."""
@@ -269,6 +270,12 @@ class Diffusion(PathwayModel):
 def states_of(batch: PathwayBatch) -> Tensor:
     """Return int64 (B, N, N): the states of ordered pairs."""
     return batch.adjacency_BNN.long() + batch.reversible_BNN.long()
+
+
+def clean_states(told: Denoised, draws: Draws, t: int) -> Tensor:
+    """Return int64 (B, N, N): a draw of what pairs were, by what is said of them at time t."""
+    unit_BNN = of_pairs(draws, f"clean pairs {t}", told.edges_BNNS.shape[1])
+    return chosen(told.edges_BNNS.softmax(-1), unit_BNN)
 
 
 def log_odds(logits_BNNS: Tensor) -> Tensor:
