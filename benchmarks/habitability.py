@@ -47,6 +47,7 @@ def cubes(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Time the climates of planets of all kinds of stars."""
     bodies = dress(draw_known(np.random.default_rng(SEED), given.planets), 1, SEED)
     clock, processor = [], []
+    climates = simulate(bodies.planets.select(np.arange(2)), PHYSICS, threads=1)  # warms up
     for _ in range(given.repeats):
         begun, used = time.perf_counter(), time.process_time()
         climates = simulate(bodies.planets, PHYSICS, threads=given.threads)

@@ -45,8 +45,10 @@ def main() -> None:
     """Read gas after gas, write the table, and print what is left."""
     folder = Path(sys.argv[1])
     given = read_simulated(folder)
-    log10_m2 = dict.fromkeys(GASES, (NOTHING,) * N_BINS)
-    deviations = dict.fromkeys(GASES, 0.0)
+    log10_m2: dict[str, tuple[float, ...]] = {}
+    deviations: dict[str, float] = {}
+    for gas in GASES:
+        log10_m2[gas], deviations[gas] = (NOTHING,) * N_BINS, 0.0
     table.LOG10_M2, table.SPREAD = log10_m2, deviations
     for gas in ("CO2", "H2O", "CH4", "O3"):
         chosen = given.select(given.fitted(gas))

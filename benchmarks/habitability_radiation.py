@@ -112,7 +112,7 @@ def seasonal(cases: HextorCases) -> NDArray[np.float64]:
     """Return (K, J, C) our seasons around HEXTOR's annual means."""
     run = Run.of(cases.planets(), Physics())
     published = cases.temperature_K.T[:, None]
-    T_JLC = published.copy()
+    T_JLC, year, shift = published.copy(), [], 0.0
     for _ in range(YEARS):
         year = []
         for k in range(STEPS_A_YEAR):
@@ -157,7 +157,7 @@ def albedo_terms(
     return np.stack([*at_zenith, *(product(term) for term in radiation.CO2_TERMS)], axis=-1)
 
 
-def temperature_scale(T: NDArray[np.floating]) -> NDArray[np.float64]:
+def temperature_scale(T: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return t of the polynomials."""
     return (np.clip(T, radiation.COLDEST_K, radiation.HOTTEST_K) - radiation.CENTRE_K) / (
         radiation.SCALE_K

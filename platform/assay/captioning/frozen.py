@@ -43,7 +43,9 @@ class Weights:
             made = hashlib.sha256()
             for each in tensors:
                 made.update(f"{each.dtype} {tuple(each.shape)}".encode())
-                made.update(each.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
+                made.update(
+                    each.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data
+                )
             self._seen, self._digest = seen, made.hexdigest()[:16]
         return self._digest
 

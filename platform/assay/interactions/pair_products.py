@@ -43,7 +43,9 @@ class _PairProducts(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor, None, None]:
         held_VD, pairs_P2 = ctx.saved_tensors
         into_VD = torch.zeros_like(held_VD, dtype=torch.float32)
         for part in _parts(held_VD, len(pairs_P2)):

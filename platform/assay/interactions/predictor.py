@@ -3,6 +3,8 @@
 Shapes: V nodes, F columns of what nodes are given, D width, P pairs.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -60,7 +62,7 @@ class HadamardDecoder(nn.Module):
         """
         x = pair_products(h_VD, pairs_P2)
         for layer, dropout in zip(self.hidden, self.dropouts, strict=True):
-            y = dropout.of_relu(layer(x), rows_P)
+            y = cast(Dropout, dropout).of_relu(layer(x), rows_P)
             x = x + y if self.residual and x.shape == y.shape else y
         return self.last(x).squeeze(-1).float()
 

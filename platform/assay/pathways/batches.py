@@ -137,7 +137,7 @@ class PathwayRecords:
 
     def batch(self, indices: NDArray[np.integer]) -> PathwayBatch:
         """Return the graphs at `indices` (B,) of the split, in that order."""
-        graphs, B = self.graphs, len(indices)
+        graphs, B, indices = self.graphs, len(indices), indices.astype(np.int64)
         counts = graphs.node_counts[indices]
         mask_BN = np.arange(counts.max(initial=1)) < counts[:, None]
         compounds_BN = np.full(mask_BN.shape, UNKNOWN, np.int64)

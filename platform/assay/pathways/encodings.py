@@ -34,11 +34,11 @@ _TIE = 1e-6
 class Encodings(Settings):
     """Which positions a batch carries."""
 
-    laplacian: int = Field(8, ge=0, le=64)
+    laplacian: int = Field(default=8, ge=0, le=64)
     """Eigenvectors, after the constant one."""
-    magnetic: int = Field(8, ge=0, le=64)
+    magnetic: int = Field(default=8, ge=0, le=64)
     """Eigenvectors, from the lowest on."""
-    q: float = Field(0.25, ge=0, le=0.5)
+    q: float = Field(default=0.25, ge=0, le=0.5)
     """Phase of an edge, in turns."""
 
 

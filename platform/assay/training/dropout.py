@@ -82,7 +82,9 @@ class _ThinnedRelu(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Tensor
+    ) -> tuple[Tensor, None, None]:
         (thinned_ND,) = ctx.saved_tensors
         back_ND, of_relu = (
             torch.empty_like(thinned_ND),

@@ -199,4 +199,4 @@ class BridgeRetrievalSettings(BridgeSettings):
 class TextOnlySettings(BridgeSettings):
     """Of the language model alone."""
 
-    inputs: Literal["smiles"] = "smiles"
+    inputs: Literal["smiles"] = "smiles"  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -72,4 +72,4 @@ def pressure_bar(air: Air) -> NDArray[np.float64]:
 
 
 def _log(draw: np.random.Generator, between: tuple[float, float], P: int) -> NDArray[np.float64]:
-    return np.exp(draw.uniform(*np.log(between), P))
+    return np.exp(draw.uniform(np.log(between[0]), np.log(between[1]), P))

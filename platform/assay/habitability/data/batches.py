@@ -74,7 +74,8 @@ class MultiModalBatch:
             for f in fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)
         }
-        return replace(self, bio_graphs=self.bio_graphs.to(str(device)), **moved)
+        graphs: Any = self.bio_graphs  # PyG makes the class of a batch as it goes
+        return replace(self, bio_graphs=graphs.to(str(device)), **moved)
 
     def has(self, modality: Modality) -> Tensor:
         """Return (B,) bool: which planets have a modality."""

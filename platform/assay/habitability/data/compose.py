@@ -216,7 +216,7 @@ def twins(bodies: Bodies, count: int) -> Bodies:
     names = [*bodies.planets.names, *(f"{name}, other start" for name in planets.names[:count])]
     return Bodies(
         replace(planets, names=names, start_K=start),
-        [bodies.groups[k] for k in chosen],
+        [bodies.groups[int(k)] for k in chosen],
         bodies.radius_earths[chosen],
         bodies.star_radius_suns[chosen],
         type(air)(air.co2_ppm[chosen], air.oxygen_bar[chosen], air.methane_ratio[chosen]),

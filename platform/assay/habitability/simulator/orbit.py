@@ -16,7 +16,7 @@ _NEWTON_STEPS = 12
 
 def true_anomaly(
     mean_anomaly: NDArray[np.floating], eccentricity: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return the true anomaly in radians, by Kepler's equation M = E - e sin E."""
     E = np.asarray(mean_anomaly + eccentricity * np.sin(mean_anomaly), float)
     for _ in range(_NEWTON_STEPS):
@@ -27,7 +27,7 @@ def true_anomaly(
 
 def mean_anomaly(
     true: NDArray[np.floating], eccentricity: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return the mean anomaly in radians of a true one: the time since periapsis."""
     turns = np.sqrt((1 - eccentricity) / (1 + eccentricity))
     E = 2 * np.arctan2(turns * np.sin(true / 2), np.cos(true / 2))
@@ -39,7 +39,7 @@ def seasons(
     obliquity_deg: NDArray[np.floating],
     eccentricity: NDArray[np.floating],
     periapsis_deg: NDArray[np.floating],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return declination (K, P) in radians and (a/r)² (K, P) at the middle of K equal steps."""
     periapsis = np.radians(periapsis_deg)
     begins = mean_anomaly(WINTER_SOLSTICE - periapsis, eccentricity)
@@ -52,7 +52,7 @@ def seasons(
 
 def daily_mean(
     declination_KP: NDArray[np.floating], sine_J: NDArray[np.floating]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the mean over a day of the star's cosine, and its mean while the star is up.
 
     Args:
@@ -77,7 +77,7 @@ def daily_mean(
 
 def below_the_star(
     sine_J: NDArray[np.floating], longitude_deg_L: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return (J, L) the star's cosine over a locked planet, 0 on its night side."""
     cosine = np.sqrt(1 - sine_J[:, None] ** 2) * np.cos(np.radians(longitude_deg_L))
     return np.maximum(cosine, 0.0)

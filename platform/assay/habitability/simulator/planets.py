@@ -100,7 +100,7 @@ class Planets:
     def select(self, chosen: NDArray[np.integer]) -> Self:
         """Return the planets at `chosen`, in that order."""
         arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "names"}
-        return type(self)(names=[self.names[k] for k in chosen.tolist()], **arrays)
+        return type(self)(names=[self.names[int(k)] for k in chosen], **arrays)
 
 
 def equilibrium_temperature_K(

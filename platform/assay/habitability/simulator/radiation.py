@@ -81,8 +81,8 @@ class Longwave:
         of_power[0] -= cloud_W_m2
         ends_K = np.array([COLDEST_K, HOTTEST_K])
         t = ((ends_K - CENTRE_K) / SCALE_K)[:, None]
-        values = sum(of_power[i] * t**i for i in range(7))
-        slopes = sum(i * of_power[i] * t ** (i - 1) for i in range(1, 7)) / SCALE_K
+        values = np.sum([of_power[i] * t**i for i in range(7)], axis=0)
+        slopes = np.sum([i * of_power[i] * t ** (i - 1) for i in range(1, 7)], axis=0) / SCALE_K
         return cls(of_power, values, np.maximum(slopes * ends_K[:, None] / values, 0.0))
 
     def emitted(self, T: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -117,7 +117,7 @@ class Run:
 
     physics: Physics
     ocean_JLP: NDArray[np.float64]
-    ice_albedo_P: NDArray[np.float64]
+    ice_albedo_P: NDArray[np.floating]
     longwave: Longwave
     shortwave: Shortwave
     light_KJLP: NDArray[np.float64]
@@ -218,7 +218,7 @@ class Run:
 
     def step(
         self, T_JLP: NDArray[np.float64], k: int, into: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.floating]:
         """Return temperatures a step later; add what was before to the six sums of `into`."""
         k %= len(self.light_KJLP)
         ground, capacity, frozen = state(

@@ -36,7 +36,7 @@ class Ground:
     ice_J_m2_K: float = 1e7
 
 
-def visible_share(star_K: NDArray[np.floating] | float) -> NDArray[np.float64]:
+def visible_share(star_K: NDArray[np.floating] | float) -> NDArray[np.floating]:
     """Return the share of a black body's light below 0.7 µm.
 
     The integral of Planck's law from x = c2 / (λ T) up: a sum over k of
@@ -48,7 +48,7 @@ def visible_share(star_K: NDArray[np.floating] | float) -> NDArray[np.float64]:
     return 15 / np.pi**4 * terms.sum(axis=-1)
 
 
-def ice_albedo(ground: Ground, star_K: NDArray[np.floating]) -> NDArray[np.float64]:
+def ice_albedo(ground: Ground, star_K: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return (P,) the albedo of ice and snow: red stars are seen by it dimly.
 
     Joshi and Haberle, Astrobiology 12, 3 (2012): two bands, weighted by the star's light.
@@ -59,7 +59,7 @@ def ice_albedo(ground: Ground, star_K: NDArray[np.floating]) -> NDArray[np.float
     return star * ground.visible_ice_albedo + (1 - star) * infrared
 
 
-def frozen_share(T: NDArray[np.floating]) -> NDArray[np.float64]:
+def frozen_share(T: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return the share of an ocean at T that is ice: 1 - exp((T - 273.15 K) / 10 K), or 1."""
     share = np.minimum(T, FREEZING_K)
     share -= FREEZING_K
@@ -75,7 +75,7 @@ def state(
     ocean_JLP: NDArray[np.floating],
     ice_albedo_P: NDArray[np.floating],
     ground: Ground,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
     """Return albedo, heat capacity (J/m²/K) and frozen share of each cell, sea ice and snow."""
     ice = frozen_share(T_JLP)
     ice *= ocean_JLP
@@ -97,7 +97,7 @@ def warmed(
     capacity_JLP: NDArray[np.floating],
     ocean_JLP: NDArray[np.floating],
     ground: Ground,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return temperatures after a step, however the ice of the cells changed meanwhile.
 
     Between 263.15 and 273.15 K the heat capacity of a column grows thirtyfold as its ice goes: a
@@ -119,7 +119,7 @@ def warmed(
     cold = ground.land_J_m2_K * (1 - ocean) + ground.ice_J_m2_K * ocean
     gained = (ground.ocean_J_m2_K - ground.ice_J_m2_K) * ocean
 
-    def content(T: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def content(T: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Return the heat content above the temperature of full ice, and its slope."""
         open_share = np.exp((np.minimum(T, FREEZING_K) - FREEZING_K) / 10)
         melted = 10 * (open_share - np.exp(-1)) + np.maximum(T - FREEZING_K, 0)

@@ -25,7 +25,7 @@ _BETWEEN_J1 = (1 - SINES_OF_EDGES[1:-1] ** 2) / np.diff(SINES)
 
 def diffusivity(
     at_earth_W_m2_K: float, co2_bar: NDArray[np.floating], rotation_d: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return (P,) D in W/m²/K, for 1 bar of N2 with CO2.
 
     Args:
@@ -44,7 +44,7 @@ def diffusivity(
 
 def along_meridians(
     T_JLP: NDArray[np.floating], capacity_JLP: NDArray[np.floating], D_dt_P: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return temperatures after a backward Euler step of diffusion between latitudes.
 
     C (T' - T) = dt d/dx [D (1 - x²) dT'/dx] in finite volumes of x = sin(latitude): what leaves one
@@ -77,7 +77,7 @@ def along_meridians(
 
 def along_parallels(
     T_JLP: NDArray[np.floating], capacity_JLP: NDArray[np.floating], D_dt_P: NDArray[np.floating]
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Return temperatures after a backward Euler step of diffusion between longitudes.
 
     C (T' - T) = dt D / (1 - x²) d²T'/dλ², around each parallel; arguments as for `along_meridians`.
@@ -98,6 +98,7 @@ def along_parallels(
     upper[:, 0] = flow_JP / diagonal[:, 0]
     y[:, 0] = right[:, 0] / diagonal[:, 0]
     z[:, 0] = -corner / diagonal[:, 0]
+    pivot = diagonal[:, 0]
     for k in range(1, L):
         pivot = diagonal[:, k] - flow_JP * upper[:, k - 1]
         upper[:, k] = flow_JP / pivot

@@ -26,12 +26,12 @@ WEIGHTS: NDArray[np.float64] = _WEIGHTS / _WEIGHTS.sum()
 """(Q,) of the parts of a bin, from its gaps to its strongest lines."""
 
 
-def cross_section_m2(gas: str) -> NDArray[np.float64]:
+def cross_section_m2(gas: str) -> NDArray[np.floating]:
     """Return (Q, W) of a molecule, in each part of each bin."""
     return spread(10.0 ** np.array(table.LOG10_M2[gas]), table.SPREAD[gas])
 
 
-def spread(median_m2: NDArray[np.floating], deviation: float) -> NDArray[np.float64]:
+def spread(median_m2: NDArray[np.floating], deviation: float) -> NDArray[np.floating]:
     """Return (Q, …) cross-sections around their median, log-normal with this deviation of ln."""
     return np.exp(deviation * _NODES).reshape(-1, *[1] * np.ndim(median_m2)) * median_m2
 

@@ -3,6 +3,8 @@
 Shapes: B graphs, N nodes (padded), D width.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -55,9 +57,8 @@ class Convolutions(nn.Module):
     def forward(self, x_BND: Tensor, graphs: tuple[Tensor, ...]) -> Tensor:
         """Return (B, N, D)."""
         for layer, relations in enumerate(self.relations):
-            parts = [
-                A_BNN @ relation(x_BND) for A_BNN, relation in zip(graphs, relations, strict=True)
-            ]
+            of_layer = cast(nn.ModuleList, relations)
+            parts = [A_BNN @ each(x_BND) for A_BNN, each in zip(graphs, of_layer, strict=True)]
             if self.itself:
                 parts.append(self.itself[layer](x_BND))
             x_BND = relu(torch.stack(parts).sum(0))
