@@ -135,7 +135,10 @@ def report(
     """
     from assay.report import build
 
-    chosen = folders or sorted(p.parent for p in Path("results").glob("*/suite.json"))
+    made = (
+        p for name in ("suite.json", "transfer.json") for p in Path("results").glob(f"*/{name}")
+    )
+    chosen = folders or sorted({path.parent for path in made})
     if suite:
         chosen = [folder for folder in chosen if folder.name in suite]
     typer.echo(build(chosen, out))

@@ -24,6 +24,8 @@ GROUPS = (
     "assay.crystal_protocols",
     "assay.encoders",
     "assay.node_features",
+    "assay.caption_generators",
+    "assay.pathway_models",
 )
 """One for each catalog."""
 

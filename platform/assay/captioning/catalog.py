@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from assay.plugins import with_plugins
+
 GENERATORS: Mapping[str, str] = {
     "latent_prefix": "assay.captioning.latent_prefix:LatentPrefix",
     "latent_prefix_retrieval": "assay.captioning.latent_prefix:LatentPrefixRetrieval",
@@ -12,3 +14,5 @@ GENERATORS: Mapping[str, str] = {
     "random_caption": "assay.captioning.baselines:RandomCaption",
     "most_common": "assay.captioning.baselines:MostCommon",
 }
+
+GENERATORS = with_plugins("assay.caption_generators", GENERATORS)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from assay.plugins import with_plugins
+
 MODELS: Mapping[str, str] = {
     "graph_vae": "assay.pathways.graph_vae:GraphVAE",
     "vgae": "assay.pathways.baselines.vgae:VGAE",
@@ -14,3 +16,5 @@ MODELS: Mapping[str, str] = {
     "nearest": "assay.pathways.baselines.floors:Nearest",
     "copy_train": "assay.pathways.baselines.floors:CopyTrain",
 }
+
+MODELS = with_plugins("assay.pathway_models", MODELS)
