@@ -19,7 +19,7 @@ from assay.task import Estimate
 
 HEADLINES = (
     "edm/molecule_stability", "edm/atom_stability", "cdvae/validity", "ogb/hits_at_20",
-    "molt5/bleu4", "sacrebleu/bleu4", "reversed_edge/auc",
+    "molt5/bleu4", "sacrebleu/bleu", "reversed_edge/auc",
 )  # fmt: skip
 """What orders a leaderboard at first: the first of these in which its models differ."""
 
