@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from assay.cli import app
+from assay.cli import app, main
 from assay.cli_train import _plan_table
 from assay.errors import AssayError
 from assay.result import read_result
@@ -168,13 +168,26 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["sample", "nowhere", "--out", "a.xyz"], "samples are written as .npz"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence, mini):
-    result = shell(*words)
+def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence, mini, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["assay", *words])
+    monkeypatch.chdir(ROOT)
+
+    with pytest.raises(SystemExit) as stopped:
+        main()
+
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+
+
+def test_a_process_ends_with_the_exit_code_and_the_sentence():
+    result = shell("train", "nowhere.yaml")
 
     assert result.returncode == 2
-    assert sentence in result.stderr
+    assert result.stderr.startswith("error: nowhere.yaml: cannot be read")
     assert result.stderr.count("\n") == 1
-    assert "Traceback" not in result.stderr
 
 
 def test_a_suite_without_a_choice_lists_the_choices(mini):

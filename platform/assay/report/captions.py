@@ -13,9 +13,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from assay.captioning.graphs import parse
-from assay.captioning.metrics.claims import claims
-from assay.captioning.metrics.consistency import atoms_of, groups_of
 from assay.errors import DataError
 
 _WIDTH, _HEIGHT = 240, 170
@@ -50,6 +47,10 @@ def read_captions(path: Path, count: int) -> list[Described]:
 
 
 def _described(path: Path, number: int, line: str) -> Described:
+    from assay.captioning.graphs import parse
+    from assay.captioning.metrics.claims import claims
+    from assay.captioning.metrics.consistency import atoms_of, groups_of
+
     try:
         held = json.loads(line)
         smiles, prediction, reference = (

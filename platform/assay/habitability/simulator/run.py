@@ -190,8 +190,8 @@ class Run:
         return Climates(**dict(zip(CUBES, turned, strict=True)), drift_K=drift_P)
 
     def settle(
-        self, T_JLP: NDArray[np.float64], years: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, T_JLP: NDArray[np.floating], years: int
+    ) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """Step until annual means stand still, or for `years`; return them with the last change."""
         P = T_JLP.shape[-1]
         settled_JLP, drift_P = np.empty_like(T_JLP), np.full(P, np.inf)
@@ -217,7 +217,7 @@ class Run:
         return settled_JLP, drift_P
 
     def step(
-        self, T_JLP: NDArray[np.float64], k: int, into: NDArray[np.float32] | None = None
+        self, T_JLP: NDArray[np.floating], k: int, into: NDArray[np.float32] | None = None
     ) -> NDArray[np.floating]:
         """Return temperatures a step later; add what was before to the six sums of `into`."""
         k %= len(self.light_KJLP)
