@@ -19,6 +19,7 @@ SOURCES = {
     ".samples.npz": "artifacts/samples.npz",
     ".scores.npz": "artifacts/scores.npz",
     ".captions.jsonl": "artifacts/captions.jsonl",
+    ".samples.jsonl": "artifacts/samples.jsonl",
 }
 
 
