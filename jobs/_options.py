@@ -59,6 +59,46 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         help="where the report goes (default: <storage>/report.html)")  # fmt: skip
 
 
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Add what only searches have."""
+    add = parser.add_argument
+    add("--trials", type=count, metavar="N",
+        help="settings to try for each variant; raise it later and the search goes on")  # fmt: skip
+    add("--optuna-storage", metavar="URL", help="Optuna's database, such as postgresql://…")
+
+
+def searched(
+    given: argparse.Namespace, suite: Any, storage: Path, results: Path | None, console: Any
+) -> Any:
+    """Run a suite's search, print its trials, and those that failed; return the outcome."""
+    from assay.cluster.search import SearchOptions, run_search
+    from assay.report.search import trials_table
+
+    options = SearchOptions(
+        results=results,
+        optuna_storage=given.optuna_storage,
+        fresh=given.fresh,
+        max_concurrent=given.max_concurrent,
+        dashboard_port=given.dashboard_port,
+        checkpoint_seconds=given.checkpoint_seconds,
+    )
+    outcome = run_search(suite, storage, options, console)
+    for study in outcome.record.studies:
+        console.print(trials_table(study))
+        for trial in study.trials:
+            if trial.state == "failed":
+                print(
+                    f"failed: {study.name}, trial {trial.number}: {trial.reason}", file=sys.stderr
+                )
+    return outcome
+
+
+def trials_asked(given: argparse.Namespace) -> tuple[str, ...]:
+    """Return the suite's overrides, the number of trials among them."""
+    trials = (f"search.trials={given.trials}",) if given.trials else ()
+    return (*given.overrides, *trials)
+
+
 def report_page(given: argparse.Namespace, storage: Path) -> Path:
     """Return where the HTML report goes."""
     from assay.cluster.storage import lasting

@@ -8,14 +8,16 @@ from typing import Any
 
 from _options import (
     add_report,
+    add_search,
     add_shared,
     command,
-    count,
     exit_code,
     grid_options,
     report_page,
     results_root,
     run_store,
+    searched,
+    trials_asked,
 )
 
 EXAMPLES = """\
@@ -49,10 +51,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         fresh="search and compute again; the old is kept",
         files="a folder for the search and one a suite go",
     )
+    add_search(parser)
     add = parser.add_argument
-    add("--trials", type=count, metavar="N",
-        help="settings to try; raise it later and the search goes on")  # fmt: skip
-    add("--optuna-storage", metavar="URL", help="Optuna's database, such as postgresql://…")
     add("--figure", metavar="NAME", default="reversed_edge/auc",
         help="what the two are compared by (default: reversed_edge/auc)")  # fmt: skip
     add_report(parser)
@@ -71,26 +71,13 @@ def run(given: argparse.Namespace) -> int:
     from assay import report
     from assay.cell import load_suite
     from assay.cluster.grid import run_suite
-    from assay.cluster.search import SearchOptions, run_search
-    from assay.report.search import trials_table
     from assay.result import read_results
 
     console = Console()
-    trials = (f"search.trials={given.trials}",) if given.trials else ()
-    suite = load_suite(given.suite, (*given.overrides, *trials))
+    suite = load_suite(given.suite, trials_asked(given))
     storage = run_store(given, console)
     root, page = results_root(given, storage, suite.name), report_page(given, storage)
-    options = SearchOptions(
-        results=root / "search",
-        optuna_storage=given.optuna_storage,
-        fresh=given.fresh,
-        max_concurrent=given.max_concurrent,
-        dashboard_port=given.dashboard_port,
-        checkpoint_seconds=given.checkpoint_seconds,
-    )
-    outcome = run_search(suite, storage, options, console)
-    for study in outcome.record.studies:
-        console.print(trials_table(study))
+    outcome = searched(given, suite, storage, root / "search", console)
     if outcome.fault is not None or not outcome.best:
         print(f"ended early: {outcome.fault or 'no trial is complete'}", file=sys.stderr)
         return 1

@@ -5,7 +5,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from _options import add_shared, command, count, exit_code, run_store
+from _options import (
+    add_search,
+    add_shared,
+    command,
+    exit_code,
+    run_store,
+    searched,
+    trials_asked,
+)
 
 EXAMPLES = """\
 examples:
@@ -35,10 +43,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         fresh="search again from nothing; the old is kept",
         files="search.json and the best suites go",
     )
-    add = parser.add_argument
-    add("--trials", type=count, metavar="N",
-        help="settings to try for each variant; raise it later and the search goes on")  # fmt: skip
-    add("--optuna-storage", metavar="URL", help="Optuna's database, such as postgresql://…")
+    add_search(parser)
     return parser.parse_args(arguments)
 
 
@@ -52,30 +57,13 @@ def run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from assay.cell import load_suite
-    from assay.cluster.search import SearchOptions, run_search
     from assay.cluster.storage import lasting
-    from assay.report.search import trials_table
 
     console = Console()
-    trials = (f"search.trials={given.trials}",) if given.trials else ()
-    suite = load_suite(given.suite, (*given.overrides, *trials))
+    suite = load_suite(given.suite, trials_asked(given))
     storage = run_store(given, console)
-    options = SearchOptions(
-        results=lasting(given.results, Path.cwd()) if given.results else None,
-        optuna_storage=given.optuna_storage,
-        fresh=given.fresh,
-        max_concurrent=given.max_concurrent,
-        dashboard_port=given.dashboard_port,
-        checkpoint_seconds=given.checkpoint_seconds,
-    )
-    outcome = run_search(suite, storage, options, console)
-    for study in outcome.record.studies:
-        console.print(trials_table(study))
-        for trial in study.trials:
-            if trial.state == "failed":
-                print(
-                    f"failed: {study.name}, trial {trial.number}: {trial.reason}", file=sys.stderr
-                )
+    results = lasting(given.results, Path.cwd()) if given.results else None
+    outcome = searched(given, suite, storage, results, console)
     for path in outcome.best:
         command = f"python jobs/benchmark_grid.py --suite {path}"
         console.print(f"on new seeds: {command}", highlight=False, soft_wrap=True, markup=False)

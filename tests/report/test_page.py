@@ -3,6 +3,7 @@ import re
 import time
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from assay import report
 from assay.config import digest16
 from assay.errors import ConfigError, DataError
+from assay.report.suite import _command
 from assay.result import write_json
 from tests.report.markup import Element, parse
 from tests.report.synthetic import GRID, NINE, cell, result, write_cell, write_suite
@@ -166,7 +168,7 @@ def test_names_are_text_and_never_markup(tmp_path):
     assert [s.attributes.get("type") for s in document.all("script")] == [
         "application/json", None, None,
     ]  # fmt: skip
-    data = json.loads(document.one("script", id="data").children[0])  # type: ignore[arg-type]
+    data = json.loads(document.one("script", id="data").children[0])
     assert f"gnn-{evil}" in [point["name"] for point in data["charts"]["s1"]["points"]]
 
 
@@ -345,3 +347,24 @@ def test_a_thousand_cells_take_below_20_seconds(tmp_path):
     assert time.process_time() - started < 20
     text = out.read_text()
     assert all(f'data-label="a{a}-p{p}"' in text for a, p in product(range(10), range(10)))
+
+
+def test_a_control_is_made_again_by_its_file_as_its_name_is_that_of_another():
+    """A cell that was evaluated otherwise has the variant and the seed of the trained one."""
+    made = SimpleNamespace(git_commit=None, cell_key="a" * 16)
+    control = SimpleNamespace(git_commit=None, cell_key="b" * 16)
+    results = [
+        SimpleNamespace(label="bridge", cell={"seed": 0}, provenance=each)
+        for each in (made, control)
+    ]
+    other = SimpleNamespace(label="bridge", cell={"seed": 1}, provenance=made)
+    folder = SimpleNamespace(
+        path=Path("results/c"), suite=SimpleNamespace(ladder=None, seeds=[0]),
+        results=[*results, other],
+    )  # fmt: skip
+
+    commands = [_command(folder, each) for each in folder.results]
+
+    assert commands[1] == f"assay reproduce results/c/{'b' * 16}.json"
+    assert commands[0] == f"assay reproduce results/c/{'a' * 16}.json"
+    assert commands[2] == "assay train results/c/suite.json --cell bridge --set 'seeds=[1]'"

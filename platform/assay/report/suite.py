@@ -177,8 +177,12 @@ def _command(folder: Folder, result: Result) -> str:
     """Return the commands that make a result again, from the suite as it was run."""
     path = str(_shown_path(folder) / "suite.json")
     seed, words = result.cell["seed"], ["assay", "train", path, "--cell"]
+    called = [(each.label, each.cell["seed"]) for each in folder.results]
     if folder.suite.ladder is not None:
         words.append(result.provenance.cell_key)
+    elif called.count((result.label, seed)) > 1:  # a control of another: its name is not enough
+        file = _shown_path(folder) / f"{result.provenance.cell_key}.json"
+        words = ["assay", "reproduce", str(file)]
     else:
         words.append(result.label)
         words += ["--set", f"seeds=[{seed}]"] if folder.suite.seeds[:1] != [seed] else []
