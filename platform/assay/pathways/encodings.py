@@ -7,7 +7,8 @@ Hermitian and tells directions by a phase of 2πq an edge: Zhang, He, Brugnone, 
 its reverse are i and -i.
 
 An eigenvector is known up to its sign, or its phase. What is stored has the phase in which its
-largest entry is real and positive; training turns it at random (`turned`). Eigenvalues that
+largest entry is real and positive. A model that reads vectors turns them at random (`turned`); the
+Graph VAE reads kernels of them, which no phase and no choice of a basis changes. Eigenvalues that
 coincide leave a basis open, which no sign fixes.
 
 Shapes: G graphs, B graphs of a batch, N nodes, K eigenvectors.
