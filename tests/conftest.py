@@ -8,6 +8,10 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+# torch lists what makes tensors when a device is first entered, and keeps the list. transformers
+# enters one with a `linspace` of its own in the place of torch's, which then heeds no device.
+with torch.device("cpu"):
+    torch.empty(0)
 
 
 @pytest.fixture(scope="session")
