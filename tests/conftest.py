@@ -71,3 +71,11 @@ def trained_folder(prepared_mini, tmp_path_factory) -> Iterator[Path]:
         invoke("train", MINI, *cell, "--storage", str(storage), *TINY)
         (path,) = storage.glob("cells/*/result.json")
         yield path.parent
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """PyTorch with two threads for this test."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)

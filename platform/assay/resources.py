@@ -32,6 +32,11 @@ class Resources(Settings):
         return self.workers if isinstance(self.workers, int) else self.workers[0]
 
     @property
+    def is_elastic(self) -> bool:
+        """Whether a cell may shrink and grow."""
+        return not isinstance(self.workers, int)
+
+    @property
     def most_workers(self) -> int:
         """The number of workers beyond which a cell does not grow."""
         return self.workers if isinstance(self.workers, int) else self.workers[1]

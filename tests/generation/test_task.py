@@ -5,6 +5,7 @@ import torch
 from assay.cell import load_suite
 from assay.chemistry.formats import read_molecules
 from assay.errors import ConfigError
+from assay.generation import sampling
 from assay.generation.task import GenerationTask
 from assay.store import sets
 from assay.task import Stage
@@ -107,6 +108,21 @@ def test_a_sample_depends_on_its_number_not_on_how_many_there_are(task, model):
         a, b = few.select([k]), many.select([k])
         assert np.array_equal(a.n_atoms, b.n_atoms)
         np.testing.assert_allclose(a.positions, b.positions, atol=2e-2)
+
+
+def test_batches_that_are_drawn_side_by_side_are_the_same_samples(
+    task, model, monkeypatch, request
+):
+    monkeypatch.setattr(sampling, "SAMPLING_BATCH", 3)
+    alone = task.sample(model, 8, lambda phase, done: None)
+    heard = []
+    request.getfixturevalue("two_threads")
+    beside = task.sample(model, 8, lambda phase, done: heard.append((phase, done)))
+
+    assert np.array_equal(alone.n_atoms, beside.n_atoms)
+    assert np.array_equal(alone.numbers, beside.numbers)
+    np.testing.assert_allclose(alone.positions, beside.positions, atol=1e-5)
+    assert heard[-1] == ("sample", 1.0)
 
 
 def test_the_data_row_is_scored_by_the_same_code(task):

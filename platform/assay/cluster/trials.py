@@ -19,6 +19,7 @@ from assay.cluster.evaluation import Evaluations, OnFailure
 from assay.cluster.forgetting import Forgetting, Unprinted
 from assay.cluster.orders import Orders
 from assay.cluster.progress import Board
+from assay.cluster.ray_train import hold_coordinator
 from assay.cluster.storage import private_folder
 from assay.cluster.trial import run_trial
 from assay.config import canonical_json
@@ -64,6 +65,8 @@ def run_trials(
             scheduler=Forgetting(),
         )
         with cluster_stays():
+            if suite.resources.is_elastic:
+                hold_coordinator()
             tuner.fit()
             evaluations.finish()
 

@@ -20,6 +20,7 @@ from assay import attempts
 from assay.cell import Cell
 from assay.cluster.drain import node_is_drained
 from assay.cluster.orders import Orders
+from assay.cluster.ray_train import hold_coordinator, tell_which_cluster
 from assay.cluster.stream import through_ray_data
 from assay.config import validate
 from assay.errors import AssayError, MachineError, MemoryShortageError, NoProgressError
@@ -43,11 +44,12 @@ def train_together(cell: Cell, orders: Orders) -> None:
     Raises:
         AssayError: what a worker raised, or Ray Train could not be used.
     """
-    # Ray Train's clean-up asks the only Ray of this machine, unless it is told which.
-    os.environ.setdefault("RAY_ADDRESS", ray.get_runtime_context().gcs_address)
+    tell_which_cluster()
     directory = cell_directory(orders.storage, cell.key)
     lost, vain = "", 0
     while True:
+        if orders.resources.is_elastic:
+            hold_coordinator()  # again: another job may have made it on a node that is lost now
         shortage, starts = _noted(directory / memory.NAME), len(attempts.read(directory))
         with tempfile.TemporaryDirectory(prefix="assay-train-") as scratch:
             try:

@@ -7,6 +7,7 @@ functions of the step, so that any number of workers computes the same losses up
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -22,6 +23,12 @@ from assay.errors import AssayError, CheckpointError
 
 T = TypeVar("T")
 Sharding = Literal["ddp", "fsdp2"]
+
+# What torch calls it since 2.13, and called it before.
+_SYNCS = {"forward_sync_buffers", "broadcast_buffers"} & set(
+    signature(DistributedDataParallel).parameters
+)
+_OWN_BUFFERS: Mapping[str, Any] = {max(_SYNCS): False}
 
 
 class Workers:
@@ -99,7 +106,7 @@ class DistributedWorkers(Workers):
         if self._mesh is not None:
             return model
         # Not every parameter serves at every step: a first pass, a head of another stage.
-        return DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(model, find_unused_parameters=True, **_OWN_BUFFERS)
 
     def accumulating(
         self, network: nn.Module, *, last: bool
