@@ -1,0 +1,34 @@
+"""Weight 1 for every loss: unitary scalarisation, which tuned methods often do not beat.
+
+Kurin et al., "In defense of the unitary scalarization for deep multi-task learning", NeurIPS 2022.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from assay.training.balancing.balance import Balance, BalanceSettings
+
+
+class EqualSettings(BalanceSettings):
+    """Of equal weights there is nothing more to say."""
+
+    method: Literal["equal"] = "equal"
+
+    def balance(self, weights: Mapping[str, float], seed: int) -> Balance:
+        """Return the method."""
+        return Equal(weights)
+
+
+class Equal(Balance):
+    """w_i = 1."""
+
+    method: ClassVar[str] = "equal"
+
+    def weigh(
+        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
+    ) -> Tensor:
+        """Return ones."""
+        return torch.ones_like(self.given_K)
