@@ -10,6 +10,7 @@ Shapes: K losses that are weighted, in the order of the given weights.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -21,6 +22,22 @@ from assay.errors import ConfigError, TrainingError
 
 ROUNDING = 1e-6
 """A loss that is negative by less is 0."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A micro-batch of a step, as one worker sees it."""
+
+    losses: tuple[Tensor, ...]
+    """(K,) of (): means over its records."""
+    shared: Sequence[nn.Parameter]
+    step: int
+    records: int
+
+    @property
+    def values_K(self) -> Tensor:
+        """(K,) the losses without their gradients."""
+        return torch.stack([loss.detach() for loss in self.losses])
 
 
 class Balance(nn.Module, ABC):
@@ -75,27 +92,27 @@ class Balance(nn.Module, ABC):
             ConfigError: a loss with a weight is missing, or one has no weight.
             TrainingError: a loss is negative, which this method does not allow.
         """
-        losses_K = self._in_order(losses)
-        with torch.autocast(losses_K.device.type, enabled=False):  # sums of products in bf16
+        ordered = self._in_order(losses)
+        with torch.autocast(self.given_K.device.type, enabled=False):  # sums of products in bf16
             if step is None:
-                weights_K, total = self.given_K, (self.given_K * losses_K).sum()
+                weights_K, total = self.given_K, self.given_K.new_zeros(())
             else:
-                self._require_positive(losses_K, step)
-                weights_K = self.weigh(losses_K, shared, step, records)
-                total = (weights_K * losses_K).sum() + self.penalty()
+                part = Part(ordered, shared, step, records)
+                self._require_positive(part)
+                weights_K, total = self.weigh(part), self.penalty()
+            # A loss of weight 0 stays in the sum: under DDP every parameter must get a gradient.
+            total = total + (weights_K * torch.stack(ordered)).sum()
         return total, dict(zip(self.names, weights_K.detach().clone(), strict=True))
 
     @abstractmethod
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
-        """Return (K,) the weights of a micro-batch; arguments as in `forward`."""
+    def weigh(self, part: Part) -> Tensor:
+        """Return (K,) the weights of a micro-batch."""
 
     def penalty(self) -> Tensor:
         """Return () what is added to the weighted losses."""
         return self.given_K.new_zeros(())
 
-    def _in_order(self, losses: Mapping[str, Tensor]) -> Tensor:
+    def _in_order(self, losses: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         missing = [name for name in self.names if name not in losses]
         if missing:
             near = did_you_mean(missing[0], losses)
@@ -104,16 +121,16 @@ class Balance(nn.Module, ABC):
         if unknown:
             near = did_you_mean(unknown[0], self.known)
             raise ConfigError(f"loss {unknown[0]!r} is computed, but has no weight{near}")
-        return torch.stack([losses[name].float() for name in self.names])
+        return tuple(losses[name].float() for name in self.names)
 
-    def _require_positive(self, losses_K: Tensor, step: int) -> None:
+    def _require_positive(self, part: Part) -> None:
         if not self.needs_positive_losses:
             return
-        for name, loss in zip(self.names, losses_K.tolist(), strict=True):
+        for name, loss in zip(self.names, part.values_K.tolist(), strict=True):
             if loss < -ROUNDING:
                 raise TrainingError(
-                    f"balancing {self.method}: loss {name!r} is {loss:.3g} at step {step}, and "
-                    "this method needs losses of 0 or more; choose another method"
+                    f"balancing {self.method}: loss {name!r} is {loss:.3g} at step {part.step}, "
+                    "and this method needs losses of 0 or more; choose another method"
                 )
 
 
@@ -150,18 +167,18 @@ class StepMeans(nn.Module):
         self.register_buffer("step", torch.tensor(-1))
 
     @torch.no_grad()
-    def take(self, losses_K: Tensor, step: int, records: int) -> Tensor | None:
+    def take(self, part: Part) -> Tensor | None:
         """Take in a micro-batch; at a step's first one, return (K,) the means of the one before.
 
         On all workers alike, so that the first one's checkpoint is everybody's.
         """
         ended_K = None
-        if int(self.step) != step:
+        if int(self.step) != part.step:
             ended_K = self.sums_K / self.records if int(self.step) >= 0 else None
             self.sums_K.zero_()
             self.records.zero_()
-            self.step.fill_(step)
-        sums_K, count = summed_over_workers(losses_K, records)
+            self.step.fill_(part.step)
+        sums_K, count = summed_over_workers(part.values_K, part.records)
         self.sums_K += sums_K
         self.records += count
         return ended_K

@@ -3,15 +3,15 @@
 Bengio et al., "Curriculum learning", ICML 2009, of losses in the place of records.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.config import Settings
-from assay.training.balancing.balance import Balance, BalanceSettings, require_loss
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, require_loss
 
 
 class Ramp(Settings):
@@ -55,12 +55,10 @@ class Curriculum(Balance):
         super().__init__(weights)
         self.ramps = dict(ramps)
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the step's weights."""
-        shares = [_share(self.ramps.get(name), step) for name in self.names]
-        return self.given_K * torch.tensor(shares, device=losses_K.device)
+        shares = [_share(self.ramps.get(name), part.step) for name in self.names]
+        return self.given_K * torch.tensor(shares, device=self.given_K.device)
 
 
 def _share(ramp: Ramp | None, step: int) -> float:

@@ -5,14 +5,14 @@ paper compares epochs; here a declared number of steps stands for one, as data s
 differ and a budget may end within the second epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings, StepMeans
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, StepMeans
 
 TINY = 1e-8
 
@@ -50,11 +50,9 @@ class DynamicWeightAverage(Balance):
         for name in ("steps", "windows"):
             self.register_buffer(name, torch.tensor(0))
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the weights that follow from the two windows before this step."""
-        ended_K = self.means.take(losses_K, step, records)
+        ended_K = self.means.take(part)
         if ended_K is not None:
             self._count(ended_K)
         if int(self.windows) < 2:

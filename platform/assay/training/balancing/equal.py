@@ -3,13 +3,13 @@
 Kurin et al., "In defense of the unitary scalarization for deep multi-task learning", NeurIPS 2022.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings
+from assay.training.balancing.balance import Balance, BalanceSettings, Part
 
 
 class EqualSettings(BalanceSettings):
@@ -27,8 +27,6 @@ class Equal(Balance):
 
     method: ClassVar[str] = "equal"
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return ones."""
         return torch.ones_like(self.given_K)

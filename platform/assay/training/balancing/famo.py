@@ -6,15 +6,15 @@ the first pass of the next one, so that a step costs what any other does, and wh
 is noise in it. The weights are the paper's times K, so that they are 1 in the mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.adam import adam
 
-from assay.training.balancing.balance import Balance, BalanceSettings, summed_over_workers
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, summed_over_workers
 
 TINY = 1e-8
 
@@ -55,17 +55,15 @@ class FAMO(Balance):
         self.register_buffer("step", torch.tensor(-1))
 
     @torch.no_grad()
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the weights, from the losses of all workers."""
-        sums_K, count = summed_over_workers(losses_K, records)
+        sums_K, count = summed_over_workers(part.values_K, part.records)
         now_K = (sums_K / count).clamp(min=0) + TINY
-        if int(self.step) != step:
+        if int(self.step) != part.step:
             if int(self.step) >= 0:
                 self._follow(self.before_K.log() - now_K.log())
             self.before_K.copy_(now_K)
-            self.step.fill_(step)
+            self.step.fill_(part.step)
         shares_K = self.logits_K.softmax(-1) / now_K
         return len(self.names) * shares_K / shares_K.sum()
 

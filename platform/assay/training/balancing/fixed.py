@@ -1,11 +1,11 @@
 """The given weights, at every step: what all other methods are held against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings
+from assay.training.balancing.balance import Balance, BalanceSettings, Part
 
 
 class FixedSettings(BalanceSettings):
@@ -23,8 +23,6 @@ class Fixed(Balance):
 
     method: ClassVar[str] = "fixed"
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the given weights."""
         return self.given_K

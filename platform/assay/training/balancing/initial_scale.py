@@ -1,13 +1,13 @@
 """Every loss in units of what it was at the beginning: the plainest cure of unlike scales."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import PositiveFloat
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings, StepMeans
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, StepMeans
 
 
 class InitialScaleSettings(BalanceSettings):
@@ -42,12 +42,10 @@ class InitialScale(Balance):
         self.register_buffer("initial_K", torch.zeros_like(self.given_K))
         self.register_buffer("is_known", torch.tensor(False))
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the weights."""
         if not self.is_known:
-            first_K = self.means.take(losses_K, step, records)
+            first_K = self.means.take(part)
             if first_K is None:
                 return self.given_K
             self.initial_K.copy_(first_K)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import ConfigError
-from assay.training.balancing.balance import Balance, BalanceSettings, summed_over_workers
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, summed_over_workers
 from assay.training.draws import Draws, fold
 
 
@@ -42,22 +42,20 @@ class PCGrad(Balance):
         super().__init__(weights)
         self.seed = fold(seed, "balancing pcgrad")
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the weights, from gradients over the step's records on all workers."""
-        learning = [parameter for parameter in shared if parameter.requires_grad]
+        learning = [parameter for parameter in part.shared if parameter.requires_grad]
         if not learning:
             raise ConfigError(
                 "balancing pcgrad: no shared parameter learns, so no gradients can conflict; "
                 "choose another method for this stage"
             )
-        rows_KP = torch.stack([_gradient(loss, learning) for loss in losses_K])
-        sums_KP, count = summed_over_workers(rows_KP, records)
+        rows_KP = torch.stack([_gradient(loss, learning) for loss in part.losses])
+        sums_KP, count = summed_over_workers(rows_KP, part.records)
         rows_KP = sums_KP / count
         K = len(self.names)
-        everybody = torch.zeros(1, dtype=torch.int64, device=losses_K.device)
-        order_KK = Draws(self.seed, step, everybody).uniform("order", K, K)[0].argsort(-1)
+        everybody = torch.zeros(1, dtype=torch.int64, device=self.given_K.device)
+        order_KK = Draws(self.seed, part.step, everybody).uniform("order", K, K)[0].argsort(-1)
         return surgery(rows_KP @ rows_KP.mT, order_KK)
 
 
@@ -82,6 +80,8 @@ def surgery(gram_KK: Tensor, order_KK: Tensor) -> Tensor:
 
 
 def _gradient(loss: Tensor, parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Return (P,); of a loss that no shared parameter reaches, zeros."""
+    """Return (P,); zeros of a loss that is constant, or that no shared parameter reaches."""
+    if not loss.requires_grad:
+        return loss.new_zeros(sum(parameter.numel() for parameter in parameters))
     found = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
     return torch.cat([each.flatten().float() for each in found])

@@ -5,13 +5,13 @@ TMLR 2022, algorithm 1: the softmax of standard normal draws. Times K here, so t
 the mean, as those of the other methods.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings
+from assay.training.balancing.balance import Balance, BalanceSettings, Part
 from assay.training.draws import Draws, fold
 
 
@@ -34,10 +34,8 @@ class Random(Balance):
         super().__init__(weights)
         self.seed = fold(seed, "balancing random")
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the step's weights, the same on every worker and in every micro-batch."""
-        everybody = torch.zeros(1, dtype=torch.int64, device=losses_K.device)
-        drawn_K = Draws(self.seed, step, everybody).normal("weights", len(self.names))[0]
+        everybody = torch.zeros(1, dtype=torch.int64, device=self.given_K.device)
+        drawn_K = Draws(self.seed, part.step, everybody).normal("weights", len(self.names))[0]
         return len(self.names) * drawn_K.softmax(-1)

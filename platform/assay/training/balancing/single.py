@@ -1,12 +1,12 @@
 """One loss alone: the single-task models that several tasks together are held against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from assay.training.balancing.balance import Balance, BalanceSettings, require_loss
+from assay.training.balancing.balance import Balance, BalanceSettings, Part, require_loss
 
 
 class SingleSettings(BalanceSettings):
@@ -32,8 +32,6 @@ class Single(Balance):
         only_K = torch.tensor([float(name == loss) for name in self.names])
         self.register_buffer("only_K", only_K, persistent=False)
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return 1 for that loss."""
         return self.only_K

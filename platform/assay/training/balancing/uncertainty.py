@@ -5,13 +5,13 @@ semantics", CVPR 2018, equation 7: Σ L / (2 σ²) + log σ, with s = log σ² a
 that here, Σ exp(-s) L + s, so that it begins as the plain sum; the minimum is the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from assay.training.balancing.balance import Balance, BalanceSettings
+from assay.training.balancing.balance import Balance, BalanceSettings, Part
 
 
 class UncertaintySettings(BalanceSettings):
@@ -38,9 +38,7 @@ class Uncertainty(Balance):
         # A vector, so that it does not decay.
         self.log_variances_K = nn.Parameter(torch.zeros_like(self.given_K))
 
-    def weigh(
-        self, losses_K: Tensor, shared: Sequence[nn.Parameter], step: int, records: int
-    ) -> Tensor:
+    def weigh(self, part: Part) -> Tensor:
         """Return the precisions."""
         return torch.exp(-self.log_variances_K)
 
