@@ -1,8 +1,8 @@
 """How much of the space of objectives a set of models commands.
 
 Zitzler, Thiele, "Multiobjective evolutionary algorithms: a comparative case study and the strength
-Pareto approach", IEEE Trans. Evol. Comput. 3 (1999) 257; computed by Optuna, after While, Bradstreet,
-Barone, "A fast way of calculating exact hypervolumes", IEEE Trans. Evol. Comput. 16 (2012) 86.
+Pareto approach", IEEE Trans. Evol. Comput. 3 (1999) 257; computed by Optuna, after While,
+Bradstreet, Barone, "A fast way of calculating exact hypervolumes", same journal 16 (2012) 86.
 
 Shapes: M models, Q objectives.
 """

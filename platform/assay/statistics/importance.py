@@ -1,7 +1,8 @@
 """Which settings of a search matter: shares of variance, and of what leads to the front.
 
 fANOVA: Hutter, Hoos, Leyton-Brown, "An efficient approach for assessing hyperparameter importance",
-ICML 2014. PED-ANOVA: Watanabe, Bansal, Hutter, IJCAI 2023. Both computed by Optuna, each on bootstrap
+ICML 2014. PED-ANOVA: Watanabe, Bansal, Hutter, "PED-ANOVA: efficiently quantifying hyperparameter
+importance in arbitrary subspaces", IJCAI 2023. Both are computed by Optuna, and on bootstrap
 resamples of the trials too: of a few dozen trials a share alone says little.
 
 Shapes: T trials, Q objectives, D settings, R resamples.

@@ -79,4 +79,4 @@ def test_uncertainty_is_twice_theirs():
             each.copy_(torch.tensor([0.3, -1.0, 2.0]))
     values = dict(zip("abc", COURSE[0], strict=True))
 
-    assert float(made(values, [], 0)[0]) == pytest.approx(2 * float(reference(COURSE[0])))
+    assert made(values, [], 0)[0].item() == pytest.approx(2 * reference(COURSE[0]).item())

@@ -68,7 +68,7 @@ class TwoTask(ToyTask):
 
     def validate(self, model, data, stage):
         batch = data.validation.batch(torch.arange(64).numpy())
-        return {"loss": float(model(batch.x, batch.y, None)[0])}
+        return {"loss": model(batch.x, batch.y, None)[0].item()}
 
 
 def train(
