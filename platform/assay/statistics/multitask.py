@@ -20,23 +20,19 @@ from assay.statistics.seeds import mean_over_seeds
 Values = NDArray[np.float64]
 
 
-def delta_m(
-    ours_SK: Values,
-    single_SK: Values,
-    better: Sequence[Literal["higher", "lower"]],
-    confidence: float = CONFIDENCE,
-) -> tuple[float, Interval | None]:
-    """Return the mean relative loss against single-task models, and its interval over seeds.
+def relative_loss(
+    ours_SK: Values, single_SK: Values, better: Sequence[Literal["higher", "lower"]]
+) -> Values:
+    """Return (S,) each seed's mean over tasks of the relative loss against single-task models.
 
-    A seed's figure is the mean over tasks of (theirs - ours) / mean of theirs over the seeds, with
-    the other sign where lower is better: 0.05 is 5 % worse. One mean is the unit for all seeds: a
-    single seed's small figure would blow its ratio up.
+    Of a task it is (theirs - ours) / mean of theirs over the seeds, with the other sign where lower
+    is better: 0.05 is 5 % worse. One mean is the unit for all seeds: a single seed's small figure
+    would blow its ratio up.
 
     Args:
         ours_SK: (S, K) one figure a task, of the model of all tasks.
         single_SK: (S, K) of the model of each task alone, same seeds.
         better: (K,) which way a task's figure is better.
-        confidence: of the interval.
 
     Raises:
         DataError: shapes differ, a value is not finite, or a single-task figure is not above 0 in
@@ -51,11 +47,24 @@ def delta_m(
         raise DataError("a figure is not finite")
     unit_K = single_SK.mean(axis=0)
     if not (unit_K > 0).all():
-        task = int(np.flatnonzero(unit_K <= 0)[0]) + 1
+        task = int(np.flatnonzero(unit_K <= 0)[0])
         raise DataError(
-            f"single-task figure {task} is {unit_K[task - 1]:.3g} in the mean: a relative loss "
+            f"single-task figure {task + 1} is {unit_K[task]:.3g} in the mean: a relative loss "
             "needs one above 0"
         )
     sign_K = np.array([1.0 if way == "higher" else -1.0 for way in better])
-    worse_S = (sign_K * (single_SK - ours_SK) / unit_K).mean(axis=1)
-    return mean_over_seeds(worse_S.tolist(), confidence)
+    return np.asarray((sign_K * (single_SK - ours_SK) / unit_K).mean(axis=1))
+
+
+def delta_m(
+    ours_SK: Values,
+    single_SK: Values,
+    better: Sequence[Literal["higher", "lower"]],
+    confidence: float = CONFIDENCE,
+) -> tuple[float, Interval | None]:
+    """Return the mean of `relative_loss` over seeds, and its interval; None with one seed.
+
+    Raises:
+        DataError: as there.
+    """
+    return mean_over_seeds(relative_loss(ours_SK, single_SK, better).tolist(), confidence)
