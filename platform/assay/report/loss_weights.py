@@ -1,10 +1,10 @@
 """Is it worth tuning the weights of losses? Searches of equal budget, their best run again.
 
 What a search finds is flattered by having been chosen; so every way of weighing is judged by its
-chosen setting on seeds that chose nothing, and tuning is worth it if it then beats both the given
-weights and the best way without tuning.
+chosen setting on seeds and records that chose nothing, and tuning is worth it if it then beats both
+the given weights and the way without tuning that the searches rank best.
 
-Shapes: T trials, S seeds, Q objectives, K objectives that are tasks.
+Shapes: T trials, S seeds, Q objectives, K metrics of a task.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from assay.config import did_you_mean
 from assay.errors import DataError
 from assay.provenance import package_versions
-from assay.report.loss_weights_arms import DEFAULTS, SINGLE, TUNED
+from assay.report.loss_weights_arms import DEFAULTS, SINGLE, TUNED, Task
+from assay.result import Result
 from assay.search import Better, Dimension, Search, StudyRecord, TrialRecord
 from assay.statistics import importance, pareto
 from assay.statistics.hypervolume import hypervolume
@@ -31,8 +33,8 @@ VERSION = "1"
 WORST_THAT_COUNTS = 0.9
 """Of all trials of all ways, by objective: a few that went astray should not stretch the unit."""
 Values = NDArray[np.float64]
-BySeed = Mapping[str, Mapping[str, float]]
-"""Figures by metric and seed."""
+BySeed = Mapping[int, Mapping[str, float]]
+"""Figures by seed and metric."""
 T = TypeVar("T")
 
 
@@ -61,15 +63,13 @@ class Way:
     chosen: TrialRecord
     """Of the search: on its front, with the best mean rank among the trials of all ways."""
     again: Mapping[str, Measured]
-    """Its figures by metric, on new seeds."""
+    """Its figures by metric of the protocol, on new seeds."""
     volume: Measured | str
     """What its search's front commands, in units of the box; over the search's seeds."""
-    volume_again: Measured | str
-    """What the chosen setting alone commands, on new seeds."""
     delta_m: Measured | str
     """Against single-task models, on new seeds: the lower the better."""
     on_front: bool
-    """No other way's chosen setting is as good in every objective and better in one."""
+    """On new seeds no other way is as good in every metric and better in one."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,11 @@ class Verdict:
 class Findings:
     """What the searches and the runs on new seeds say; a sentence stands for what cannot."""
 
+    tasks: tuple[Task, ...]
     objectives: Mapping[str, Better]
-    tasks: Mapping[str, str]
+    """Of the searches."""
+    metrics: Mapping[str, Better]
+    """On new seeds."""
     box: Mapping[str, tuple[float, float]]
     """By metric, the best of all trials and the worst that counts: the unit of volumes."""
     ways: tuple[Way, ...]
@@ -128,10 +131,28 @@ def choose(studies: Mapping[str, StudyRecord]) -> dict[str, TrialRecord]:
     }
 
 
+def figures(results: Sequence[Result], metrics: Sequence[str]) -> dict[int, dict[str, float]]:
+    """Return the figures of results by seed.
+
+    Raises:
+        DataError: a result lacks one.
+    """
+    for result in results:
+        missing = [metric for metric in metrics if metric not in result.estimates]
+        if missing:
+            near = did_you_mean(missing[0], result.estimates)
+            raise DataError(f"cell {result.provenance.cell_key}: has no {missing[0]}{near}")
+    return {
+        int(result.cell["seed"]): {metric: result.estimates[metric].value for metric in metrics}
+        for result in results
+    }
+
+
 def findings(
     studies: Mapping[str, StudyRecord],
     again: Mapping[str, BySeed],
-    tasks: Mapping[str, str],
+    metrics: Mapping[str, Better],
+    tasks: Sequence[Task],
     search: Search,
 ) -> Findings:
     """Return what can be said.
@@ -139,7 +160,8 @@ def findings(
     Args:
         studies: By way, those of `choose`.
         again: By way, the figures of what it chose on new seeds; a way that failed is not there.
-        tasks: The loss that an objective judges, by metric.
+        metrics: Which way they are better; those of tasks are among them.
+        tasks: What is trained alone, too.
         search: Of the tuned weights.
 
     Raises:
@@ -147,27 +169,27 @@ def findings(
     """
     better = {objective.metric: objective.better for objective in search.objectives}
     together = {way: s for way, s in studies.items() if not way.startswith(SINGLE)}
-    box = _box(together, better)
-    chosen = choose(studies)
-    compared = [way for way in together if way in again]
-    on_front = _on_front(compared, again, better)
+    box, chosen = _box(together, better), choose(studies)
+    on_front = _on_front({way: again[way] for way in together if way in again}, metrics)
     ways = tuple(
         Way(
             name=way,
             complete=len(_complete(study)),
             chosen=chosen[way],
-            again={m: Measured.of(list(found.values())) for m, found in again.get(way, {}).items()},
+            again=_over_seeds(again[way], metrics) if way in again else {},
             volume=_or_reason(lambda s=study: _volume(s, box, better)),
-            volume_again=_or_reason(lambda w=way: _volume_again(again, w, box, better)),
-            delta_m=_or_reason(lambda w=way: Measured.of(_losses(again, w, tasks, better))),
+            delta_m=_or_reason(
+                lambda w=way: Measured.of(list(_losses(again, w, metrics, tasks).values()))
+            ),
             on_front=way in on_front,
         )
         for way, study in together.items()
     )
     tuned = studies.get(TUNED)
     return Findings(
+        tasks=tuple(tasks),
         objectives=better,
-        tasks=dict(tasks),
+        metrics=dict(metrics),
         box=box,
         ways=ways,
         front=_common_front(together, better),
@@ -175,7 +197,7 @@ def findings(
             metric: _or_reason(lambda m=metric: _of_variance(tuned, search, m)) for metric in better
         },
         of_reaching_the_front=_or_reason(lambda: _of_front(tuned, search, better)),
-        verdict=_or_reason(lambda: _verdict(together, again, tasks, better)),
+        verdict=_or_reason(lambda: _verdict(together, again, metrics, tasks)),
     )
 
 
@@ -257,57 +279,44 @@ def _volume(
     return Measured.of([_within(_points(study, better, seed), box, better) for seed in seeds])
 
 
-def _figures(again: Mapping[str, BySeed], way: str, metrics: Sequence[str]) -> dict[str, Values]:
-    """Return (Q,) figures by seed of what a way chose.
-
-    Raises:
-        DataError: it was not run, or not to its end.
-    """
-    if way not in again:
-        raise DataError(f"{way}: what it chose has no results on new seeds")
-    seeds = sorted(set.intersection(*(set(again[way][metric]) for metric in metrics)), key=int)
-    return {seed: np.array([again[way][metric][seed] for metric in metrics]) for seed in seeds}
-
-
-def _volume_again(
-    again: Mapping[str, BySeed],
-    way: str,
-    box: Mapping[str, tuple[float, float]],
-    better: Mapping[str, Better],
-) -> Measured:
-    sign_Q = np.array([_loss(1.0, each) for each in better.values()])
-    figures = _figures(again, way, list(better)).values()
-    return Measured.of([_within((sign_Q * values_Q)[None], box, better) for values_Q in figures])
+def _over_seeds(found: BySeed, metrics: Mapping[str, Better]) -> dict[str, Measured]:
+    return {m: Measured.of([figures[m] for figures in found.values()]) for m in metrics}
 
 
 def _losses(
-    again: Mapping[str, BySeed], way: str, tasks: Mapping[str, str], better: Mapping[str, Better]
-) -> list[float]:
-    """Return each seed's mean relative loss against single-task models."""
-    return list(_losses_by_seed(again, way, tasks, better).values())
+    again: Mapping[str, BySeed], way: str, metrics: Mapping[str, Better], tasks: Sequence[Task]
+) -> dict[int, float]:
+    """Return each seed's relative loss against single-task models: Δm, each task counting alike.
 
-
-def _losses_by_seed(
-    again: Mapping[str, BySeed], way: str, tasks: Mapping[str, str], better: Mapping[str, Better]
-) -> dict[str, float]:
-    ours = _figures(again, way, list(tasks))
-    alone = {m: _figures(again, SINGLE + loss, [m]) for m, loss in tasks.items()}
-    seeds = [seed for seed in ours if all(seed in found for found in alone.values())]
+    Raises:
+        DataError: runs are missing, or nothing is relative to a single-task model's figure.
+    """
+    needed = [way, *(SINGLE + task.loss for task in tasks)]
+    missing = [each for each in needed if each not in again]
+    if missing:
+        raise DataError(f"{missing[0]}: what it chose has no results on new seeds")
+    seeds = sorted(set.intersection(*(set(again[each]) for each in needed)))
     if not seeds:
         raise DataError(f"{way}: has no seed in common with the single-task models")
-    ours_SK = np.stack([ours[seed] for seed in seeds])
-    single_SK = np.array([[alone[metric][seed][0] for metric in tasks] for seed in seeds])
-    losses_S = relative_loss(ours_SK, single_SK, [better[metric] for metric in tasks])
+    losses_S = np.zeros(len(seeds))
+    for task in tasks:
+        ours_SK, single_SK = (
+            np.array([[again[each][seed][metric] for metric in task.metrics] for seed in seeds])
+            for each in (way, SINGLE + task.loss)
+        )
+        better = [metrics[metric] for metric in task.metrics]
+        losses_S += relative_loss(ours_SK, single_SK, better) / len(tasks)
     return dict(zip(seeds, losses_S.tolist(), strict=True))
 
 
-def _on_front(
-    ways: Sequence[str], again: Mapping[str, BySeed], better: Mapping[str, Better]
-) -> set[str]:
-    if not ways:
+def _on_front(again: Mapping[str, BySeed], metrics: Mapping[str, Better]) -> set[str]:
+    if not again:
         return set()
-    rows = [[_loss(fmean(again[w][m].values()), way) for m, way in better.items()] for w in ways]
-    return {way for way, on in zip(ways, _front(np.array(rows)), strict=True) if on}
+    rows = [
+        [_loss(fmean(f[m] for f in found.values()), way) for m, way in metrics.items()]
+        for found in again.values()
+    ]
+    return {way for way, on in zip(again, _front(np.array(rows)), strict=True) if on}
 
 
 def _common_front(
@@ -361,8 +370,8 @@ def _of_front(
 def _verdict(
     studies: Mapping[str, StudyRecord],
     again: Mapping[str, BySeed],
-    tasks: Mapping[str, str],
-    better: Mapping[str, Better],
+    metrics: Mapping[str, Better],
+    tasks: Sequence[Task],
 ) -> Verdict:
     """Both rivals are named by the searches alone, and both must be beaten: nothing to correct."""
     ranks, chosen = _ranks(studies), choose(studies)
@@ -371,10 +380,9 @@ def _verdict(
         raise DataError("tuned weights, or all that they are held against, have no results")
     best = min(others, key=lambda way: ranks[way, chosen[way].number])
     rivals = dict.fromkeys([*([DEFAULTS] if DEFAULTS in others else []), best])
-    ours = _losses_by_seed(again, TUNED, tasks, better)
-    against = []
+    ours, against = _losses(again, TUNED, metrics, tasks), []
     for rival in rivals:
-        theirs = _losses_by_seed(again, rival, tasks, better)
+        theirs = _losses(again, rival, metrics, tasks)
         apart = [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
         needed = seeds_needed(apart) if len(apart) > 1 else None
         against.append(Against(rival, Measured.of(apart), len(apart), needed))

@@ -1,11 +1,12 @@
 """Ways of weighing losses as searches of equal budget: one suite for each, made from one suite.
 
-Every way has as many trials. What the ways have in common, such as the learning rate, is searched in
-each of them; so a way that has nothing of its own to tune is tuned as long as any other.
+Every way has as many trials. What the ways have in common, such as the learning rate, is searched
+in each of them; so a way that has nothing of its own to tune is tuned as long as any other.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from assay.cell import Suite
 from assay.config import did_you_mean, set_dotted, validate
@@ -27,6 +28,33 @@ _DIGEST = "0" * 16
 """Stands for the data set's, of which settings do not depend."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """A loss that is also trained alone, and what judges it."""
+
+    loss: str
+    objective: str
+    """Of the search, on validation."""
+    metrics: tuple[str, ...]
+    """Of the protocol: what a model of all losses is compared by with the one of this loss."""
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read `LOSS=OBJECTIVE:METRIC[,METRIC…]`.
+
+        Raises:
+            ConfigError: it is not such.
+        """
+        loss, _, rest = text.partition("=")
+        objective, _, metrics = rest.partition(":")
+        if not (loss and objective and all(metrics.split(","))):
+            raise ConfigError(
+                f"task {text!r}: expected LOSS=OBJECTIVE:METRIC, such as "
+                "classification=val/r2:habitability/mae"
+            )
+        return cls(loss, objective, tuple(metrics.split(",")))
+
+
 def titles(arms: Sequence[str]) -> dict[str, str]:
     """Return what arms are called."""
     words = {
@@ -43,14 +71,13 @@ def titles(arms: Sequence[str]) -> dict[str, str]:
     return {arm: words.get(arm, f"{arm.removeprefix(SINGLE)} alone") for arm in arms}
 
 
-def arms(suite: Suite, tasks: Mapping[str, str]) -> dict[str, Suite]:
+def arms(suite: Suite, tasks: Sequence[Task]) -> dict[str, Suite]:
     """Return a suite for each way of weighing the losses of a suite's only variant.
 
     Args:
         suite: Its search tries weights, keys that end in `.weights.<loss>`, on a log scale and all
             but one, and something else besides.
-        tasks: The loss that an objective judges, by metric; each such loss is also trained alone,
-            with these objectives. An objective of no single loss, such as calibration, has none.
+        tasks: At least one; the loss of each is also trained alone, with its objective.
 
     Raises:
         ConfigError: the search is not such a one; says what to change.
@@ -71,12 +98,12 @@ def arms(suite: Suite, tasks: Mapping[str, str]) -> dict[str, Suite]:
             "would have nothing to try: add training.learning_rate to its space"
         )
     objectives = [objective.metric for objective in search.objectives]
-    for metric in tasks:
-        if metric not in objectives:
-            near = did_you_mean(metric, objectives)
-            raise ConfigError(f"task {metric}: is no objective of suite {suite.name}{near}")
-    if not tasks:
-        raise ConfigError(f"suite {suite.name}: no objective is said to judge a loss; name one")
+    for task in tasks:
+        if task.objective not in objectives:
+            near = did_you_mean(task.objective, objectives)
+            raise ConfigError(
+                f"task {task.loss}: {task.objective} is no objective of suite {suite.name}{near}"
+            )
     space = search.model_dump(mode="json", exclude_none=True)["space"]
     shared = {key: space[key] for key in common}
     made = {
@@ -86,10 +113,9 @@ def arms(suite: Suite, tasks: Mapping[str, str]) -> dict[str, Suite]:
     for method, own in OWN.items():
         tried = shared | {f"{root}.balancing.{key}": dimension for key, dimension in own.items()}
         made[method] = _arm(suite, method, tried, {f"{root}.balancing": {"method": method}})
-    for loss in dict.fromkeys(tasks.values()):
-        alone = {f"{root}.balancing": {"method": "single", "loss": loss}}
-        judged = [metric for metric in objectives if tasks.get(metric) == loss]
-        made[SINGLE + loss] = _arm(suite, SINGLE + loss, shared, alone, judged)
+    for task in tasks:
+        alone = {f"{root}.balancing": {"method": "single", "loss": task.loss}}
+        made[SINGLE + task.loss] = _arm(suite, SINGLE + task.loss, shared, alone, [task.objective])
     return made
 
 

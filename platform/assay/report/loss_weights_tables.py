@@ -55,13 +55,13 @@ def _is_told(difference: Measured) -> bool:
 
 
 def _ways(found: Findings) -> Table:
-    figures = [
+    metrics = [
         f"{metric_title(metric)} {'↑' if better == 'higher' else '↓'}"
-        for metric, better in found.objectives.items()
+        for metric, better in found.metrics.items()
     ]
     made = headed(
         "Ways of weighing, on seeds that chose nothing",
-        "way", "trials", "Δm, % ↓", "volume ↑", "of the search ↑", *figures,
+        "way", "trials", "Δm, % ↓", "volume ↑", *metrics,
     )  # fmt: skip
     words = titles([way.name for way in found.ways])
     for way in sorted(found.ways, key=lambda way: _place(way.delta_m)):
@@ -69,14 +69,14 @@ def _ways(found: Findings) -> Table:
             words[way.name] + (" •" if way.on_front else ""),
             str(way.complete),
             _text(way.delta_m, 100, "+.1f"),
-            _text(way.volume_again, 1, ".3f"),
             _text(way.volume, 1, ".3f"),
-            *(_text(way.again.get(metric, "–"), 1, ".4g") for metric in found.objectives),
+            *(_text(way.again.get(metric, "–"), 1, ".4g") for metric in found.metrics),
         )
     reasons = {way.delta_m for way in found.ways if isinstance(way.delta_m, str)}
-    said = "• no other way is as good in every objective and better in one. "
-    said += "Δm: mean relative loss against models of one task. Volume: of the box between the "
-    said += "best of all trials and the worst that counts. " + ". ".join(sorted(reasons))
+    said = "• no other way is as good in every metric and better in one. Δm: mean relative loss "
+    said += "against models of one task. Volume: what the search's own trials command, of the box "
+    said += "between the best of all trials and the worst that counts. "
+    said += ". ".join(sorted(reasons))
     made.caption = Text(said)
     return made
 
