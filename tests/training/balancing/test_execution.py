@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
@@ -18,9 +20,15 @@ def figures(rows):
     return [value for row in rows for name, value in sorted(row.items())]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """State and rows of one worker with whole batches, by method."""
+    return cache(lambda method: train(tmp_path_factory.mktemp(method), method))
+
+
 @pytest.mark.parametrize("method", SETTINGS)
-def test_a_resumed_run_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, method):
-    whole, _ = train(tmp_path / "whole", method)
+def test_a_resumed_run_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, undisturbed, method):
+    whole, _ = undisturbed(method)
 
     train(tmp_path / "halves", method, until=0.35)
     resumed, _ = train(tmp_path / "halves", method)
@@ -31,16 +39,16 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_that_never_stopped(tmp_path, meth
 
 
 @pytest.mark.parametrize("method", [m for m in SETTINGS if m not in WHOLE_BATCHES])
-def test_micro_batches_of_unlike_size_have_the_weights_of_the_whole(tmp_path, method):
-    _, whole = train(tmp_path / "whole", method)
+def test_micro_batches_of_unlike_size_have_the_weights_of_the_whole(tmp_path, undisturbed, method):
+    _, whole = undisturbed(method)
     _, thirds = train(tmp_path / "thirds", method, Execution(accumulation=3))
 
     assert figures(thirds) == pytest.approx(figures(whole), rel=1e-3, abs=1e-4)
 
 
-def test_two_workers_have_the_weights_of_one(tmp_path):
+def test_two_workers_have_the_weights_of_one(tmp_path, undisturbed):
     methods = list(SETTINGS)
-    alone = [train(tmp_path / method, method)[1] for method in methods]
+    alone = [undisturbed(method)[1] for method in methods]
 
     first, second = together(2, target, str(tmp_path / "two"), methods)
 

@@ -104,6 +104,10 @@ class Balance(nn.Module, ABC):
             total = total + (weights_K * torch.stack(ordered)).sum()
         return total, dict(zip(self.names, weights_K.detach().clone(), strict=True))
 
+    # Without nn.Module's hooks: those that count FLOPs would watch the shared parameters, and a
+    # gradient taken within the forward pass does not allow that of a leaf.
+    __call__ = forward
+
     @abstractmethod
     def weigh(self, part: Part) -> Tensor:
         """Return (K,) the weights of a micro-batch."""
