@@ -64,7 +64,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "metrics, by commas, in which all ways are held against it (repeatable; default: "
         "classification and reconstruction of planets)")  # fmt: skip
     add("--also", action="append", metavar="METRIC",
-        help="a metric to compare ways by, too (repeatable; default: habitability/ece)")  # fmt: skip
+        help="a metric to compare ways by, too (default: habitability/ece)")  # fmt: skip
     add_report(parser)
     return parser.parse_args(arguments)
 

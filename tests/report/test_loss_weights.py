@@ -99,7 +99,7 @@ def test_a_search_that_cannot_tell_is_refused(suite, changes, sentence):
 
 
 def test_a_task_is_judged_by_an_objective_of_the_search(suite):
-    with pytest.raises(ConfigError, match="task far: val/fra is no objective .* mean 'val/far'"):
+    with pytest.raises(ConfigError, match=r"task far: val/fra is no objective .* mean 'val/far'"):
         arms(suite(), [Task("far", "val/fra", ("test/far",))])
     assert Task.read("far=val/far:a/b,c/d") == Task("far", "val/far", ("a/b", "c/d"))
     for text in ("far", "far=val/far", "far=val/far:", "=val/far:a/b", "far=val/far:a/b,"):
@@ -244,7 +244,7 @@ def test_tuning_that_is_worse_is_said_to_be(search):
         ({k: v for k, v in AGAIN.items() if k != "tuned"}, "tuned weights, or all .* no results"),
         ({k: v for k, v in AGAIN.items() if k != "single_far"}, "single_far: what it chose has no"),
         ({**AGAIN, "single_far": {7: (0.1, 0.5)}}, "no seed in common"),
-        ({**AGAIN, "single_near": {s: (-0.1, 9.0) for s in (2, 3, 4)}}, "needs one above 0"),
+        ({**AGAIN, "single_near": dict.fromkeys((2, 3, 4), (-0.1, 9.0))}, "needs one above 0"),
     ],
 )
 def test_what_cannot_be_said_is_a_sentence(again, sentence, search):
