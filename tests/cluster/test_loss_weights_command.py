@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,7 +117,6 @@ def test_what_each_way_chose_is_run_on_new_seeds_and_told(command, played, tmp_p
 )
 def test_bad_input_is_one_sentence(command, options, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    assert os.environ.get("RAY_ADDRESS") is None
     code = command.main([*options, "--storage", str(tmp_path / "runs")])
     error = capsys.readouterr().err
     assert code == 2

@@ -20,9 +20,10 @@ from assay.config import did_you_mean
 from assay.errors import DataError
 from assay.provenance import package_versions
 from assay.report.loss_weights_arms import DEFAULTS, SINGLE, TUNED, Task
+from assay.report.search_importance import of_reaching_the_front, of_variance
 from assay.result import Result
-from assay.search import Better, Dimension, Search, StudyRecord, TrialRecord
-from assay.statistics import importance, pareto
+from assay.search import Better, Search, StudyRecord, TrialRecord
+from assay.statistics import pareto
 from assay.statistics.hypervolume import hypervolume
 from assay.statistics.importance import Importance
 from assay.statistics.multitask import relative_loss
@@ -185,7 +186,7 @@ def findings(
         )
         for way, study in together.items()
     )
-    tuned = studies.get(TUNED)
+    tuned = studies.get(TUNED, StudyRecord(name=TUNED, variant={}, trials=[], best=[]))
     return Findings(
         tasks=tuple(tasks),
         objectives=better,
@@ -194,9 +195,11 @@ def findings(
         ways=ways,
         front=_common_front(together, better),
         of_variance={
-            metric: _or_reason(lambda m=metric: _of_variance(tuned, search, m)) for metric in better
+            metric: _or_reason(lambda m=metric: of_variance(tuned, search, m)) for metric in better
         },
-        of_reaching_the_front=_or_reason(lambda: _of_front(tuned, search, better)),
+        of_reaching_the_front=_or_reason(
+            lambda: of_reaching_the_front(tuned, search, _points(tuned, better))
+        ),
         verdict=_or_reason(lambda: _verdict(together, again, metrics, tasks)),
     )
 
@@ -329,42 +332,6 @@ def _common_front(
 
 def _front(points_TQ: Values) -> NDArray[np.bool_]:
     return pareto.front(-points_TQ[:, 0], points_TQ[:, 1:])
-
-
-def _searched(
-    study: StudyRecord | None, search: Search
-) -> tuple[list[TrialRecord], dict[str, Values], dict[str, tuple[float, float]]]:
-    """Return complete trials, and settings and ranges on the scale on which they are searched."""
-    if study is None:
-        raise DataError("no trial with tuned weights is complete")
-    trials = _complete(study)
-    settings, ranges = {}, {}
-    for key, dimension in search.space.items():
-        found = [_place(trial.values[key], dimension) for trial in trials]
-        settings[key] = np.array(found, dtype=np.float64)
-        low, high = (_place(end, dimension) for end in dimension.ends)
-        ranges[key] = (low, high)
-    return trials, settings, ranges
-
-
-def _place(value: Any, dimension: Dimension) -> float:
-    if dimension.choice is not None:
-        return float(dimension.choice.index(value))
-    return float(np.log10(value)) if dimension.log else float(value)
-
-
-def _of_variance(study: StudyRecord | None, search: Search, metric: str) -> list[Importance]:
-    trials, settings, ranges = _searched(study, search)
-    figure_T = np.array([trial.objectives[metric].mean for trial in trials], dtype=np.float64)
-    return importance.of_variance(settings, ranges, figure_T)
-
-
-def _of_front(
-    study: StudyRecord | None, search: Search, better: Mapping[str, Better]
-) -> list[Importance]:
-    _, settings, ranges = _searched(study, search)
-    assert study is not None
-    return importance.of_reaching_the_front(settings, ranges, _points(study, better))
 
 
 def _verdict(
