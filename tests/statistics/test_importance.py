@@ -68,11 +68,15 @@ def test_the_same_trials_have_the_same_shares():
     ("figure", "sentence"),
     [
         (np.arange(7.0), "7 complete trials: what matters can be told from 8"),
+        (np.ones(0), "0 complete trials"),
         (np.ones(9), "the same in all trials"),
         (np.array([*range(8), np.inf]), "not finite"),
     ],
 )
 def test_trials_that_tell_nothing_are_refused(figure, sentence):
     settings = uniform("x", "y", trials=len(figure))
+    ranges = dict.fromkeys(settings, UNIT)
     with pytest.raises(DataError, match=sentence):
-        of_variance(settings, dict.fromkeys(settings, UNIT), figure)
+        of_variance(settings, ranges, figure)
+    with pytest.raises(DataError, match=sentence):
+        of_reaching_the_front(settings, ranges, figure[:, None])

@@ -33,6 +33,7 @@ BEST = 5
 """Trials at least among which PED-ANOVA looks for what they have in common."""
 BEST_SHARE = 0.1
 Values = NDArray[np.float64]
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # it tells of every study that is made
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def of_reaching_the_front(
         DataError: as in `of_variance`.
     """
     best = PedAnovaImportanceEvaluator(
-        target_quantile=min(0.5, max(BEST_SHARE, BEST / len(losses_TQ)))
+        target_quantile=min(0.5, max(BEST_SHARE, BEST / max(1, len(losses_TQ))))
     )
     return _resampled(settings, ranges, losses_TQ, best, resamples, seed, confidence)
 
