@@ -7,7 +7,7 @@ from assay.statistics.importance import of_reaching_the_front, of_variance
 UNIT = (0.0, 1.0)
 
 
-def uniform(*names, trials=100):
+def uniform(*names, trials=50):
     generator = np.random.default_rng(0)
     return {name: generator.uniform(size=trials) for name in names}
 
@@ -24,7 +24,7 @@ def test_shares_of_variance_are_those_of_a_sum():
     settings = uniform("x", "y", "idle")
 
     found = shares(
-        of_variance(settings, dict.fromkeys(settings, UNIT), 2 * settings["x"] + settings["y"], 8)
+        of_variance(settings, dict.fromkeys(settings, UNIT), 2 * settings["x"] + settings["y"], 2)
     )
 
     assert found["x"].share == pytest.approx(0.8, abs=0.08)
@@ -36,10 +36,10 @@ def test_shares_of_variance_are_those_of_a_sum():
 def test_a_share_counts_over_the_whole_range_not_where_trials_lie():
     """x matters only in its upper half, where a tenth of the trials lie."""
     generator = np.random.default_rng(1)
-    x = np.concatenate([generator.uniform(0, 0.5, 90), generator.uniform(0.5, 1, 10)])
-    settings = {"x": x, "y": generator.uniform(size=100)}
+    x = np.concatenate([generator.uniform(0, 0.5, 45), generator.uniform(0.5, 1, 5)])
+    settings = {"x": x, "y": generator.uniform(size=50)}
 
-    found = shares(of_variance(settings, {"x": UNIT, "y": UNIT}, 2 * (x > 0.5) + settings["y"], 4))
+    found = shares(of_variance(settings, {"x": UNIT, "y": UNIT}, 2 * (x > 0.5) + settings["y"], 1))
 
     # Variances 4/4 and 1/12.
     assert found["x"].share == pytest.approx(12 / 13, abs=0.1)
@@ -60,7 +60,7 @@ def test_what_leads_to_the_front_is_told_from_what_moves_along_it():
 def test_the_same_trials_have_the_same_shares():
     settings = uniform("x", "y", trials=12)
     figure = settings["x"]
-    one, other = (of_variance(settings, dict.fromkeys(settings, UNIT), figure, 3) for _ in "ab")
+    one, other = (of_variance(settings, dict.fromkeys(settings, UNIT), figure, 2) for _ in "ab")
     assert one == other
 
 
