@@ -285,8 +285,8 @@ class Search(Settings):
             return self
         if len(names) > 1 and self.scheduler.judge.metric is None:
             raise ValueError(
-                f"scheduler: {self.scheduler.name} compares one figure; with several objectives say "
-                f"which, such as {self.scheduler.name}: {{metric: val/loss, better: lower}}"
+                f"scheduler: {self.scheduler.name} compares one figure; with several objectives "
+                f"say which, such as {self.scheduler.name}: {{metric: val/loss, better: lower}}"
             )
         if len(names) > 1 and self.algorithm == "tpe":
             raise ValueError(

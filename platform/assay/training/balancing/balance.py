@@ -64,7 +64,7 @@ class Balance(nn.Module, ABC):
             ConfigError: all weights are 0.
         """
         super().__init__()
-        self.known = frozenset(weights)
+        self.known = tuple(weights)
         self.names = tuple(name for name, weight in weights.items() if weight > 0)
         if not self.names:
             raise ConfigError("every loss has weight 0: give one at least a weight above 0")
@@ -78,7 +78,7 @@ class Balance(nn.Module, ABC):
         step: int | None,
         records: int = 1,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss that is minimised, and the weights that made it, detached.
+        """Return the loss that is minimised, and the weight that each loss has in it, detached.
 
         Args:
             losses: () each, a mean over the records of this micro-batch, on this worker.
@@ -102,7 +102,8 @@ class Balance(nn.Module, ABC):
                 weights_K, total = self.weigh(part), self.penalty()
             # A loss of weight 0 stays in the sum: under DDP every parameter must get a gradient.
             total = total + (weights_K * torch.stack(ordered)).sum()
-        return total, dict(zip(self.names, weights_K.detach().clone(), strict=True))
+        weights = dict(zip(self.names, weights_K.detach().clone(), strict=True))
+        return total, {name: weights.get(name, total.new_zeros(())) for name in self.known}
 
     # Without nn.Module's hooks: those that count FLOPs would watch the shared parameters, and a
     # gradient taken within the forward pass does not allow that of a leaf.
@@ -121,7 +122,7 @@ class Balance(nn.Module, ABC):
         if missing:
             near = did_you_mean(missing[0], losses)
             raise ConfigError(f"loss {missing[0]!r} has a weight, but is not computed{near}")
-        unknown = sorted(losses.keys() - self.known)
+        unknown = sorted(losses.keys() - {*self.known})
         if unknown:
             near = did_you_mean(unknown[0], self.known)
             raise ConfigError(f"loss {unknown[0]!r} is computed, but has no weight{near}")
