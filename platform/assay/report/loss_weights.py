@@ -168,7 +168,7 @@ def findings(
     Raises:
         DataError: all trials of all ways are alike in an objective, or none is complete.
     """
-    better = {objective.metric: objective.better for objective in search.objectives}
+    better: dict[str, Better] = {each.metric: each.better for each in search.objectives}
     together = {way: s for way, s in studies.items() if not way.startswith(SINGLE)}
     box, chosen = _box(together, better), choose(studies)
     on_front = _on_front({way: again[way] for way in together if way in again}, metrics)
@@ -307,7 +307,7 @@ def _losses(
             np.array([[again[each][seed][metric] for metric in task.metrics] for seed in seeds])
             for each in (way, SINGLE + task.loss)
         )
-        better = [metrics[metric] for metric in task.metrics]
+        better: list[Better] = [metrics[metric] for metric in task.metrics]
         losses_S += relative_loss(ours_SK, single_SK, better) / len(tasks)
     return dict(zip(seeds, losses_S.tolist(), strict=True))
 
@@ -346,7 +346,7 @@ def _verdict(
     if TUNED not in again or not others:
         raise DataError("tuned weights, or all that they are held against, have no results")
     best = min(others, key=lambda way: ranks[way, chosen[way].number])
-    rivals = dict.fromkeys([*([DEFAULTS] if DEFAULTS in others else []), best])
+    rivals = [way for way in others if way in (DEFAULTS, best)]
     ours, against = _losses(again, TUNED, metrics, tasks), []
     for rival in rivals:
         theirs = _losses(again, rival, metrics, tasks)
