@@ -14,6 +14,7 @@ from assay.report.loss_weights import choose, document, figures, findings
 from assay.report.loss_weights_arms import OWN, Task, arms
 from assay.report.loss_weights_tables import answer, tables
 from assay.search import StudyRecord
+from assay.statistics import importance
 from tests.report.synthetic import cell, result
 
 SPACE = {
@@ -254,7 +255,8 @@ def test_what_cannot_be_said_is_a_sentence(again, sentence, search):
     assert re.search(sentence, answer(said))
 
 
-def test_few_trials_tell_nothing_of_what_matters_and_many_do(search):
+def test_few_trials_tell_nothing_of_what_matters_and_many_do(search, monkeypatch):
+    monkeypatch.setattr(importance, "RESAMPLES", 5)
     few = found(search=search)
     assert all(said.startswith("2 complete trials") for said in few.of_variance.values())
     assert few.of_reaching_the_front.startswith("2 complete trials")

@@ -23,7 +23,8 @@ def of_variance(study: StudyRecord, search: Search, metric: str) -> list[Importa
     """
     trials = [trial for trial in study.trials if trial.state == "complete"]
     figure_T = np.array([trial.objectives[metric].mean for trial in trials], dtype=np.float64)
-    return importance.of_variance(*_settings(study, search), figure_T)
+    settings, ranges = _settings(study, search)
+    return importance.of_variance(settings, ranges, figure_T, importance.RESAMPLES)
 
 
 def of_reaching_the_front(
@@ -39,7 +40,8 @@ def of_reaching_the_front(
     Raises:
         DataError: as in `assay.statistics.importance`.
     """
-    return importance.of_reaching_the_front(*_settings(study, search), losses_TQ)
+    settings, ranges = _settings(study, search)
+    return importance.of_reaching_the_front(settings, ranges, losses_TQ, importance.RESAMPLES)
 
 
 def _settings(
