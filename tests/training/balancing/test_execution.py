@@ -58,6 +58,20 @@ def test_two_workers_have_the_weights_of_one(tmp_path, undisturbed):
         assert figures(other) == pytest.approx(figures(rows), rel=1e-3, abs=1e-4), method
 
 
+def test_two_workers_resume_with_what_the_first_one_kept(tmp_path):
+    """Each knows the losses of both: the others' state is in its checkpoint."""
+    methods = ["dwa", "plateau", "initial_scale", "famo"]
+    whole, _ = together(2, target, str(tmp_path / "whole"), methods)
+
+    together(2, target, str(tmp_path / "halves"), methods, 0.35)
+    first, second = together(2, target, str(tmp_path / "halves"), methods)
+
+    assert first == second
+    for method, rows, other in zip(methods, whole, first, strict=True):
+        assert 0 < len(other) < len(rows), method
+        assert other == rows[-len(other) :], method
+
+
 @pytest.mark.parametrize("method", sorted(WHOLE_BATCHES))
 def test_who_weighs_whole_batches_refuses_micro_batches(tmp_path, method):
     sentence = f"balancing {method} weighs a step's batch as a whole, not in 2 micro-batches: lower"

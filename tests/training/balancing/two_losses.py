@@ -99,10 +99,12 @@ def train(
     return training.model.state_dict(), rows
 
 
-def train_together(directory: str, methods: list[str]) -> list[list[dict[str, float]]]:
+def train_together(
+    directory: str, methods: list[str], until: float = 1.0
+) -> list[list[dict[str, float]]]:
     """What each of several workers does."""
     workers, found = DistributedWorkers("ddp", "cpu"), []
     for method in methods:
         execution = Execution(checkpoint_seconds=1e9, workers=workers.count)
-        found.append(train(Path(directory) / method, method, execution, workers)[1])
+        found.append(train(Path(directory) / method, method, execution, workers, until)[1])
     return found
