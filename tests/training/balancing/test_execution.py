@@ -48,16 +48,25 @@ def test_micro_batches_of_unlike_size_have_the_weights_of_the_whole(tmp_path, un
     assert figures(thirds) == pytest.approx(figures(whole), rel=1e-3, abs=1e-4)
 
 
-def test_two_workers_have_the_weights_of_one(tmp_path, undisturbed):
-    alone = [undisturbed(method)[1] for method in MOVING]
+@pytest.mark.parametrize(
+    ("sharding", "methods"),
+    [
+        ("ddp", MOVING),
+        pytest.param("fsdp2", [m for m in MOVING if m != "pcgrad"], marks=pytest.mark.slow),
+    ],
+    ids=["ddp", "fsdp2"],
+)
+def test_two_workers_have_the_weights_of_one(tmp_path, undisturbed, sharding, methods):
+    alone = [undisturbed(method)[1] for method in methods]
 
-    first, second = together(2, target, str(tmp_path / "two"), MOVING)
+    first, second = together(2, target, str(tmp_path / "two"), methods, 1.0, sharding)
 
     assert first == second
-    for method, rows, other in zip(MOVING, alone, first, strict=True):
+    for method, rows, other in zip(methods, alone, first, strict=True):
         assert figures(other) == pytest.approx(figures(rows), rel=1e-3, abs=1e-4), method
 
 
+@pytest.mark.slow
 def test_two_workers_resume_with_what_the_first_one_kept(tmp_path):
     """Each knows the losses of both: the others' state is in its checkpoint."""
     methods = ["dwa", "plateau", "initial_scale", "famo"]

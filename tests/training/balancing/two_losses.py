@@ -13,7 +13,7 @@ from assay.task import Loss
 from assay.training.balancing.catalog import Balancing, balance_of
 from assay.training.execution import Execution
 from assay.training.loop import Training
-from assay.training.parallel import ALONE, DistributedWorkers, Workers
+from assay.training.parallel import ALONE, DistributedWorkers, Sharding, Workers
 from tests.training.toy import ToyTask
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -100,11 +100,11 @@ def train(
 
 
 def train_together(
-    directory: str, methods: list[str], until: float = 1.0
+    directory: str, methods: list[str], until: float = 1.0, sharding: Sharding = "ddp"
 ) -> list[list[dict[str, float]]]:
     """What each of several workers does."""
-    workers, found = DistributedWorkers("ddp", "cpu"), []
+    workers, found = DistributedWorkers(sharding, "cpu"), []
     for method in methods:
-        execution = Execution(checkpoint_seconds=1e9, workers=workers.count)
+        execution = Execution(checkpoint_seconds=1e9, workers=workers.count, sharding=sharding)
         found.append(train(Path(directory) / method, method, execution, workers, until)[1])
     return found
