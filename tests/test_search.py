@@ -28,6 +28,7 @@ SEARCH: dict[str, Any] = {
     },
 }
 EDM = [{"metric": "edm/validity", "better": "higher"}]
+WATCHED = {"metric": "val/loss", "better": "lower"}
 
 
 def search(**changes: Any) -> Search:
@@ -99,7 +100,11 @@ def space(key: str, **dimension: Any) -> dict[str, Any]:
         ({"scheduler": {"median": {"grace": 0.95}}}, "nobody is ever compared"),
         (
             {"scheduler": {"asha": {}}, "objectives": SEARCH["objectives"] + EDM},
-            "asha compares one figure; with several objectives leave the scheduler out",
+            "asha compares one figure; with several objectives say which, such as asha:",
+        ),
+        (
+            {"scheduler": {"asha": WATCHED}, "objectives": SEARCH["objectives"] + EDM},
+            "tpe cannot learn from stopped trials of several objectives; use nsga2 or random",
         ),
         (
             {"scheduler": {"median": {}}, "objectives": EDM},
@@ -182,6 +187,8 @@ def test_what_is_watched_is_the_objective_unless_said_otherwise():
     assert search(scheduler={"asha": {}}).watched.metric == "val/loss"
     other = {"metric": "val/x", "better": "higher"}
     assert search(scheduler={"asha": other}, objectives=EDM).watched.metric == "val/x"
+    both = {"algorithm": "random", "objectives": SEARCH["objectives"] + EDM}
+    assert search(scheduler={"asha": other}, **both).watched.metric == "val/x"
 
 
 def test_a_grid_tries_all_of_its_settings_unless_fewer_are_asked_for():

@@ -283,10 +283,15 @@ class Search(Settings):
             raise ValueError("objectives: a metric is given twice")
         if self.scheduler is None:
             return self
-        if len(names) > 1:
+        if len(names) > 1 and self.scheduler.judge.metric is None:
             raise ValueError(
                 f"scheduler: {self.scheduler.name} compares one figure; with several objectives "
-                "leave the scheduler out"
+                f"say which, such as {self.scheduler.name}: {{metric: val/loss, better: lower}}"
+            )
+        if len(names) > 1 and self.algorithm == "tpe":
+            raise ValueError(
+                "scheduler: tpe cannot learn from stopped trials of several objectives; use nsga2 "
+                "or random, or leave the scheduler out"
             )
         if self.scheduler.judge.metric is None and not self.objectives[0].is_validation:
             raise ValueError(

@@ -238,6 +238,19 @@ def test_asha_stops_the_worse_half_at_our_own_step_and_leaves_its_cells_resumabl
     assert trial.spent.steps == 2 * 2
 
 
+def test_asha_stops_by_the_figure_that_it_is_told_where_there_are_several_objectives(tmp_path):
+    space = {"training.learning_rate": {"choice": [0.03, 1e-6]}}
+    objectives = [{"metric": "toy/mse", "better": "lower"}, LOSS]
+    asha = {"asha": {**ASHA["asha"], **LOSS}}
+    search = {"algorithm": "grid", "space": space, "scheduler": asha, "seed": 1}
+    found = run(line_suite({**search, "objectives": objectives}), tmp_path)
+
+    assert [trial.state for trial in found.trials] == ["complete", "stopped"]
+    assert found.best == [0]
+    assert list(found.trials[1].rungs) == ["20"]
+    assert found.trials[1].objectives == {}
+
+
 def test_the_median_rule_stops_who_is_worse_than_the_others(tmp_path):
     space = {"training.learning_rate": {"choice": [0.03, 0.02, 1e-6, 0.01]}}
     search = {"algorithm": "grid", "space": space, "scheduler": MEDIAN, "seed": 3}

@@ -23,6 +23,7 @@ from assay.errors import CheckpointError, MemoryShortageError, TrainingError
 from assay.task import Batch, Splits, Stage, Task
 from assay.training import checkpoint as checkpoints
 from assay.training import journal
+from assay.training.balancing.execution import require_balanced_alike
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
 from assay.training.execution import (
@@ -77,6 +78,7 @@ class Training:
         require_enough_records(cell, execution, workers)
         torch.manual_seed(fold(cell.seed, "model"))
         self.model = task.model(data)
+        require_balanced_alike(self.model, cell, execution, workers)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         self.average = WeightAverage(self.model, cell.training.ema_decay)
         self.best = None
