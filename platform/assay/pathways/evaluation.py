@@ -111,6 +111,26 @@ def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
     return found
 
 
+@torch.no_grad()
+def latents(model: PathwayModel, records: PathwayRecords, seed: int) -> NDArray[np.float32] | None:
+    """Return (G, L): the `Outcome.latent` of a split's graphs, in their order; None without any.
+
+    As in training: of a graph that a model hides edges from, with those hidden that the seed says.
+    """
+    found: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+    for batch in in_batches(records) if model.learns else ():
+        draws = Draws(seed, 0, batch.record_ids.to(model.device))
+        latent_BL = model(batch.to(model.device), draws, None).latent
+        if latent_BL is None:
+            return None
+        found.append((batch.record_ids.numpy(), latent_BL.float().cpu().numpy()))
+    if not found:
+        return None
+    ids_G = np.concatenate([ids for ids, _ in found])
+    place_G = np.argsort(ids_G)[np.searchsorted(np.sort(ids_G), records.record_ids)]
+    return np.concatenate([latent_BL for _, latent_BL in found])[place_G]
+
+
 def in_batches(records: PathwayRecords) -> Iterator[PathwayBatch]:
     """Yield the graphs of a split in batches of like sizes."""
     order = np.argsort(records.lengths, kind="stable")
