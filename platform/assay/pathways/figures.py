@@ -2,7 +2,7 @@
 
     neighbours.json    the first generated pathways, each beside the training pathway most like it
     latents.json       the test pathways on the first two principal axes of the cell's latents
-    reliability.json   the reliability diagram, a bin a line (`metrics.calibration.reliability`)
+    reliability.json   the reliability diagram, by bins (`metrics.calibration.reliability`)
 
 The report is made of results alone, without the data set: what a figure says stands in its file.
 
@@ -10,10 +10,11 @@ Shapes: G graphs, N nodes and E edges of one, L latent entries.
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt, model_validator
 
 from assay.config import Settings
 from assay.pathways.data.labels import Labels
@@ -35,6 +36,16 @@ class Drawn(Settings):
     """(N,) what people call them."""
     edges: list[tuple[NonNegativeInt, NonNegativeInt, bool]]
     """(E,) source, target, and whether the edge is reversible."""
+
+    @model_validator(mode="after")
+    def _nodes_are_there(self) -> Self:
+        N = len(self.names)
+        if len(self.compounds) != N:
+            raise ValueError(f"there are {len(self.compounds)} compounds and {N} names")
+        for source, target, _ in self.edges:
+            if source == target or max(source, target) >= N:
+                raise ValueError(f"there is no edge {source}->{target} among {N} nodes")
+        return self
 
 
 class Neighbours(Settings):
@@ -72,15 +83,31 @@ class LatentMap(Settings):
     environment: dict[str, list[float | None]]
     """By the names of `ENVIRONMENT`, in their units; None is unknown."""
 
+    @model_validator(mode="after")
+    def _each_is_of_all(self) -> Self:
+        if set(self.environment) != set(ENVIRONMENT):
+            raise ValueError(f"environment needs {', '.join(ENVIRONMENT)}")
+        lists = (self.x, self.y, self.titles, self.classes, self.reactions, self.oxygen_taken_up)
+        if len({len(each) for each in (*lists, *self.environment.values())}) != 1:
+            raise ValueError("its lists are of different lengths")
+        return self
+
 
 class ReliabilityBin(Settings):
-    """A line of `reliability.json`."""
+    """The pairs to which about the same probability was given."""
 
     pairs: NonNegativeInt
     probability: NonNegativeFloat
     """The mean of what was said."""
     share: NonNegativeFloat
     """Of the pairs that are edges."""
+
+
+class ReliabilityFile(Settings):
+    """`reliability.json`."""
+
+    bins: list[ReliabilityBin]
+    """Those that are not empty, ascending."""
 
 
 def neighbours(generated: PathwayGraphs, train: PathwayGraphs, labels: Labels) -> NeighbourFile:

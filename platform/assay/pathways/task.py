@@ -3,7 +3,6 @@
 Shapes: G graphs.
 """
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +13,13 @@ import torch
 from torch import nn
 
 from assay.cell import Cell
+from assay.config import validate
 from assay.pathways.batches import PathwayBatch, PathwayRecords, splits
 from assay.pathways.compounds import FORMULA
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.packing import compounds_of, graphs_of, labels_of
 from assay.pathways.evaluation import Linked, Oxygen, drawn_from, in_batches, latents, linked
-from assay.pathways.figures import latent_map, neighbours
+from assay.pathways.figures import ReliabilityFile, latent_map, neighbours
 from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.metrics import (
     calibration,
@@ -178,8 +178,9 @@ class PathwaysTask(Task):
             drawn = latent_map(latents_GL, test.graphs, labels.select(test.record_ids))
             write_json(directory / "latents.json", drawn)
         if self.linked is not None:
-            bins = calibration.reliability(self.linked.held_out)
-            write_bytes(directory / "reliability.json", json.dumps(bins, indent=1).encode())
+            bins = {"bins": calibration.reliability(self.linked.held_out)}
+            diagram = validate(ReliabilityFile, bins, "reliability.json")
+            write_json(directory / "reliability.json", diagram)
 
     @property
     def _count(self) -> int:
