@@ -196,7 +196,8 @@ def of_size(N: int, way: str, repeats: int) -> dict[str, Any]:
     table = CompoundTable.of([Compound("C6H12O6", charge=0.0)] * len(names), names, "made")
     records = PathwayRecords(some, table, np.arange(2))
     torch.manual_seed(0)
-    settings = GraphVAE.Settings.model_validate({"sparsity": {"beyond": N if way == "dense" else 1}})
+    beyond = N if way == "dense" else 1
+    settings = GraphVAE.Settings.model_validate({"sparsity": {"beyond": beyond}})
     model = GraphVAE(settings, Corpus.of(some, table))
     nothing, cpu = np.zeros((1, 4), np.float32), torch.device("cpu")
 

@@ -53,8 +53,8 @@ def test_two_axes_are_those_of_greatest_variance_whatever_turns_them():
     xy_G2, explained = two_axes(latents_GL)
 
     centred = plane_G2 - plane_G2.mean(0)
-    np.testing.assert_allclose(xy_G2.T @ xy_G2, np.diag(np.linalg.eigvalsh(centred.T @ centred)[::-1]),
-                               atol=1e-8)  # fmt: skip
+    spread_2 = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    np.testing.assert_allclose(xy_G2.T @ xy_G2, np.diag(spread_2), atol=1e-8)
     assert sum(explained) == pytest.approx(1, abs=1e-3)
     assert explained[0] > explained[1]
 
@@ -109,7 +109,8 @@ def test_names_lose_their_markup():
 
 
 @pytest.mark.parametrize(
-    ("edges", "said"), [([(0, 2, False)], "no edge 0->2 among 2"), ([(1, 1, False)], "no edge 1->1")]
+    ("edges", "said"),
+    [([(0, 2, False)], "no edge 0->2 among 2"), ([(1, 1, False)], "no edge 1->1")],
 )
 def test_a_drawing_has_the_nodes_of_its_edges(edges, said):
     with pytest.raises(ValidationError, match=said):

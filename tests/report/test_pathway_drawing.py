@@ -75,7 +75,7 @@ def test_everything_is_within_the_picture():
         edges=[*((0, k, False) for k in range(1, 8)), (1, 8, False), (8, 0, False)],
     )  # fmt: skip
     picture = drawn(wide)
-    _, _, width, height = map(float, picture.attributes["viewBox"].split())
+    _, _, width, height = map(float, picture.attributes["viewbox"].split())
 
     for path in picture.all("path"):
         assert all(0 <= x <= width and 0 <= y <= height for x, y in points(path))

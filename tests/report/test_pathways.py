@@ -8,50 +8,15 @@ import pytest
 
 from assay import report
 from assay.errors import DataError
-from assay.pathways.data.labels import Labels
-from assay.pathways.figures import latent_map, neighbours
-from assay.result import write_json
-from assay.store.texts import Texts
-from tests.pathways import made
 from tests.report.accessibility import findings
 from tests.report.markup import Element, parse
-from tests.report.synthetic import cell, estimate, result
-
-TRAIN = made.graphs()
-LABELS = Labels(
-    TRAIN.compounds,
-    Texts.of(f"<i>pathway</i> {k}" for k in range(len(TRAIN))),
-    Texts.of("Degradation" if k % 2 else "Biosynthesis" for k in range(len(TRAIN))),
-)
-BINS = {0: [(80, 0.05, 0.1), (20, 0.9, 1.0)], 1: [(20, 0.03, 0.0), (10, 0.5, 0.4)]}
-"""Of the two seeds of the Graph VAE."""
-
-
-def bins_of(told) -> dict:
-    return {"bins": [dict(zip(("pairs", "probability", "share"), t, strict=True)) for t in told]}
+from tests.report.synthetic_pathways import TRAIN, write_pathways
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     found = tmp_path_factory.mktemp("pathways")
-    for place, (model, seed) in enumerate([("graph_vae", 0), ("graph_vae", 1), ("rewired", 0)]):
-        of = cell({"model": model}, seed) | {"family": "pathways"}
-        scored = {"reversed_edge/auc": estimate(0.9 - 0.2 * (model == "rewired"))}
-        plain = result(of, 0.5).model_copy(update={"estimates": scored})
-        key = plain.provenance.cell_key
-        write_json(found / f"{key}.json", plain)
-        generated = TRAIN.select([3 + place, 8, 9])
-        write_json(found / f"{key}.neighbours.json", neighbours(generated, TRAIN, LABELS))
-        if model == "rewired":  # which learns nothing, and has no latents
-            continue
-        latents_GL = np.random.default_rng(seed).normal(size=(len(TRAIN), 3))
-        write_json(found / f"{key}.latents.json", latent_map(latents_GL, TRAIN, LABELS))
-        write_json(found / f"{key}.reliability.json", bins_of(BINS[seed]))
-    suite = {
-        "name": "pathways_mini", "title": "Pathways", "family": "pathways", "data": "mini_pathways",
-        "grid": {"model": ["graph_vae", "rewired"]}, "seeds": [0, 1], "budget": {"steps": 100},
-    }  # fmt: skip
-    write_json(found / "suite.json", suite)
+    assert write_pathways(found) == 3
     return found
 
 

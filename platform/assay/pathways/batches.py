@@ -25,6 +25,15 @@ from assay.task import Splits
 from assay.training.draws import Draws
 
 
+MOST_PAIRS = 1 << 22
+"""Of all graphs of a batch that is scored or generated: some matrices keep a number for each."""
+
+
+def at_once(sizes_G: NDArray[np.integer], most: int) -> int:
+    """Return how many graphs of these sizes go into one batch: `most`, or fewer large ones."""
+    return max(1, min(most, MOST_PAIRS // int(np.max(sizes_G, initial=1)) ** 2))
+
+
 def pairs_of(mask_BN: Tensor) -> Tensor:
     """Return bool (B, N, N): the ordered pairs of different nodes, of the nodes that there are."""
     same_NN = torch.eye(mask_BN.shape[1], dtype=torch.bool, device=mask_BN.device)

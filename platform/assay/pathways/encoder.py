@@ -222,9 +222,7 @@ class Encoder(nn.Module):
                 x_BND = block(x_BND, batch.mask_BN, pairs, condition_BD)
         return self.read(self.norm(x_BND), batch.mask_BN)
 
-    def _flow(
-        self, x_BND: Tensor, mask_BN: Tensor, pairs: Pairs, condition_BD: Tensor
-    ) -> Tensor:
+    def _flow(self, x_BND: Tensor, mask_BN: Tensor, pairs: Pairs, condition_BD: Tensor) -> Tensor:
         """Return the states at time 1 of dx/dt = block(x) - x, by Runge and Kutta's fourth order.
 
         Chen et al., "Neural ordinary differential equations", NeurIPS 2018; on graphs, Poli et

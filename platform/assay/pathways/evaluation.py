@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs
+from assay.pathways.batches import PathwayBatch, PathwayRecords, at_once, drawn_pairs
 from assay.pathways.classifier import OxygenClassifier, oxygen_classes
 from assay.pathways.environment import normalised
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
@@ -27,7 +27,7 @@ from assay.training.draws import Draws, fold
 FOLDS = 5
 """Every edge is hidden once, with one fifth of the others."""
 AT_ONCE = 64
-"""Graphs of one batch."""
+"""Graphs of one batch, unless they are large."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def latents(model: PathwayModel, records: PathwayRecords, seed: int) -> NDArray[
 def in_batches(records: PathwayRecords) -> Iterator[PathwayBatch]:
     """Yield the graphs of a split in batches of like sizes."""
     order = np.argsort(records.lengths, kind="stable")
-    for indices in np.array_split(order, -(-len(records) // AT_ONCE)):
+    for indices in np.array_split(order, -(-len(records) // at_once(records.lengths, AT_ONCE))):
         yield records.batch(indices)
 
 

@@ -119,7 +119,8 @@ def neighbours(generated: PathwayGraphs, train: PathwayGraphs, labels: Labels) -
         labels: Of them, and of their table of compounds.
     """
     first = generated.select(np.arange(min(NEIGHBOURS, len(generated))))
-    alike, called = most_alike(first, train), dict(zip(train.compounds, labels.compounds, strict=True))
+    called = dict(zip(train.compounds, labels.compounds, strict=True))
+    alike = most_alike(first, train)
     pairs = [
         Neighbours(
             generated=_drawn(first, k, f"Generated pathway {k + 1}", called),
@@ -132,7 +133,9 @@ def neighbours(generated: PathwayGraphs, train: PathwayGraphs, labels: Labels) -
     return NeighbourFile(similarity=SIMILARITY, pairs=pairs)
 
 
-def latent_map(latents_GL: NDArray[np.floating], graphs: PathwayGraphs, labels: Labels) -> LatentMap:
+def latent_map(
+    latents_GL: NDArray[np.floating], graphs: PathwayGraphs, labels: Labels
+) -> LatentMap:
     """Return where graphs lie on the two principal axes of their latents.
 
     Args:

@@ -83,9 +83,7 @@ class GraphVAE(PathwayModel):
             ),
             "classes": lambda: objective.classes(decoded, real),
             "compounds": lambda: self._compounds(decoded, real, draws),
-            "types": lambda: objective.types(
-                self.decoder.kinds(decoded, real.adjacency_BNN), real
-            ),
+            "types": lambda: objective.types(self.decoder.kinds(decoded, real.adjacency_BNN), real),
             "kl": lambda: self._divergence(posterior, graph_BL, condition_BD, batch.mask_BN),
             "degree": lambda: objective.degree(decoded, batch, self.corpus),
             "matching": lambda: matching.matched_edges(decoded, batch),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from assay.config import Settings
 from assay.errors import ConfigError
-from assay.pathways.batches import PathwayBatch
+from assay.pathways.batches import PathwayBatch, at_once
 from assay.pathways.corpus import Corpus
 from assay.pathways.environment import physical
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
@@ -29,7 +29,7 @@ from assay.store.texts import Texts
 from assay.training.draws import Draws
 
 DRAWN_AT_ONCE = 128
-"""Graphs of one batch of `sample`."""
+"""Graphs of one batch of `sample`, unless they are large."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class PathwayModel(nn.Module, ABC):
         device = self.device
         parts: list[PathwayGraphs] = []
         order = np.argsort(sizes_G, kind="stable")
-        for chosen in np.array_split(order, max(1, -(-len(order) // DRAWN_AT_ONCE))):
+        few = at_once(np.asarray(sizes_G), DRAWN_AT_ONCE)
+        for chosen in np.array_split(order, max(1, -(-len(order) // few))):
             sizes = torch.from_numpy(np.asarray(sizes_G, np.int64)[chosen]).to(device)
             known = torch.from_numpy(np.asarray(known_G4)[chosen])
             asked = torch.from_numpy(np.asarray(environment_G4, np.float32)[chosen]) * known

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import networkx as nx
 
-SWEEPS = 4
+SWEEPS = 2
 """Down and up again, in which layers are ordered."""
 
 Edge = tuple[int, int]
@@ -71,7 +71,7 @@ def _closing(graph: nx.DiGraph) -> list[Edge]:
 
 
 def _layer_of(graph: nx.DiGraph) -> dict[int, int]:
-    """Return the layer of each node of a graph without cycles; sources are close to what follows."""
+    """Return the layer of each node of a graph without cycles; sources are just above the rest."""
     found = {
         node: layer
         for layer, nodes in enumerate(nx.topological_generations(graph))
@@ -92,18 +92,23 @@ def _way(edge: Edge, layer_of: Mapping[int, int]) -> list[Slot]:
 
 
 def _ordered(slots: Sequence[Sequence[Slot]], ways: Sequence[Sequence[Slot]]) -> list[list[Slot]]:
-    """Return the layers in the order of the means of what they are joined with."""
-    joined: dict[Slot, list[Slot]] = {slot: [] for layer in slots for slot in layer}
+    """Return layers in the order of the means above, on the way down, and below, on the way up."""
+    row = {slot: k for k, layer in enumerate(slots) for slot in layer}
+    above: dict[Slot, list[Slot]] = {slot: [] for slot in row}
+    below: dict[Slot, list[Slot]] = {slot: [] for slot in row}
     for way in ways:
-        for one, other in pairwise(way):
-            joined[one].append(other)
-            joined[other].append(one)
+        for pair in pairwise(way):
+            upper, lower = sorted(pair, key=row.__getitem__)
+            below[upper].append(lower)
+            above[lower].append(upper)
     found = [list(layer) for layer in slots]
-    for sweep in range(SWEEPS):
+    place = {slot: _middle(k, layer) for layer in found for k, slot in enumerate(layer)}
+    for sweep in range(2 * SWEEPS):
         down = sweep % 2 == 0
-        place = {slot: _middle(k, layer) for layer in found for k, slot in enumerate(layer)}
+        joined = above if down else below
         for layer in found if down else reversed(found):
-            layer.sort(key=lambda slot: _mean([place[o] for o in joined[slot]], place[slot]))
+            means = {slot: _mean([place[o] for o in joined[slot]], place[slot]) for slot in layer}
+            layer.sort(key=means.__getitem__)
             place |= {slot: _middle(k, layer) for k, slot in enumerate(layer)}
     return found
 

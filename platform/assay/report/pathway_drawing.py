@@ -8,7 +8,6 @@ Shapes: N nodes.
 
 import math
 from collections.abc import Sequence, Set
-from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -76,7 +75,7 @@ def edge_rows(pathway: Drawn) -> list[tuple[str, str, str]]:
 
 
 def _lines(pathway: Drawn) -> dict[tuple[int, int], bool]:
-    """Return the lines to draw, each with whether it has two heads; an edge and its reverse is one."""
+    """Return the lines to draw, and which have two heads; an edge and its reverse is one line."""
     found: dict[tuple[int, int], bool] = {}
     for source, target, reversible in pathway.edges:
         if (target, source) in found:
@@ -87,7 +86,7 @@ def _lines(pathway: Drawn) -> dict[tuple[int, int], bool]:
 
 
 def _places(layers: Layers, names: Sequence[str]) -> tuple[dict[Slot, XY], float]:
-    """Return where slots are, and the width; layers are centred, names stand right of their node."""
+    """Return where slots are, and the width; layers are centred, names right of their node."""
 
     def room(slot: Slot) -> float:
         if isinstance(slot, tuple):
@@ -107,7 +106,7 @@ def _places(layers: Layers, names: Sequence[str]) -> tuple[dict[Slot, XY], float
 
 
 def _line(points: Sequence[XY], both: bool) -> str:
-    """Return a line through points, from the rim of the first node to that of the last, and heads."""
+    """Return a line through points, from rim to rim, and its heads."""
     start = _towards(points[0], points[1], _BALL + (_HEAD if both else 0))
     end = _towards(points[-1], points[-2], _BALL + _HEAD)
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in [start, *points[1:-1], end])

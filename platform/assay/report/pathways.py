@@ -156,7 +156,7 @@ def _colours(maps: Sequence[LatentMap]) -> list[dict[str, Any]]:
         colour
         for colour in found
         if any(
-            value not in (None, "", _UNKNOWN) for one in maps for value in _values(one, colour["key"])
+            value not in (None, _UNKNOWN) for one in maps for value in _values(one, colour["key"])
         )
     ]
 
@@ -193,7 +193,7 @@ def _map_table(name: str, one: LatentMap) -> PlainTable:
     xy_2G = np.array([one.x, one.y], np.float64)
     rows = []
     for colour in _colours([one]):
-        key, values = colour["key"], _values(one, colour["key"])
+        values = _values(one, colour["key"])
         if colour["numbers"]:
             known = np.array([value is not None for value in values])
             numbers = np.array([value for value in values if value is not None], np.float64)

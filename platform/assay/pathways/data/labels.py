@@ -39,9 +39,7 @@ class Labels:
     def select(self, indices: NDArray[np.integer]) -> Self:
         """Return the labels with those of the graphs at `indices`, in that order."""
         chosen = np.asarray(indices, np.int64)
-        return type(self)(
-            self.compounds, self.pathways.select(chosen), self.classes.select(chosen)
-        )
+        return type(self)(self.compounds, self.pathways.select(chosen), self.classes.select(chosen))
 
 
 def unmarked(text: str) -> str:
