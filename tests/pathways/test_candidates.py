@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from assay.pathways.attention import Block, ListedPairs
-from assay.pathways.batches import MOST_PAIRS, at_once
 from assay.pathways.candidates import Sparsity, candidate_pairs, seen_pairs
 from assay.pathways.encoder import PairFeatures
 from assay.pathways.encodings import Encodings
@@ -155,10 +154,3 @@ def test_generated_graphs_of_many_nodes_are_whole():
     assert found.node_counts.tolist() == [30, 4]
     assert set(found.edges_of(0).ravel().tolist()) == set(range(30))
     assert found.reaction_classes.min() >= 1, "every edge has a kind, candidate or not"
-
-
-def test_few_large_graphs_go_into_one_batch_and_many_small_ones():
-    assert at_once(np.array([3, 50]), most=128) == 128
-    assert at_once(np.array([3, 500]), most=128) == MOST_PAIRS // 500**2 == 16
-    assert at_once(np.array([10_000]), most=128) == 1
-    assert at_once(np.array([], int), most=128) == 128

@@ -115,8 +115,8 @@ def test_a_suite_whose_cells_left_no_files_has_no_such_sections(folder, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("latents", {"x": [1.0]}, "latents.json: explained"),
-        ("neighbours", {"similarity": "s", "pairs": [{}]}, r"neighbours.json: pairs\[?.?0"),
+        ("latents", {"x": [1.0]}, "latents.json: key 'explained' is required"),
+        ("neighbours", {"similarity": "s", "pairs": [{}]}, r"neighbours.json: key 'pairs.0.generated' is"),
         ("reliability", [], "reliability.json"),
     ],
 )

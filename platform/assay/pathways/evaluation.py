@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.pathways.batches import PathwayBatch, PathwayRecords, at_once, drawn_pairs
+from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs, of_like_sizes
 from assay.pathways.classifier import OxygenClassifier, oxygen_classes
 from assay.pathways.environment import normalised
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
@@ -27,7 +27,7 @@ from assay.training.draws import Draws, fold
 FOLDS = 5
 """Every edge is hidden once, with one fifth of the others."""
 AT_ONCE = 64
-"""Graphs of one batch, unless they are large."""
+"""Graphs of one batch, at most."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,7 @@ def latents(model: PathwayModel, records: PathwayRecords, seed: int) -> NDArray[
 
 def in_batches(records: PathwayRecords) -> Iterator[PathwayBatch]:
     """Yield the graphs of a split in batches of like sizes."""
-    order = np.argsort(records.lengths, kind="stable")
-    for indices in np.array_split(order, -(-len(records) // at_once(records.lengths, AT_ONCE))):
+    for indices in of_like_sizes(records.lengths, AT_ONCE):
         yield records.batch(indices)
 
 
