@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from assay.errors import ConfigError
 from assay.pathways.attention import Block, ListedPairs
 from assay.pathways.candidates import Sparsity, candidate_pairs, seen_pairs
 from assay.pathways.encoder import PairFeatures
@@ -154,3 +155,11 @@ def test_generated_graphs_of_many_nodes_are_whole():
     assert found.node_counts.tolist() == [30, 4]
     assert set(found.edges_of(0).ravel().tolist()) == set(range(30))
     assert found.reaction_classes.min() >= 1, "every edge has a kind, candidate or not"
+
+
+def test_more_nodes_than_places_are_one_sentence():
+    latents = {"nodes": 0, "local": 2, "globally": 2}
+    model, nothing = made.vae(latents=latents, named=False), np.zeros((1, 4), np.float32)
+
+    with pytest.raises(ConfigError, match="50 nodes are told apart, and a graph of 51 is asked"):
+        model.sample(np.array([51]), nothing, nothing > 0, seed=0)

@@ -139,7 +139,10 @@ def test_what_the_report_draws_is_left_beside_the_judged_graphs(pathways, whole)
         train = list(task.train.ids).index(pair.nearest.title)
         assert pair.nearest.compounds == task.train.names_of(train)
     assert where.titles == list(test.ids)
-    assert where.environment["oxygen"][0] in (None, *map(float, np.unique(test.environment[:, 2])))
+    oxygen, known = where.environment["oxygen"], test.environment_known[:, 2]
+    assert [value is not None for value in oxygen] == known.tolist()
+    told = [value for value in oxygen if value is not None]
+    np.testing.assert_allclose(told, test.environment[known, 2], atol=1e-4)
     assert np.std(where.x) > np.std(where.y) > 0
     assert where.explained[0] > where.explained[1] > 0
 

@@ -116,7 +116,11 @@ def test_a_suite_whose_cells_left_no_files_has_no_such_sections(folder, tmp_path
     ("name", "content", "said"),
     [
         ("latents", {"x": [1.0]}, "latents.json: key 'explained' is required"),
-        ("neighbours", {"similarity": "s", "pairs": [{}]}, r"neighbours.json: key 'pairs.0.generated' is"),
+        (
+            "neighbours",
+            {"similarity": "s", "pairs": [{}]},
+            r"neighbours.json: key 'pairs.0.generated' is",
+        ),
         ("reliability", [], "reliability.json"),
     ],
 )

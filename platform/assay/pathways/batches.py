@@ -24,7 +24,6 @@ from assay.store.sets import Prepared
 from assay.task import Splits
 from assay.training.draws import Draws
 
-
 MOST_PAIRS = 1 << 16
 """Of all graphs of a batch that is scored or generated, padding included: a model keeps a vector
 for each, and of sizes that differ much most of a large batch would be padding."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from assay.errors import ConfigError
 from assay.pathways.attention import Block
 from assay.pathways.candidates import Sparsity, candidate_pairs
 from assay.pathways.compounds import CLASSES
@@ -262,9 +263,17 @@ class Decoder(nn.Module):
             graph_BL: Latents of graphs.
             mask_BN: bool, the nodes that there are.
             condition_BD: Of `condition`.
+
+        Raises:
+            ConfigError: nodes without latents are more than are told apart.
         """
         B, N = mask_BN.shape
         if self.places is not None:
+            if len(self.places) < N:
+                raise ConfigError(
+                    f"settings.model.latents.nodes 0: {len(self.places)} nodes are told apart, "
+                    f"and a graph of {N} is asked for; give nodes latents, or ask for fewer"
+                )
             nodes_BNL = self.places[:N].expand(B, N, -1)
         assert nodes_BNL is not None
         size_B1 = mask_BN.sum(1, keepdim=True).float().log() - 2
