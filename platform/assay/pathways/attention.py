@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from assay.pathways.candidates import Place
 from assay.pathways.conditions import ModulatedNorm
 
 
@@ -19,8 +20,8 @@ from assay.pathways.conditions import ModulatedNorm
 class ListedPairs:
     """Features of some pairs of a batch's nodes; all others have one vector in common."""
 
-    place: tuple[Tensor, Tensor, Tensor]
-    """(P,) int64 each: graph, row and column, each pair once."""
+    place: Place
+    """Each pair once."""
     features_PC: Tensor
     rest_C: Tensor
     """Of every pair that is not listed."""

@@ -7,7 +7,7 @@ it does. Of a larger graph the encoder keeps the edges that it sees, either way,
 itself; the decoder keeps candidates, the best of each node by the cheap number. A graph's own nodes
 decide, not what it is padded to: nothing depends on the graphs beside it.
 
-Shapes: B graphs, N nodes (padded).
+Shapes: B graphs, N nodes (padded), P listed pairs.
 """
 
 import torch
@@ -18,6 +18,10 @@ from assay.config import Settings
 from assay.pathways.batches import PathwayBatch, pairs_of
 
 
+Place = tuple[Tensor, Tensor, Tensor]
+"""(P,) int64 each: graph, row and column of entries of a (B, N, N) matrix."""
+
+
 class Sparsity(Settings):
     """From how many nodes on not all pairs of a graph are looked at closely."""
 
@@ -25,6 +29,12 @@ class Sparsity(Settings):
     """Nodes; graphs of as many or fewer keep all their pairs."""
     candidates: PositiveInt = 16
     """Of a larger graph: edges from each node, and to each node, that are looked at closely."""
+
+
+def places_of(listed_BNN: Tensor) -> Place:
+    """Return where a bool (B, N, N) is True, in its order."""
+    graph_P, row_P, column_P = listed_BNN.nonzero(as_tuple=True)
+    return graph_P, row_P, column_P
 
 
 def seen_pairs(batch: PathwayBatch, sparsity: Sparsity) -> Tensor | None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from assay.errors import ConfigError
 from assay.pathways.attention import Block
-from assay.pathways.candidates import Sparsity, candidate_pairs
+from assay.pathways.candidates import Place, Sparsity, candidate_pairs, places_of
 from assay.pathways.compounds import CLASSES
 from assay.pathways.conditions import EnvironmentVector, Way
 from assay.pathways.corpus import Corpus
@@ -95,8 +95,8 @@ class Decoded:
 class Kinds:
     """What some edges are, if they are there."""
 
-    place: tuple[Tensor, Tensor, Tensor]
-    """(P,) int64 each: graph, source and target."""
+    place: Place
+    """Row and column are source and target."""
     reversible_P: Tensor
     """Log odds that the edge is reversible."""
     reactions_PR: Tensor
@@ -153,7 +153,7 @@ class PairHeads(nn.Module):
 
     def kinds(self, x_BND: Tensor, edges_BNN: Tensor) -> Kinds:
         """Return what these edges are, bool (B, N, N), between nodes in these states."""
-        place = edges_BNN.nonzero(as_tuple=True)
+        place = places_of(edges_BNN)
         found_PK = self._seen(self._ends(self.norm(x_BND), place), slice(2, None))
         return Kinds(place, found_PK[:, 0], found_PK[:, 1:])
 
@@ -167,12 +167,12 @@ class PairHeads(nn.Module):
             hidden = self.source(y_BND).unsqueeze(2) + self.target(y_BND).unsqueeze(1)
             more_BNN, spread_BNN = self._seen(hidden, slice(2)).unbind(-1)
             return more_BNN, spread_BNN
-        place = near_BNN.nonzero(as_tuple=True)
+        place = places_of(near_BNN)
         more_P, spread_P = self._seen(self._ends(y_BND, place), slice(2)).unbind(-1)
         zeros_BNN = more_P.new_zeros(B, N, N)
         return zeros_BNN.index_put(place, more_P), zeros_BNN.index_put(place, spread_P)
 
-    def _ends(self, y_BND: Tensor, place: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def _ends(self, y_BND: Tensor, place: Place) -> Tensor:
         """Return (P, PAIR_WIDTH): the two ends of pairs, together."""
         graph_P, source_P, target_P = place
         return self.source(y_BND)[graph_P, source_P] + self.target(y_BND)[graph_P, target_P]

@@ -30,7 +30,7 @@ from torchdiffeq import odeint
 from assay.config import Settings
 from assay.pathways.attention import Block, ListedPairs, Pairs
 from assay.pathways.batches import PathwayBatch
-from assay.pathways.candidates import Sparsity, seen_pairs
+from assay.pathways.candidates import Place, Sparsity, places_of, seen_pairs
 from assay.pathways.compounds import CLASSES, FEATURES
 from assay.pathways.conditions import EnvironmentVector, Way
 from assay.pathways.encodings import Encodings, positions_of
@@ -88,8 +88,6 @@ class Posterior:
     """Of nodes, which the latents were read from."""
 
 
-Place = tuple[Tensor, Tensor, Tensor] | EllipsisType
-"""Places of a (B, N, N) matrix, (P,) graph, row and column; or all."""
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of two (B, N, K) and a weight (B, K, M), at some places: (…, M)."""
 
@@ -121,14 +119,14 @@ class PairFeatures(nn.Module):
 
     def _listed(self, batch: PathwayBatch, listed_BNN: Tensor) -> ListedPairs:
         """Return the features of some pairs; the rest has none but that of no edge."""
-        place = graph_P, row_P, column_P = listed_BNN.nonzero(as_tuple=True)
+        place = graph_P, row_P, column_P = places_of(listed_BNN)
         forward, back = self._edges(batch, place), self._edges(batch, (graph_P, column_P, row_P))
         spectral = self._spectral(batch, partial(_kernel_at, place))
         found_PC = self.out(torch.cat([*forward, *back, *spectral], dim=-1))
         return ListedPairs(place, found_PC, self.out.bias)
 
-    def _edges(self, batch: PathwayBatch, at: Place) -> list[Tensor]:
-        """Return what the edges at some places of the matrices are, forward."""
+    def _edges(self, batch: PathwayBatch, at: Place | EllipsisType) -> list[Tensor]:
+        """Return what the edges at some places of the matrices are, forward; or all of them."""
         adjacency = batch.adjacency_BNN[at]
         flags = [adjacency, batch.reversible_BNN[at], batch.main_BNN[at]]
         reactions = self.reaction(batch.reactions_BNN[at]) * adjacency.unsqueeze(-1)
@@ -271,9 +269,7 @@ def _kernel(a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor) -> Tensor:
     return torch.einsum("buk,bvk,bkm->buvm", a_BNK, b_BNK, weight_BKM)
 
 
-def _kernel_at(
-    place: tuple[Tensor, Tensor, Tensor], a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor
-) -> Tensor:
+def _kernel_at(place: Place, a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor) -> Tensor:
     """Return (P, M): the same at some pairs."""
     graph_P, row_P, column_P = place
     both_PK = a_BNK[graph_P, row_P] * b_BNK[graph_P, column_P]
