@@ -17,7 +17,6 @@ from torch import Tensor
 from assay.config import Settings
 from assay.pathways.batches import PathwayBatch, pairs_of
 
-
 Place = tuple[Tensor, Tensor, Tensor]
 """(P,) int64 each: graph, row and column of entries of a (B, N, N) matrix."""
 
