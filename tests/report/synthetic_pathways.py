@@ -31,7 +31,7 @@ def write_pathways(
     made_of = [(m, s) for m in models for s in seeds if m != FLOOR or s == seeds[0]]
     for place, (model, seed) in enumerate(made_of):
         of = cell({"model": model}, seed) | {"family": "pathways"}
-        scored = {"reversed_edge/auc": estimate(0.9 - 0.001 * place)}
+        scored = {"reversed_edge/auc": estimate(0.9 - 0.0005 * place)}
         plain = result(of, 0.5).model_copy(update={"estimates": scored})
         key = plain.provenance.cell_key
         write_json(folder / f"{key}.json", plain)

@@ -101,6 +101,20 @@ def test_ways_lead_to_the_figures_and_nothing_breaks_a_rule(page):
     assert findings(page) == []
 
 
+def test_of_many_models_the_first_are_drawn_and_the_page_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("assay.report.pathways.MOST_DRAWN", 2)
+    monkeypatch.setattr("assay.report.pathways.MOST_MAPS", 1)
+    write_pathways(tmp_path, ["a", "b", "c"], [0])
+    page = parse(report.build([tmp_path], tmp_path / "report.html").read_text())
+
+    drawn, mapped = (page.one("section", id=f"s1-{name}") for name in ("pathways", "latents"))
+    assert [each.one("h3").text for each in drawn.all("section")] == ["a", "b"]
+    assert "1 model further down the leaderboard is not drawn." in drawn.text
+    assert len(charts(page)["latents"]["maps"]) == 1
+    assert "2 models further down the leaderboard are not drawn." in mapped.text
+    assert len(charts(page)["reliability"]) == 3
+
+
 def test_a_suite_whose_cells_left_no_files_has_no_such_sections(folder, tmp_path):
     for path in folder.iterdir():
         if path.stem.count(".") == 0:

@@ -23,6 +23,8 @@ _BALL, _GAP, _PASSING = 5.0, 14.0, 16.0
 """SVG units: a node's radius, between neighbours of a layer, and the room of a passing edge."""
 _HEAD = 6.0
 """Length of an arrow's head."""
+_SHOWN = 1.25
+"""Pixels of an SVG unit where there is room: letters of 12.5 pixels."""
 
 XY = tuple[float, float]
 
@@ -51,7 +53,7 @@ def svg(pathway: Drawn, identity: str, shared: Set[str]) -> Markup:
     ]
     return Markup(
         f'<svg class="pathway" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'style="max-width:{width:.0f}px" aria-labelledby="{identity}-t {identity}-d">'
+        f'style="max-width:{_SHOWN * width:.0f}px" aria-labelledby="{identity}-t {identity}-d">'
         f'<title id="{identity}-t">{escape(pathway.title)}</title>'
         f'<desc id="{identity}-d">{escape(described(pathway))}</desc>'
         f"{''.join(lines)}{''.join(balls)}</svg>"

@@ -63,6 +63,8 @@ class PathwayFigures:
     """Models that are not drawn."""
     maps: Sequence[PlainTable]
     """A table for every map of latents."""
+    maps_left_out: int
+    """Models whose latents are not drawn."""
     colours: Sequence[tuple[str, str]]
     """By what maps can be coloured: key and title."""
     reliability: PlainTable | None
@@ -108,6 +110,7 @@ def pathway_figures(
         },
         left_out=len(pairs) - len(drawn),
         maps=[_map_table(name, found) for name, found in shown.items()],
+        maps_left_out=len(maps) - len(shown),
         colours=[(colour["key"], colour["title"]) for colour in colours],
         reliability=_reliability_table(lines),
         charts={"latents": _map_chart(shown, colours), "reliability": lines},
