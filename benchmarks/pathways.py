@@ -1,6 +1,7 @@
 """What scoring metabolic networks costs: whole, by part, and beside double loops over graphs.
 
-    python benchmarks/pathways.py [evaluate] [kernels] [same] [flux] [training] [--repeats N]
+    python benchmarks/pathways.py [evaluate] [kernels] [same] [flux] [training] [scale]
+                                  [--repeats N] [--nodes N ...]
 
 One JSON line a row; all questions without an argument. Seconds are medians; ratios are of one run.
 The graphs are those of metacyc where it is prepared, else drawn with its sizes and densities.
@@ -10,13 +11,18 @@ kernels   one distance with its interval, beside the double loop over pairs of g
 same      uniqueness and novelty by hashes, beside comparing each graph with those of its size
 flux      insertion of graphs into e_coli_core, where ASSAY_DATA has it
 training  an epoch of the Graph VAE at its default size, over all graphs of metacyc if prepared
+scale     one graph of --nodes nodes through the Graph VAE, all pairs looked at closely, and
+          candidates alone (settings.model.sparsity); a process a row, for its peak of memory
 """
 
 import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -26,6 +32,7 @@ from numpy.typing import NDArray
 from assay.errors import AssayError
 from assay.pathways import floors
 from assay.pathways.batches import PathwayRecords
+from assay.pathways.compounds import Compound, CompoundTable
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.packing import compounds_of, graphs_of
 from assay.pathways.graph_vae import GraphVAE
@@ -36,9 +43,13 @@ from assay.pathways.metrics.networks import open_network
 from assay.store.packed import SPLITS
 from assay.store.sets import open_set
 from assay.training.draws import Draws
+from assay.training.meter import peak_memory_bytes, start_peak_memory
 from assay.training.order import BatchOrder
 
 GENERATED, REAL, PAIRS = 1_000, 400, 100
+NODES = (32, 64, 128, 256, 500)
+WARM = 8
+"""Nodes of a graph that goes first, so that what is loaded once is not counted."""
 CHAIN = [(k, k + 1) for k in range(7)]
 
 
@@ -50,11 +61,14 @@ def main() -> None:
         "same": sameness,
         "flux": fluxes,
         "training": training,
+        "scale": scale,
     }
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(questions))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--nodes", type=int, nargs="+", default=NODES, help="of scale")
     given = parser.parse_args()
+    questions["scale"] = partial(scale, nodes=given.nodes)
     unknown = set(given.questions) - set(questions)
     if unknown:
         parser.error(f"no question {sorted(unknown)[0]!r}; there are {', '.join(questions)}")
@@ -163,6 +177,50 @@ def training(repeats: int) -> Iterator[dict[str, Any]]:
     }
 
 
+def scale(repeats: int, nodes: Sequence[int] = NODES) -> Iterator[dict[str, Any]]:
+    """Time and weigh one graph of each size, both ways, each in a process of its own."""
+    for N in nodes:
+        for way in ("dense", "sparse"):
+            with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as alone:
+                yield alone.submit(of_size, N, way, repeats).result()
+
+
+def of_size(N: int, way: str, repeats: int) -> dict[str, Any]:
+    """Return seconds and peak memory of a step of training and of a new graph.
+
+    Memory is what the process grew by, from after a small graph to its peak.
+    """
+    generator = np.random.default_rng(0)
+    some = pack(tree(generator, size, str(size)) for size in (WARM, N))
+    names = list(some.compounds)
+    table = CompoundTable.of([Compound("C6H12O6", charge=0.0)] * len(names), names, "made")
+    records = PathwayRecords(some, table, np.arange(2))
+    torch.manual_seed(0)
+    beyond = N if way == "dense" else 1
+    settings = GraphVAE.Settings.model_validate({"sparsity": {"beyond": beyond}})
+    model = GraphVAE(settings, Corpus.of(some, table))
+    nothing, cpu = np.zeros((1, 4), np.float32), torch.device("cpu")
+
+    def step(k: int) -> None:
+        batch = records.batch(np.array([k]))
+        model.zero_grad()
+        model(batch, Draws(0, 0, batch.record_ids), None).total.backward()
+
+    def sample(size: int) -> None:
+        model.sample(np.array([size]), nothing, nothing > 0, seed=0)
+
+    row: dict[str, Any] = {"nodes": N, "edges": int(some.edge_counts[1]), "way": way}
+    runs = {"step": (step, (0, 1)), "sample": (sample, (WARM, N))}
+    for name, (run, (small, whole)) in runs.items():
+        run(small)
+        start_peak_memory(cpu)
+        before = peak_memory_bytes(cpu)
+        run(whole)
+        row[f"{name}_peak_MB"] = round((peak_memory_bytes(cpu) - before) / 1e6, 1)
+        row[f"{name}_seconds"] = round(median(repeats, lambda r=run, w=whole: r(w)), 4)
+    return row
+
+
 def graphs() -> tuple[PathwayGraphs, PathwayGraphs]:
     """Return training graphs and 400 others: of metacyc, or drawn alike."""
     try:
@@ -179,12 +237,17 @@ def drawn(count: int, seed: int) -> PathwayGraphs:
     found = []
     for k in range(count):
         N = int(min(40, 3 + generator.geometric(1 / 5.8)))
-        edges = {(int(generator.integers(t)), t) for t in range(1, N)}
-        s, t = generator.integers(N, size=2).tolist()
-        edges |= {(s, t)} if s != t else set()
-        names = generator.choice(2_000, N, replace=False)
-        found.append(Pathway(id=str(k), nodes=[f"c{n}" for n in names], edges=sorted(edges)))
+        found.append(tree(generator, N, str(k)))
     return pack(found)
+
+
+def tree(generator: np.random.Generator, N: int, id: str) -> Pathway:
+    """Return a random tree with one more edge, of N of 2,000 compounds."""
+    edges = {(int(generator.integers(t)), t) for t in range(1, N)}
+    s, t = generator.integers(N, size=2).tolist()
+    edges |= {(s, t)} if s != t else set()
+    names = generator.choice(2_000, N, replace=False)
+    return Pathway(id=id, nodes=[f"c{n}" for n in names], edges=sorted(edges))
 
 
 def looped(rows_GB: NDArray[np.float64], sigma: float) -> float:

@@ -1,4 +1,4 @@
-"""Speed and size of the report: 1,000 cells that nobody ran, as one suite and as ten.
+"""Speed and size of the report: 1,000 cells that nobody ran, as one suite, as ten, of pathways.
 
 python benchmarks/report.py             prints JSON
 """
@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from assay.report import build  # noqa: E402
 from tests.report.synthetic import write_suite  # noqa: E402
+from tests.report.synthetic_pathways import write_pathways  # noqa: E402
 
 LEVELS, SEEDS, SUITES = 10, 10, 10
 
@@ -41,11 +42,14 @@ def main() -> None:
         folders = [root / f"ten{number}" for number in range(SUITES)]
         for folder in folders:
             write_suite(folder, grid=small, seeds=range(SEEDS))
+        models = [f"m{k}" for k in range(LEVELS**2)]
+        assert write_pathways(root / "pathways", models, range(SEEDS)) == cells
         report = {
             "cells": cells,
             "cores": os.cpu_count(),
             "one_suite": measure([root / "one"], root / "one.html"),
             "ten_suites": measure(folders, root / "ten.html"),
+            "pathways": measure([root / "pathways"], root / "pathways.html"),
         }
     print(json.dumps(report, indent=1))
 

@@ -7,8 +7,9 @@ in the run store, `<storage>/cells/<cell_key>/`, holds
 
 and a suite's published folder holds, for every cell, `<cell_key>.json`,
 `<cell_key>.metrics.jsonl` and `<cell_key>.samples.npz` (or `.scores.npz`, or `.captions.jsonl`, as
-the family has it), beside `suite.json` (the suite as it was run) and `reference.json` (what models
-are held against: the data's own row, or that of a heuristic).
+the family has it; `assay.cluster.publish.SOURCES` names all), beside `suite.json` (the suite as it
+was run) and `reference.json` (what models are held against: the data's own row, or that of a
+heuristic).
 """
 
 import json

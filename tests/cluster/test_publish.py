@@ -29,6 +29,21 @@ def test_the_folder_holds_result_curves_and_samples_of_each_cell(tmp_path, cells
     assert read_results(folder) == [read_result(path) for path in stored]
 
 
+def test_what_the_report_draws_is_published_and_is_no_result(tmp_path, cells):
+    drawn = ("neighbours.json", "latents.json", "reliability.json")
+    for name in drawn:
+        path = tmp_path / "runs" / "cells" / cells[0].key / "artifacts" / name
+        path.write_text(f'"{name}"')
+    folder = tmp_path / "published"
+
+    publish(suite(), [cells[0].key], tmp_path / "runs", folder)
+
+    assert all((folder / f"{cells[0].key}.{n}").read_text() == f'"{n}"' for n in drawn)
+    assert len(read_results(folder)) == 1
+    publish(suite(), [cells[1].key], tmp_path / "runs", folder)
+    assert not any((folder / f"{cells[0].key}.{name}").exists() for name in drawn)
+
+
 def test_what_has_not_changed_is_not_written_again(tmp_path, cells):
     folder, keys = tmp_path / "published", [cell.key for cell in cells]
     publish(suite(), keys, tmp_path / "runs", folder)

@@ -5,9 +5,30 @@ import pytest
 import torch
 
 from assay.errors import ConfigError
-from assay.pathways.batches import PathwayRecords, drawn_pairs, splits
+from assay.pathways.batches import (
+    MOST_PAIRS,
+    PathwayRecords,
+    drawn_pairs,
+    of_like_sizes,
+    splits,
+)
 from assay.pathways.graphs import Pathway, pack
 from tests.pathways import made
+
+
+@pytest.mark.parametrize("most", [1, 16, 128])
+def test_graphs_of_like_sizes_go_together_and_few_of_the_large_ones(most):
+    sizes_G = np.random.default_rng(0).integers(3, 50, 300)
+    sizes_G[[7, 40]] = 500
+    found = of_like_sizes(sizes_G, most)
+
+    assert np.concatenate(found).tolist() == np.argsort(sizes_G, kind="stable").tolist()
+    assert [each.tolist() for each in found[-2:]] == [[7], [40]]
+    for each, after in zip(found, [*found[1:], None], strict=True):
+        assert len(each) <= most
+        assert len(each) == 1 or len(each) * sizes_G[each].max() ** 2 <= MOST_PAIRS
+        if after is not None and len(each) < most:  # one more would be too many
+            assert (len(each) + 1) * sizes_G[after[0]] ** 2 > MOST_PAIRS
 
 
 def test_a_batch_holds_its_graphs_and_nothing_beyond_them():

@@ -27,10 +27,11 @@ PARTS = {
     "concatenation": {"environment": "concatenation"},
     "no environment": {"environment": "none"},
     "all in sight": {"hidden": 0.0},
+    "sparse": {"sparsity": {"beyond": 5, "candidates": 2}, "rounds": 1},
     "all terms": {"rounds": 1, "flow": 2, "weights": dict.fromkeys(Weights.model_fields, 0.5)},
 }
 
-FEW = ("refinement", "ode", "places", "no encodings", "all terms")
+FEW = ("refinement", "ode", "places", "no encodings", "sparse", "all terms")
 """Those that differ in what a forward pass is made of."""
 
 
@@ -130,7 +131,9 @@ def test_a_batch_has_the_mean_of_the_losses_of_its_parts_however_they_are_padded
     torch.testing.assert_close(of_whole.latent, latents, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("part", ["refinement", "ode", "sure", "no encodings", "all terms"])
+@pytest.mark.parametrize(
+    "part", ["refinement", "ode", "sure", "no encodings", "sparse", "all terms"]
+)
 def test_numbering_nodes_otherwise_numbers_the_scores_otherwise(part):
     model, batch = made.vae(**PARTS[part]).eval(), made.batch()
     N = batch.mask_BN.shape[1]
@@ -205,7 +208,9 @@ def test_hidden_edges_cannot_be_seen_by_the_scores():
     assert (seen - model.edge_logits(batch)).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("part", ["refinement", "flow", "places", "no environment", "all terms"])
+@pytest.mark.parametrize(
+    "part", ["refinement", "flow", "places", "no environment", "sparse", "all terms"]
+)
 def test_samples_have_the_sizes_asked_for_and_depend_on_the_seed_alone(part):
     model = made.vae(**PARTS[part] | {"weights": {"compounds": 0.1}}).eval()
     asked = np.array([5, 3, 8, 4]), np.zeros((4, 4), np.float32), np.zeros((4, 4), bool)
@@ -273,7 +278,7 @@ def test_the_loss_falls_and_known_graphs_are_rebuilt():
     batch = made.batch(range(5))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
-    for step in range(90):
+    for step in range(120):
         optimizer.zero_grad()
         found = model(batch, made.draws(batch, step), step)
         found.total.backward()

@@ -5,21 +5,21 @@ import pytest
 import torch
 
 from assay.pathways import objective
-from assay.pathways.decoder import Decoded, Nodes, expected_log_odds
+from assay.pathways.decoder import Decoded, Kinds, Nodes, expected_log_odds
 from assay.pathways.encoder import Gaussian
-from assay.pathways.means import mean
+from assay.pathways.means import mean, mean_of_list
 from assay.pathways.metrics.validity import Limits
 from tests.pathways import made
 
 
 def decoded(edges: torch.Tensor) -> Decoded:
     B, N, _ = edges.shape
-    nothing = torch.zeros(B, N, N)
+    nothing = torch.zeros(B, N, 4)
     return Decoded(
-        nodes=Nodes(torch.zeros(B, N, 4), torch.zeros(B, N, 9), torch.zeros(B, N, 4), None, None),
+        nodes=Nodes(nothing, torch.zeros(B, N, 9), nothing, None, None),
+        states_BND=nothing,
+        near_BNN=torch.ones(B, N, N, dtype=torch.bool),
         edges_BNN=edges,
-        reversible_BNN=nothing,
-        reactions_BNNR=torch.zeros(B, N, N, 8),
     )
 
 
@@ -29,6 +29,37 @@ def test_a_mean_is_over_what_counts_of_a_graph_and_then_over_graphs():
 
     assert mean(values, counted) == (2 + 5) / 2
     assert mean(values, torch.zeros_like(counted)) == 0
+
+
+def test_a_mean_of_a_list_is_that_of_the_matrix():
+    values, counted = torch.randn(4, 3, 3), torch.rand(4, 3, 3) < 0.4
+    counted[2] = False
+    graph, row, column = torch.ones_like(counted).nonzero(as_tuple=True)
+    place = (graph, row, column)
+
+    found = mean_of_list(values[place], counted[place], graph, 4)
+
+    torch.testing.assert_close(found, mean(values, counted))
+
+
+def test_kinds_are_scored_on_edges_alone_and_a_class_where_it_is_known():
+    batch = made.batch()
+    place = batch.adjacency_BNN.nonzero(as_tuple=True)
+    known = batch.reactions_BNN[place] > 0
+    right = torch.nn.functional.one_hot(batch.reactions_BNN[place], 8) * 60.0
+    sure = batch.reversible_BNN[place] * 60.0 - 30
+    assert known.any()
+    assert not known.all(), "of some edges the class is not known"
+
+    def loss(reversible, reactions):
+        return float(objective.types(Kinds(place, reversible, reactions), batch))
+
+    assert loss(sure, right) == pytest.approx(0, abs=1e-6)
+    assert loss(-sure, right) == pytest.approx(30, rel=1e-5)
+    assert loss(0 * sure, right) == pytest.approx(math.log(2))
+    unknown_wrong = torch.where(known[:, None], right, right.roll(1, 1))
+    assert loss(sure, unknown_wrong) == pytest.approx(0, abs=1e-6)
+    assert loss(sure, 0 * right) == pytest.approx(math.log(8))
 
 
 def test_every_pair_counts_and_edges_count_by_their_weight():

@@ -7,11 +7,13 @@ import torch
 
 from assay.cell import Cell, load_suite
 from assay.errors import ConfigError
-from assay.pathways.evaluation import FOLDS, Asked, drawn_from, linked
+from assay.pathways.baselines.floors import CopyTrain
+from assay.pathways.evaluation import FOLDS, Asked, drawn_from, latents, linked
+from assay.pathways.figures import LatentMap, NeighbourFile
 from assay.pathways.metrics.files import read_graphs
 from assay.pathways.task import PathwaysTask
 from assay.reference import compute_reference
-from assay.result import Result, read_metrics
+from assay.result import Result, read_metrics, read_settings
 from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.task import Stage
@@ -113,11 +115,47 @@ def test_the_judged_graphs_are_left_as_assay_evaluate_reads_them(whole):
 
     assert rejected == []
     assert len(graphs) == 12
-    bins = json.loads((folder / "reliability.json").read_text())
+    bins = json.loads((folder / "reliability.json").read_text())["bins"]
     assert all(set(each) == {"pairs", "probability", "share"} for each in bins)
     error = sum(each["pairs"] * abs(each["probability"] - each["share"]) for each in bins)
     total = sum(each["pairs"] for each in bins)
     assert error / total == pytest.approx(result.estimates["calibration/ece"].value)
+
+
+def test_what_the_report_draws_is_left_beside_the_judged_graphs(pathways, whole):
+    storage, cell, _ = whole
+    folder, task = cell_directory(storage, cell.key) / "artifacts", PathwaysTask(cell)
+    graphs, _ = read_graphs(folder / "samples.jsonl")
+    test = task.data().test.graphs
+
+    drawn = read_settings(NeighbourFile, folder / "neighbours.json")
+    where = read_settings(LatentMap, folder / "latents.json")
+
+    for k, pair in enumerate(drawn.pairs):
+        assert pair.generated.compounds == graphs.names_of(k)
+        assert {(s, t) for s, t, _ in pair.generated.edges} == set(
+            map(tuple, graphs.edges_of(k).T.tolist())
+        )
+        train = list(task.train.ids).index(pair.nearest.title)
+        assert pair.nearest.compounds == task.train.names_of(train)
+    assert where.titles == list(test.ids)
+    oxygen, known = where.environment["oxygen"], test.environment_known[:, 2]
+    assert [value is not None for value in oxygen] == known.tolist()
+    told = [value for value in oxygen if value is not None]
+    np.testing.assert_allclose(told, test.environment[known, 2], atol=1e-4)
+    assert np.std(where.x) > np.std(where.y) > 0
+    assert where.explained[0] > where.explained[1] > 0
+
+
+def test_latents_are_those_of_each_graph_in_the_order_of_the_split():
+    model, records = made.vae(hidden=0.0).eval(), made.records(count=10)
+    found = latents(model, records, seed=0)
+
+    for k in (0, 4, 9):
+        batch = records.batch(np.array([k]))
+        one = model(batch, made.draws(batch), None).latent[0]
+        np.testing.assert_allclose(found[k], one.detach().numpy(), atol=1e-5)
+    assert latents(CopyTrain(CopyTrain.Settings(), made.corpus()), records, seed=0) is None
 
 
 def test_real_graphs_are_held_beside(pathways):

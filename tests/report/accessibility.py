@@ -36,7 +36,7 @@ def _walk(element: Element, above: tuple[Element, ...]) -> Iterator[tuple[Elemen
 def _document(document: Element) -> Iterator[str]:
     if not document.one("html").attributes.get("lang"):
         yield "html-has-lang: none"
-    if not document.one("title").text:
+    if not document.one("head").one("title").text:
         yield "document-title: empty"
     if "user-scalable" in document.one("meta", name="viewport").attributes["content"]:
         yield "meta-viewport: zooming is taken away"

@@ -7,6 +7,7 @@ import pytest
 
 from assay import report
 from tests.report.browser import CHROMIUM, browser
+from tests.report.synthetic_pathways import write_pathways
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
@@ -184,6 +185,20 @@ def test_effects_are_drawn_for_each_figure(quiet, page_of_scattered):
     quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
     assert quiet.run("document.getElementById('s1-effects').data.length") == 2
     assert quiet.run("document.getElementById('s1-effects').data[1].x.length") == 3
+
+
+def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):
+    write_pathways(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    names = "document.getElementById('s1-map').data.map(trace => trace.name)"
+    assert quiet.run(names) == ["Biosynthesis", "Degradation"]
+    quiet.run(
+        "const by = document.querySelector('[data-for=s1-map][data-choice=by]');"
+        "by.value = 'oxygen'; by.dispatchEvent(new Event('change'))"
+    )
+    assert set(quiet.run("document.getElementById('s1-map').data[0].marker.color")) <= {0, 0.21}
+    assert quiet.run("document.getElementById('s1-reliable').data[1].x") == [0.046, 0.5, 0.9]
 
 
 @pytest.mark.slow

@@ -20,6 +20,9 @@ SOURCES = {
     ".scores.npz": "artifacts/scores.npz",
     ".captions.jsonl": "artifacts/captions.jsonl",
     ".samples.jsonl": "artifacts/samples.jsonl",
+    ".neighbours.json": "artifacts/neighbours.json",
+    ".latents.json": "artifacts/latents.json",
+    ".reliability.json": "artifacts/reliability.json",
 }
 
 

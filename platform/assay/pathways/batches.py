@@ -24,6 +24,29 @@ from assay.store.sets import Prepared
 from assay.task import Splits
 from assay.training.draws import Draws
 
+MOST_PAIRS = 1 << 16
+"""Of all graphs of a batch that is scored or generated, padding included: a model keeps a vector
+for each, and of sizes that differ much most of a large batch would be padding."""
+
+
+def of_like_sizes(sizes_G: NDArray[np.integer], most: int) -> list[NDArray[np.int64]]:
+    """Return the positions of graphs, by ascending size, cut into batches.
+
+    Args:
+        sizes_G: Nodes of each.
+        most: Graphs of one batch; fewer where they have more than `MOST_PAIRS` pairs together.
+    """
+    order_G = np.argsort(sizes_G, kind="stable")
+    pairs_G, found, begin = np.asarray(sizes_G, np.int64)[order_G] ** 2, [], 0
+    while begin < len(order_G):
+        window = pairs_G[begin : begin + most]
+        # Ascending: the last graph is what all are padded to.
+        padded = window * np.arange(1, len(window) + 1)
+        count = max(1, int(np.searchsorted(padded, MOST_PAIRS, side="right")))
+        found.append(order_G[begin : begin + count])
+        begin += count
+    return found
+
 
 def pairs_of(mask_BN: Tensor) -> Tensor:
     """Return bool (B, N, N): the ordered pairs of different nodes, of the nodes that there are."""

@@ -7,8 +7,11 @@ An edge u → v is scored by what u gives and what v takes, which are different 
 the score of v → u is another number. An inner product of the nodes' latents could not tell the two
 apart.
 
+Of graphs of many nodes only candidates are looked at closely (`assay.pathways.candidates`): by that
+product all pairs are scored, and the best of each node by a network that sees both ends.
+
 Shapes: B graphs, N nodes (padded), D width, L latent entries, V compounds, M slots for nodes, R
-classes of reactions, K classes of compounds.
+classes of reactions, K classes of compounds, P listed pairs.
 """
 
 import math
@@ -17,8 +20,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from assay.errors import ConfigError
 from assay.pathways.attention import Block
-from assay.pathways.batches import pairs_of
+from assay.pathways.candidates import Place, Sparsity, candidate_pairs, places_of
 from assay.pathways.compounds import CLASSES
 from assay.pathways.conditions import EnvironmentVector, Way
 from assay.pathways.corpus import Corpus
@@ -54,6 +58,7 @@ class DecoderShape:
     slots: bool
     modules: bool
     atoms: bool
+    sparsity: Sparsity
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,29 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Everything that a graph may be, as log odds and logits."""
+    """Everything that a graph may be, as log odds and logits; what edges are, `Decoder.kinds`."""
 
     nodes: Nodes
+    states_BND: Tensor
+    """Of nodes, once all is said of their edges."""
+    near_BNN: Tensor
+    """bool: the pairs that were looked at closely; of graphs of few nodes all."""
     edges_BNN: Tensor
     """Calibrated log odds of an edge from the row to the column."""
-    reversible_BNN: Tensor
-    """Log odds that the edge, if there is one, is reversible."""
-    reactions_BNNR: Tensor
-    """Logits of its reaction's class."""
     earlier: tuple[Tensor, ...] = ()
     """(B, N, N) each: the edges before each round of refinement."""
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What some edges are, if they are there."""
+
+    place: Place
+    """Row and column are source and target."""
+    reversible_P: Tensor
+    """Log odds that the edge is reversible."""
+    reactions_PR: Tensor
+    """Logits of its reaction's class."""
 
 
 class NodeHeads(nn.Module):
@@ -116,22 +133,60 @@ class PairHeads(nn.Module):
         # Training begins at the density of the data: nothing has to be unlearnt.
         self.density = nn.Parameter(torch.tensor(_log_odds(corpus.density)))
 
-    def forward(self, x_BND: Tensor, nodes: Nodes) -> Decoded:
+    def forward(self, x_BND: Tensor, nodes: Nodes, mask_BN: Tensor) -> Decoded:
         """Return what pairs of nodes in these states are."""
-        x_BND, scale = self.norm(x_BND), x_BND.shape[-1] ** -0.5
-        mean_BNN = torch.einsum("bud,bvd->buv", self.gives(x_BND), self.takes(x_BND)) * scale
-        hidden = nn.functional.silu(
-            self.source(x_BND).unsqueeze(2) + self.target(x_BND).unsqueeze(1)
-        )
-        more, spread, reversible, *_ = (found := self.pair(hidden)).unbind(-1)
-        mean_BNN = mean_BNN + more + self.density
+        y_BND, scale = self.norm(x_BND), x_BND.shape[-1] ** -0.5
+        mean_BNN = torch.einsum("bud,bvd->buv", self.gives(y_BND), self.takes(y_BND)) * scale
+        mean_BNN = mean_BNN + self.density
         if nodes.modules is not None:
             mean_BNN = mean_BNN + nodes.modules.edges_BNN
+        near_BNN = candidate_pairs(self._both_ways(mean_BNN), mask_BN, self.shape.sparsity)
         if not self.shape.directed:
-            mean_BNN, spread = (mean_BNN + mean_BNN.mT) / 2, (spread + spread.mT) / 2
+            near_BNN = near_BNN | near_BNN.mT
+        more_BNN, spread_BNN = self._closely(y_BND, near_BNN)
+        mean_BNN = self._both_ways(mean_BNN + more_BNN)
         if self.shape.uncertain:
-            mean_BNN = expected_log_odds(mean_BNN, nn.functional.softplus(spread))
-        return Decoded(nodes, mean_BNN, reversible, found[..., 3:])
+            spread_BNN = nn.functional.softplus(self._both_ways(spread_BNN))
+            sure_BNN = expected_log_odds(mean_BNN, spread_BNN)
+            mean_BNN = sure_BNN.where(near_BNN, mean_BNN)
+        return Decoded(nodes, x_BND, near_BNN, mean_BNN)
+
+    def kinds(self, x_BND: Tensor, edges_BNN: Tensor) -> Kinds:
+        """Return what these edges are, bool (B, N, N), between nodes in these states."""
+        place = places_of(edges_BNN)
+        found_PK = self._seen(self._ends(self.norm(x_BND), place), slice(2, None))
+        return Kinds(place, found_PK[:, 0], found_PK[:, 1:])
+
+    def _closely(self, y_BND: Tensor, near_BNN: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (B, N, N) twice: what is added to the log odds, and how unsure they are.
+
+        Where pairs are not near, 0 of what would take a vector a pair.
+        """
+        B, N, _ = near_BNN.shape
+        if self.shape.sparsity.beyond >= N:
+            hidden = self.source(y_BND).unsqueeze(2) + self.target(y_BND).unsqueeze(1)
+            more_BNN, spread_BNN = self._seen(hidden, slice(2)).unbind(-1)
+            return more_BNN, spread_BNN
+        place = places_of(near_BNN)
+        more_P, spread_P = self._seen(self._ends(y_BND, place), slice(2)).unbind(-1)
+        zeros_BNN = more_P.new_zeros(B, N, N)
+        return zeros_BNN.index_put(place, more_P), zeros_BNN.index_put(place, spread_P)
+
+    def _ends(self, y_BND: Tensor, place: Place) -> Tensor:
+        """Return (P, PAIR_WIDTH): the two ends of pairs, together."""
+        graph_P, source_P, target_P = place
+        return self.source(y_BND)[graph_P, source_P] + self.target(y_BND)[graph_P, target_P]
+
+    def _seen(self, ends: Tensor, which: slice) -> Tensor:
+        """Return some of what the pair's layer says: log odds, their spread, then the kinds."""
+        layer = self.pair
+        return nn.functional.linear(
+            nn.functional.silu(ends), layer.weight[which], layer.bias[which]
+        )
+
+    def _both_ways(self, values_BNN: Tensor) -> Tensor:
+        """Return the mean of an edge and its reverse where directions are not told apart."""
+        return values_BNN if self.shape.directed else (values_BNN + values_BNN.mT) / 2
 
 
 class Refinement(nn.Module):
@@ -148,9 +203,9 @@ class Refinement(nn.Module):
             nn.Linear(3 * width + 2 + len(CLASSES), width), nn.SiLU(), nn.Linear(width, width)
         )
 
-    def forward(self, x_BND: Tensor, decoded: Decoded, pairs_BNN: Tensor) -> Tensor:
+    def forward(self, x_BND: Tensor, decoded: Decoded) -> Tensor:
         """Return new states (B, N, D)."""
-        chance_BNN = decoded.edges_BNN.sigmoid() * pairs_BNN
+        chance_BNN = decoded.edges_BNN.sigmoid() * decoded.near_BNN
         y_BND = self.norm(x_BND)
         told = [
             y_BND,
@@ -173,7 +228,8 @@ class Decoder(nn.Module):
         condition = width if environment in ("film", "both") else None
         # Without latents of their own, nodes are told apart by places, which mean nothing else.
         nodes = shape.nodes or PLACE
-        self.places = None if shape.nodes else nn.Parameter(torch.randn(MOST_NODES, PLACE))
+        most = max(MOST_NODES, corpus.most_nodes)
+        self.places = None if shape.nodes else nn.Parameter(torch.randn(most, PLACE))
         self.composition = ModuleDecoder(nodes, shape.graph, width) if shape.modules else None
         self.start = nn.Linear(nodes + shape.graph + 1 + joins, width)
         self.blocks = nn.ModuleList(
@@ -207,9 +263,17 @@ class Decoder(nn.Module):
             graph_BL: Latents of graphs.
             mask_BN: bool, the nodes that there are.
             condition_BD: Of `condition`.
+
+        Raises:
+            ConfigError: nodes without latents are more than are told apart.
         """
         B, N = mask_BN.shape
         if self.places is not None:
+            if len(self.places) < N:
+                raise ConfigError(
+                    f"settings.model.latents.nodes 0: {len(self.places)} nodes are told apart, "
+                    f"and a graph of {N} is asked for; give nodes latents, or ask for fewer"
+                )
             nodes_BNL = self.places[:N].expand(B, N, -1)
         assert nodes_BNL is not None
         size_B1 = mask_BN.sum(1, keepdim=True).float().log() - 2
@@ -238,15 +302,23 @@ class Decoder(nn.Module):
         if self.told is not None and self.second is not None:
             x_BND = x_BND + self.told(compounds_BND)
             x_BND = self.second(x_BND, mask_BN, None, condition_BD)
-        decoded, earlier = self.heads(x_BND, nodes), list[Tensor]()
+        decoded, earlier = self.heads(x_BND, nodes, mask_BN), list[Tensor]()
         if self.refinement is None:
             return decoded
-        pairs_BNN = pairs_of(mask_BN)
         for _ in range(self.shape.rounds):
             earlier.append(decoded.edges_BNN)
-            x_BND = self.refinement(x_BND, decoded, pairs_BNN)
-            decoded = self.heads(x_BND, nodes)
+            x_BND = self.refinement(x_BND, decoded)
+            decoded = self.heads(x_BND, nodes, mask_BN)
         return replace(decoded, earlier=tuple(earlier))
+
+    def kinds(self, decoded: Decoded, edges_BNN: Tensor) -> Kinds:
+        """Return what edges are, whatever their log odds: real ones, or those that were chosen.
+
+        Args:
+            decoded: Of `finish`.
+            edges_BNN: bool, the edges that are asked for.
+        """
+        return self.heads.kinds(decoded.states_BND, edges_BNN)
 
     def existence(self, graph_BL: Tensor, condition_BD: Tensor) -> Tensor:
         """Return (B, M): the log odds that a graph has a node in each slot.

@@ -8,11 +8,18 @@ Positions enter by pairs, Σₖ φ(λₖ) vₖ(u) v̄ₖ(v): no sign, phase or b
 coincide changes that (Huang et al., "On the stability of expressive positional encodings", ICLR
 2024), so that there is nothing to flip. Those of the magnetic Laplacian tell directions.
 
-Shapes: B graphs, N nodes (padded), F features, D width, C features of a pair, K eigenvectors.
+Of graphs of many nodes only some pairs have features (`assay.pathways.candidates`): attention is
+among all nodes still, and every other pair is one without an edge of which no positions are known.
+
+Shapes: B graphs, N nodes (padded), F features, D width, C features of a pair, K eigenvectors, M
+functions of eigenvalues, P listed pairs.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from types import EllipsisType
 from typing import cast
 
 import torch
@@ -21,8 +28,9 @@ from torch import Tensor, nn
 from torchdiffeq import odeint
 
 from assay.config import Settings
-from assay.pathways.attention import Block
+from assay.pathways.attention import Block, ListedPairs, Pairs
 from assay.pathways.batches import PathwayBatch
+from assay.pathways.candidates import Place, Sparsity, places_of, seen_pairs
 from assay.pathways.compounds import CLASSES, FEATURES
 from assay.pathways.conditions import EnvironmentVector, Way
 from assay.pathways.encodings import Encodings, positions_of
@@ -80,6 +88,10 @@ class Posterior:
     """Of nodes, which the latents were read from."""
 
 
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of two (B, N, K) and a weight (B, K, M), at some places: (…, M)."""
+
+
 class PairFeatures(nn.Module):
     """What joins two nodes: edges either way, their kinds, and where the two stand."""
 
@@ -97,17 +109,30 @@ class PairFeatures(nn.Module):
         spectral = sum(SPECTRAL * (2 if name == "magnetic" else 1) for name in self.phi)
         self.out = nn.Linear(2 * (3 + REACTION) + spectral, width)
 
-    def forward(self, batch: PathwayBatch) -> Tensor:
-        """Return (B, N, N, C)."""
-        adjacency_BNN = batch.adjacency_BNN.unsqueeze(-1)
-        forward = [
-            torch.stack([batch.adjacency_BNN, batch.reversible_BNN, batch.main_BNN], -1).float(),
-            self.reaction(batch.reactions_BNN) * adjacency_BNN,
-        ]
-        parts = [*forward, *(part.transpose(1, 2) for part in forward), *self._spectral(batch)]
-        return self.out(torch.cat(parts, dim=-1))
+    def forward(self, batch: PathwayBatch, listed_BNN: Tensor | None = None) -> Pairs:
+        """Return (B, N, N, C), or the features of the pairs that are listed."""
+        if listed_BNN is not None:
+            return self._listed(batch, listed_BNN)
+        forward = self._edges(batch, ...)
+        back = [part.transpose(1, 2) for part in forward]
+        return self.out(torch.cat([*forward, *back, *self._spectral(batch, _kernel)], dim=-1))
 
-    def _spectral(self, batch: PathwayBatch) -> list[Tensor]:
+    def _listed(self, batch: PathwayBatch, listed_BNN: Tensor) -> ListedPairs:
+        """Return the features of some pairs; the rest has none but that of no edge."""
+        place = graph_P, row_P, column_P = places_of(listed_BNN)
+        forward, back = self._edges(batch, place), self._edges(batch, (graph_P, column_P, row_P))
+        spectral = self._spectral(batch, partial(_kernel_at, place))
+        found_PC = self.out(torch.cat([*forward, *back, *spectral], dim=-1))
+        return ListedPairs(place, found_PC, self.out.bias)
+
+    def _edges(self, batch: PathwayBatch, at: Place | EllipsisType) -> list[Tensor]:
+        """Return what the edges at some places of the matrices are, forward; or all of them."""
+        adjacency = batch.adjacency_BNN[at]
+        flags = [adjacency, batch.reversible_BNN[at], batch.main_BNN[at]]
+        reactions = self.reaction(batch.reactions_BNN[at]) * adjacency.unsqueeze(-1)
+        return [torch.stack(flags, -1).float(), reactions]
+
+    def _spectral(self, batch: PathwayBatch, kernel: Kernel) -> list[Tensor]:
         if not self.phi:
             return []
         found = positions_of(batch.adjacency_BNN, batch.mask_BN, self.encodings)
@@ -119,11 +144,11 @@ class PairFeatures(nn.Module):
             if v_BNK.is_complex():
                 re, im = v_BNK.real, v_BNK.imag
                 parts += [
-                    _kernel(re, re, weight_BKM) + _kernel(im, im, weight_BKM),
-                    _kernel(im, re, weight_BKM) - _kernel(re, im, weight_BKM),
+                    kernel(re, re, weight_BKM) + kernel(im, im, weight_BKM),
+                    kernel(im, re, weight_BKM) - kernel(re, im, weight_BKM),
                 ]
             else:
-                parts.append(_kernel(v_BNK, v_BNK, weight_BKM))
+                parts.append(kernel(v_BNK, v_BNK, weight_BKM))
         return parts
 
 
@@ -154,9 +179,11 @@ class Encoder(nn.Module):
         encodings: Encodings,
         environment: Way,
         ode_steps: int,
+        sparsity: Sparsity,
     ) -> None:
         super().__init__()
         self.environment, self.latents, self.ode_steps = environment, latents, ode_steps
+        self.sparsity = sparsity
         told = environment != "none"
         self.vector = EnvironmentVector(width) if told else None
         joins = width if environment in ("concatenation", "both") else 0
@@ -185,17 +212,15 @@ class Encoder(nn.Module):
             x_BND = x_BND + shift_BND
         if self.environment in ("concatenation", "both"):
             x_BND = torch.cat([x_BND, condition_BD.unsqueeze(1).expand_as(x_BND)], -1)
-        x_BND, pairs_BNNC = self.start(x_BND), self.pairs(batch)
+        x_BND, pairs = self.start(x_BND), self.pairs(batch, seen_pairs(batch, self.sparsity))
         if self.ode_steps:
-            x_BND = self._flow(x_BND, batch.mask_BN, pairs_BNNC, condition_BD)
+            x_BND = self._flow(x_BND, batch.mask_BN, pairs, condition_BD)
         else:
             for block in self.blocks:
-                x_BND = block(x_BND, batch.mask_BN, pairs_BNNC, condition_BD)
+                x_BND = block(x_BND, batch.mask_BN, pairs, condition_BD)
         return self.read(self.norm(x_BND), batch.mask_BN)
 
-    def _flow(
-        self, x_BND: Tensor, mask_BN: Tensor, pairs_BNNC: Tensor, condition_BD: Tensor
-    ) -> Tensor:
+    def _flow(self, x_BND: Tensor, mask_BN: Tensor, pairs: Pairs, condition_BD: Tensor) -> Tensor:
         """Return the states at time 1 of dx/dt = block(x) - x, by Runge and Kutta's fourth order.
 
         Chen et al., "Neural ordinary differential equations", NeurIPS 2018; on graphs, Poli et
@@ -203,7 +228,7 @@ class Encoder(nn.Module):
         """
         block = self.blocks[0]
         found = odeint(
-            lambda time, x: block(x, mask_BN, pairs_BNNC, condition_BD) - x,
+            lambda time, x: block(x, mask_BN, pairs, condition_BD) - x,
             x_BND,
             torch.tensor([0.0, 1.0], device=x_BND.device),
             method="rk4",
@@ -242,3 +267,10 @@ def _gaussian(both: Tensor) -> Gaussian:
 def _kernel(a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor) -> Tensor:
     """Return (B, N, N, M): Σₖ a(u, k) b(v, k) weight(k, m)."""
     return torch.einsum("buk,bvk,bkm->buvm", a_BNK, b_BNK, weight_BKM)
+
+
+def _kernel_at(place: Place, a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor) -> Tensor:
+    """Return (P, M): the same at some pairs."""
+    graph_P, row_P, column_P = place
+    both_PK = a_BNK[graph_P, row_P] * b_BNK[graph_P, column_P]
+    return (both_PK.unsqueeze(1) @ weight_BKM[graph_P]).squeeze(1)

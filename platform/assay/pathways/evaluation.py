@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs
+from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs, of_like_sizes
 from assay.pathways.classifier import OxygenClassifier, oxygen_classes
 from assay.pathways.environment import normalised
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
@@ -27,7 +27,7 @@ from assay.training.draws import Draws, fold
 FOLDS = 5
 """Every edge is hidden once, with one fifth of the others."""
 AT_ONCE = 64
-"""Graphs of one batch."""
+"""Graphs of one batch, at most."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,29 @@ def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
     return found
 
 
+@torch.no_grad()
+def latents(model: PathwayModel, records: PathwayRecords, seed: int) -> NDArray[np.float32] | None:
+    """Return (G, L): the `Outcome.latent` of a split's graphs, in their order; None without any.
+
+    As in training: of a graph that a model hides edges from, with those hidden that the seed says.
+    """
+    found: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+    for batch in in_batches(records) if model.learns else ():
+        draws = Draws(seed, 0, batch.record_ids.to(model.device))
+        latent_BL = model(batch.to(model.device), draws, None).latent
+        if latent_BL is None:
+            return None
+        found.append((batch.record_ids.numpy(), latent_BL.float().cpu().numpy()))
+    if not found:
+        return None
+    ids_G = np.concatenate([ids for ids, _ in found])
+    place_G = np.argsort(ids_G)[np.searchsorted(np.sort(ids_G), records.record_ids)]
+    return np.concatenate([latent_BL for _, latent_BL in found])[place_G]
+
+
 def in_batches(records: PathwayRecords) -> Iterator[PathwayBatch]:
     """Yield the graphs of a split in batches of like sizes."""
-    order = np.argsort(records.lengths, kind="stable")
-    for indices in np.array_split(order, -(-len(records) // AT_ONCE)):
+    for indices in of_like_sizes(records.lengths, AT_ONCE):
         yield records.batch(indices)
 
 

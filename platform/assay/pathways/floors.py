@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.pathways.graphs import Pathway, PathwayGraphs, pack
+from assay.pathways.likeness import most_alike
 
 SWAPS_AN_EDGE = 10
 """Swaps that are tried, for each edge of a graph."""
@@ -42,7 +43,8 @@ def copied(train: PathwayGraphs, count: int, seed: int = 0) -> PathwayGraphs:
     Raises:
         DataError: there is no training graph.
     """
-    _require(train)
+    if not len(train):
+        raise DataError("floors: there is no training graph to copy")
     generator = np.random.default_rng(seed)
     rounds = -(-count // len(train))
     order = np.concatenate([generator.permutation(len(train)) for _ in range(rounds)] or [[]])
@@ -50,25 +52,14 @@ def copied(train: PathwayGraphs, count: int, seed: int = 0) -> PathwayGraphs:
 
 
 def nearest(graphs: PathwayGraphs, train: PathwayGraphs) -> PathwayGraphs:
-    """Return, for each graph, the training graph that shares most of its edges by name.
+    """Return, for each graph, the training graph that is most like it (`likeness.most_alike`).
 
-    Nearest by the Jaccard index of the sets of named edges, then of named compounds, then by size;
-    the first of equals. As a floor of conditional generation and of reconstruction: look it up.
+    As a floor of conditional generation and of reconstruction: look it up.
 
     Raises:
         DataError: there is no training graph.
     """
-    _require(train)
-    known = [_named(train, k) for k in range(len(train))]
-    sizes_G = train.node_counts
-    chosen = []
-    for k in range(len(graphs)):
-        edges, compounds = _named(graphs, k)
-        likeness = [(_jaccard(edges, other), _jaccard(compounds, names)) for other, names in known]
-        further_G = np.abs(sizes_G - graphs.node_counts[k]).tolist()
-        ranked = [(*like, -off) for like, off in zip(likeness, further_G, strict=True)]
-        chosen.append(max(range(len(train)), key=ranked.__getitem__))
-    return train.select(chosen)
+    return train.select(most_alike(graphs, train).places_G)
 
 
 _Edges = list[tuple[int, int]]
@@ -137,19 +128,3 @@ def _reversible(graphs: PathwayGraphs, k: int) -> dict[tuple[int, int], bool]:
 def _environment(graphs: PathwayGraphs, k: int) -> list[float | None]:
     known, values = graphs.environment_known[k].tolist(), graphs.environment[k].tolist()
     return [value if there else None for there, value in zip(known, values, strict=True)]
-
-
-def _named(graphs: PathwayGraphs, k: int) -> tuple[set, set]:
-    names = graphs.names_of(k)
-    edges = {(names[s], names[t]) for s, t in graphs.edges_of(k).T.tolist()}
-    return edges, set(names)
-
-
-def _jaccard(one: set, other: set) -> float:
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared) if shared else 0.0
-
-
-def _require(train: PathwayGraphs) -> None:
-    if not len(train):
-        raise DataError("floors: there is no training graph to copy")

@@ -43,7 +43,7 @@ class GraphVAE(PathwayModel):
         entries = own.latents.local + own.latents.globally
         self.encoder = Encoder(
             own.width, own.depth, own.heads, own.pairs, own.latents, own.encodings,
-            own.environment, own.ode_steps,
+            own.environment, own.ode_steps, own.sparsity,
         )  # fmt: skip
         shape = DecoderShape(
             width=own.width,
@@ -58,6 +58,7 @@ class GraphVAE(PathwayModel):
             slots=own.weights.existence > 0,
             modules=own.weights.modules > 0,
             atoms=own.weights.elements > 0,
+            sparsity=own.sparsity,
         )
         self.decoder = Decoder(shape, own.environment, corpus)
         condition = own.width if own.environment != "none" else 0
@@ -82,7 +83,7 @@ class GraphVAE(PathwayModel):
             ),
             "classes": lambda: objective.classes(decoded, real),
             "compounds": lambda: self._compounds(decoded, real, draws),
-            "types": lambda: objective.types(decoded, real),
+            "types": lambda: objective.types(self.decoder.kinds(decoded, real.adjacency_BNN), real),
             "kl": lambda: self._divergence(posterior, graph_BL, condition_BD, batch.mask_BN),
             "degree": lambda: objective.degree(decoded, batch, self.corpus),
             "matching": lambda: matching.matched_edges(decoded, batch),
@@ -127,15 +128,16 @@ class GraphVAE(PathwayModel):
             compounds_BN = assembly.distinct_compounds(self._logits(nodes), mask_BN, draws)
         compounds_BND = self._compound_vectors(compounds_BN)
         decoded = self.decoder.finish(nodes, compounds_BND, mask_BN, condition_BD)
-        typed = self.own.weights.types > 0
-        return Generated(
-            compounds_BN=compounds_BN,
-            adjacency_BNN=assembly.likely_edges(
-                decoded.edges_BNN, pairs_of(mask_BN), self.own.connected
-            ),
-            reversible_BNN=(decoded.reversible_BNN > 0) & typed,
-            reactions_BNN=(decoded.reactions_BNNR[..., 1:].argmax(-1) + 1) * typed,
+        adjacency_BNN = assembly.likely_edges(
+            decoded.edges_BNN, pairs_of(mask_BN), self.own.connected
         )
+        reversible_BNN = torch.zeros_like(adjacency_BNN)
+        reactions_BNN = torch.zeros_like(adjacency_BNN, dtype=torch.int64)
+        if self.own.weights.types:  # nor kinds, if it has not learnt them
+            kinds = self.decoder.kinds(decoded, adjacency_BNN)
+            reversible_BNN[kinds.place] = kinds.reversible_P > 0
+            reactions_BNN[kinds.place] = kinds.reactions_PR[:, 1:].argmax(-1) + 1
+        return Generated(compounds_BN, adjacency_BNN, reversible_BNN, reactions_BNN)
 
     @torch.no_grad()
     def sizes(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from assay.config import Size, SizedSettings
+from assay.pathways.candidates import Sparsity
 from assay.pathways.conditions import Way
 from assay.pathways.encoder import LatentSettings
 from assay.pathways.encodings import Encodings
@@ -54,6 +55,8 @@ class GraphVAESettings(SizedSettings, ModelSettings):
     """How edges, which are few, are weighted: (non-edges / edges) to this power."""
     connected: bool = True
     """Whether generated graphs begin as a weakly spanning tree of the most likely edges."""
+    sparsity: Sparsity = Sparsity()
+    """How graphs of many nodes are spared the square of their nodes."""
     weights: Weights = Weights()
     kullback: Kullback = Kullback()
 

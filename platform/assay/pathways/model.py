@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from assay.config import Settings
 from assay.errors import ConfigError
-from assay.pathways.batches import PathwayBatch
+from assay.pathways.batches import PathwayBatch, of_like_sizes
 from assay.pathways.corpus import Corpus
 from assay.pathways.environment import physical
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
@@ -29,7 +29,7 @@ from assay.store.texts import Texts
 from assay.training.draws import Draws
 
 DRAWN_AT_ONCE = 128
-"""Graphs of one batch of `sample`."""
+"""Graphs of one batch of `sample`, at most."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class PathwayModel(nn.Module, ABC):
         """
         device = self.device
         parts: list[PathwayGraphs] = []
-        order = np.argsort(sizes_G, kind="stable")
-        for chosen in np.array_split(order, max(1, -(-len(order) // DRAWN_AT_ONCE))):
+        batches = of_like_sizes(sizes_G, DRAWN_AT_ONCE)
+        for chosen in batches:
             sizes = torch.from_numpy(np.asarray(sizes_G, np.int64)[chosen]).to(device)
             known = torch.from_numpy(np.asarray(known_G4)[chosen])
             asked = torch.from_numpy(np.asarray(environment_G4, np.float32)[chosen]) * known
@@ -163,7 +163,7 @@ class PathwayModel(nn.Module, ABC):
             draws = Draws(seed, 0, torch.from_numpy(chosen).to(device))
             made = self.generate(mask_BN, asked.to(device), known.to(device), draws)
             parts.append(packed(made, mask_BN, asked.numpy(), known.numpy(), self.corpus))
-        return joined(parts).select(np.argsort(order, kind="stable"))
+        return joined(parts).select(np.argsort(np.concatenate(batches)))
 
 
 def packed(

@@ -15,10 +15,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from assay.config import Settings
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.corpus import Corpus
-from assay.pathways.decoder import Decoded
+from assay.pathways.decoder import Decoded, Kinds
 from assay.pathways.encoder import Gaussian
 from assay.pathways.graphs import UNKNOWN
-from assay.pathways.means import mean
+from assay.pathways.means import mean, mean_of_list
 
 CANDIDATES = 256
 """Compounds among which each node's own is to be found; the same for all nodes of a step."""
@@ -115,18 +115,24 @@ def compounds(
     return mean(logits.logsumexp(-1) - own_BN, targets_BN != UNKNOWN)
 
 
-def types(decoded: Decoded, batch: PathwayBatch) -> Tensor:
-    """Return the cross-entropies of reversibility and, where known, of the reaction's class."""
-    reversible = binary_cross_entropy_with_logits(
-        decoded.reversible_BNN,
-        batch.reversible_BNN.to(decoded.reversible_BNN.dtype),
+def types(kinds: Kinds, batch: PathwayBatch) -> Tensor:
+    """Return the cross-entropies of reversibility and, where known, of the reaction's class.
+
+    Args:
+        kinds: Of the edges that there are.
+        batch: The graphs.
+    """
+    reversible_P = binary_cross_entropy_with_logits(
+        kinds.reversible_P,
+        batch.reversible_BNN[kinds.place].to(kinds.reversible_P.dtype),
         reduction="none",
     )
-    reaction = cross_entropy(
-        decoded.reactions_BNNR.permute(0, 3, 1, 2), batch.reactions_BNN, reduction="none"
+    reactions_P = batch.reactions_BNN[kinds.place]
+    reaction_P = cross_entropy(kinds.reactions_PR, reactions_P, reduction="none")
+    graph_P, every_P = kinds.place[0], torch.ones_like(reactions_P, dtype=torch.bool)
+    return mean_of_list(reversible_P, every_P, graph_P, len(batch)) + mean_of_list(
+        reaction_P, reactions_P > 0, graph_P, len(batch)
     )
-    known = batch.adjacency_BNN & (batch.reactions_BNN > 0)
-    return mean(reversible, batch.adjacency_BNN) + mean(reaction, known)
 
 
 def divergence(nodes: Gaussian | None, mask_BN: Tensor, graph_BL: Tensor, free: float) -> Tensor:

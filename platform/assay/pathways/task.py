@@ -3,7 +3,6 @@
 Shapes: G graphs.
 """
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +13,13 @@ import torch
 from torch import nn
 
 from assay.cell import Cell
+from assay.config import validate
 from assay.pathways.batches import PathwayBatch, PathwayRecords, splits
 from assay.pathways.compounds import FORMULA
 from assay.pathways.corpus import Corpus
-from assay.pathways.data.packing import compounds_of, graphs_of
-from assay.pathways.evaluation import Linked, Oxygen, drawn_from, in_batches, linked
+from assay.pathways.data.packing import compounds_of, graphs_of, labels_of
+from assay.pathways.evaluation import Linked, Oxygen, drawn_from, in_batches, latents, linked
+from assay.pathways.figures import ReliabilityFile, latent_map, neighbours
 from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.metrics import (
     calibration,
@@ -36,7 +37,7 @@ from assay.pathways.metrics.networks import open_network
 from assay.pathways.metrics.reference import Reference, open_reference
 from assay.pathways.model import PathwayModel
 from assay.pathways.settings import PathwaySettings, model_class, pathway_settings
-from assay.result import write_bytes
+from assay.result import write_bytes, write_json
 from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
 from assay.training.draws import Draws, fold
@@ -58,8 +59,8 @@ class PathwaysTask(Task):
         self.prepared = sets.open_set(cell.data.name)
         self._splits = splits(self.prepared)
         used = that_are_used(self._splits, cell).train
-        ids = cast(PathwayBatch, used.batch(np.arange(len(used)))).record_ids.numpy()
-        self.train = graphs_of(self.prepared).select(ids)
+        self._used = cast(PathwayBatch, used.batch(np.arange(len(used)))).record_ids.numpy()
+        self.train = graphs_of(self.prepared).select(self._used)
         self.corpus = Corpus.of(self.train, compounds_of(self.prepared))
         flux_of = self.chosen.flux
         self.network = open_network(flux_of.network) if flux_of is not None else None
@@ -152,9 +153,9 @@ class PathwaysTask(Task):
         return found | self._flux(self.samples)
 
     def evaluation_passes(self) -> float:
-        """Return the passes over graphs: two sets of samples, and six looks at the test split."""
+        """Return the passes over graphs: two sets of samples, and seven looks at the test split."""
         samples = 2 * self._count * self.chosen.model.passes_a_sample
-        return samples + 6 * len(self._splits.test)
+        return samples + 7 * len(self._splits.test)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return the protocols on real graphs that no cell was trained on."""
@@ -162,15 +163,24 @@ class PathwaysTask(Task):
         return found | self._flux(cast(PathwayRecords, data.test).graphs)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
-        """Write the judged graphs, `samples.jsonl`, and the reliability diagram.
+        """Write the judged graphs, `samples.jsonl`, and what the report draws (`figures`).
 
-        The former is what `assay evaluate pathways` reads; `reliability.json` has a bin a line.
+        The former is what `assay evaluate pathways` reads.
         """
+        labels = labels_of(self.prepared)
         if self.samples is not None:
             write_bytes(directory / "samples.jsonl", json_lines(self.samples).encode())
+            pairs = neighbours(self.samples, self.train, labels.select(self._used))
+            write_json(directory / "neighbours.json", pairs)
+        test, seed = cast(PathwayRecords, data.test), fold(self.cell.seed, "latents")
+        latents_GL = latents(cast(PathwayModel, model), test, seed)
+        if latents_GL is not None:
+            drawn = latent_map(latents_GL, test.graphs, labels.select(test.record_ids))
+            write_json(directory / "latents.json", drawn)
         if self.linked is not None:
-            bins = calibration.reliability(self.linked.held_out)
-            write_bytes(directory / "reliability.json", json.dumps(bins, indent=1).encode())
+            bins = {"bins": calibration.reliability(self.linked.held_out)}
+            diagram = validate(ReliabilityFile, bins, "reliability.json")
+            write_json(directory / "reliability.json", diagram)
 
     @property
     def _count(self) -> int:

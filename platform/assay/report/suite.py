@@ -20,6 +20,7 @@ from assay.report.leaderboard import (
     representatives,
 )
 from assay.report.notes import notes, seeds_note
+from assay.report.pathways import pathway_figures
 from assay.report.told_apart import names
 from assay.report.wording import count_text
 from assay.result import Result
@@ -44,6 +45,8 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
     found = differences(folder.results, metrics, headline(main), brief)
     laws = scaling_laws.read_laws(folder.path)
+    named = names(folder.results)
+    pathways = pathway_figures(identity, folder, rows, named)
     return {
         "id": identity,
         "file": folder.suite,
@@ -76,11 +79,12 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             **chart_data(folder, rows),
             "effects": {each.metric: each.chart for each in found},
             "laws": [scaling_laws.chart(law) for law in laws],
+            **(pathways.charts if pathways else {}),
         },
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
         "groups": {row.cell_key: row.group for row in rows if row.cell_key},
-        "names": names(folder.results),
+        "names": named,
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
         "reference_command": shlex.join(
             ["python", "jobs/benchmark_grid.py", "--suite", str(_shown_path(folder) / "suite.json")]
@@ -89,6 +93,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "is_drawn": folder.is_drawn,
         "sketches": folder.sketches,
         "captions": folder.captions,
+        "pathways": pathways,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()

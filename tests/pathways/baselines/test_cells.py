@@ -64,6 +64,24 @@ def test_the_suites_share_budget_and_training_with_those_of_the_graph_vae():
         assert keys > {cell.key for cell in suite.cells("0" * 16)}, "nothing is trained twice"
 
 
+def test_the_diffusion_is_looked_at_less_while_it_trains_and_is_trained_and_judged_as_all():
+    suite = load_suite(ROOT / "sweeps" / "pathways_metacyc_baselines.yaml")
+    of = {cell.label: cell for cell in suite.cells("0" * 16) if cell.seed == 0}
+    diffusion, other = of["diffusion"], of["autoregressive"]
+
+    looks = [
+        cell.training.validations
+        * cell.settings.validation_graphs
+        * cell.settings.model.passes_a_sample
+        for cell in (diffusion, other)
+    ]
+    assert looks[0] < 0.02 * diffusion.budget.samples * 3, "a step is three passes"
+    same = {"training": {"validations": 5}, "settings": {"validation_graphs": 256}}
+    for part in same:
+        ours, theirs = (getattr(c, part).model_dump(exclude={"model"}) for c in (diffusion, other))
+        assert ours | same[part] == theirs | same[part]
+
+
 @pytest.mark.parametrize("name", quick(LEARNT, "vgae", "diffusion"))
 def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(pathways, tmp_path, name):
     cell = cells()[name]

@@ -9,7 +9,12 @@ import pytest
 
 from assay.errors import DataError
 from assay.pathways.data.faults import Faults
-from assay.pathways.data.metacyc import compound_table, parse_equation, read_metacyc
+from assay.pathways.data.metacyc import (
+    compound_table,
+    parse_equation,
+    read_labels,
+    read_metacyc,
+)
 
 LINE = {
     "id": "PWY-1", "superpathway": False, "reactions": ["R1", "R2"], "nodes": ["A", "B", "C"],
@@ -64,6 +69,21 @@ def test_a_sound_line_is_read(write):
     assert graphs.environment_known.tolist() == [[False, True, False, False]]
     assert graphs.environment[0, 1] == pytest.approx(310.15)
     assert compound_table(folder, graphs).charges.tolist() == [-1, -1, -1]
+
+
+def test_compounds_and_pathways_have_names_beside_their_ids(write):
+    named = [{**one, "name": f"&alpha;-{one['id']}"} for one in COMPOUNDS]
+    line = {**LINE, "name": "<i>A</i> degradation I", "top_class": "Energy-Metabolism"}
+    folder = write(line, compounds=named)
+    graphs = read_metacyc(folder, Faults())
+
+    labels = read_labels(folder, graphs)
+
+    assert list(labels.compounds) == ["α-A", "α-B", "α-C"]
+    assert list(labels.pathways) == ["A degradation I"]
+    assert list(labels.classes) == ["Energy Metabolism"]
+    with pytest.raises(DataError, match="has no str 'name'"):
+        read_labels(write(LINE, compounds=named), graphs)
 
 
 def test_what_is_left_out_is_counted_and_listed(write):

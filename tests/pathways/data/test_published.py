@@ -14,7 +14,7 @@ from assay.pathways.compounds import FEATURES
 from assay.pathways.currency import BIGG, METACYC, NAMES
 from assay.pathways.data.bigg import MODELS, model_of
 from assay.pathways.data.metacyc import parse_equation
-from assay.pathways.data.packing import compounds_of, graphs_of, notes_of
+from assay.pathways.data.packing import compounds_of, graphs_of, labels_of, notes_of
 from assay.pathways.data.reactions import main_pairs, pathway_of
 from assay.pathways.data.records import splits
 from assay.pathways.data.tables import rows
@@ -54,6 +54,17 @@ def test_metacyc_says_what_it_left_out(prepared):
     assert "189 reactions that do not balance" in prepared["metacyc"].description
     assert len(notes) == 371 + 205 + 2 + 189
     assert all(".gz" in note for note in notes)
+
+
+def test_metacyc_names_its_compounds_and_pathways(prepared):
+    graphs, labels = graphs_of(prepared["metacyc"]), labels_of(prepared["metacyc"])
+    called = dict(zip(graphs.compounds, labels.compounds, strict=True))
+    named = dict(zip(graphs.ids, labels.pathways, strict=True))
+
+    assert called["PHOSPHO-ENOL-PYRUVATE"] == "Phosphoenolpyruvate"
+    assert named["BETA-ALA-DEGRADATION-I-PWY"] == "β-alanine degradation I"
+    assert not [name for name in (*labels.compounds, *labels.pathways) if "&" in name or not name]
+    assert {"Biosynthesis", "Degradation", "Energy Metabolism"} <= set(labels.classes)
 
 
 def test_metacyc_knows_most_compounds_and_few_environments(prepared):

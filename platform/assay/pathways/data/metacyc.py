@@ -23,6 +23,7 @@ from assay.pathways.data.checks import (
     size_fault,
 )
 from assay.pathways.data.faults import Faults
+from assay.pathways.data.labels import Labels, unmarked
 from assay.pathways.data.packing import built
 from assay.pathways.data.pathway_set import PathwaySet, folder_of
 from assay.pathways.data.reactions import Reaction, imbalance, reaction_class, require_sides
@@ -31,6 +32,7 @@ from assay.pathways.environment import environment_of_taxon
 from assay.pathways.graphs import Pathway, PathwayGraphs, pack
 from assay.store.packed import Split
 from assay.store.sets import Built, Watch
+from assay.store.texts import Texts
 
 GRAPHS, COMPOUNDS = "pathway_graphs.jsonl.gz", "compounds.csv.gz"
 REACTIONS, ENVIRONMENTS = "reactions.csv.gz", "pathway_environment_by_taxon.csv.gz"
@@ -63,7 +65,7 @@ class MetaCyc(PathwaySet):
     title = "MetaCyc pathways: substrate -> product graphs, split by family"
     licence = "MetaCyc's open licence of 2020 (name the origin); ModelSEED CC-BY-4.0; gapseq GPL-3"
     citation = "Caspi et al., Nucleic Acids Research 48, D445 (2020), doi:10.1093/nar/gkz862"
-    version = 1
+    version = 2
     upstream = "https://github.com/ModelSEED/ModelSEEDDatabase"
     folder = "metabolic_metacyc_modelseed"
 
@@ -88,6 +90,7 @@ class MetaCyc(PathwaySet):
             f"MetaCyc: {aerobic:,} pathways consume O2, {known:,} have taxa of a known "
             f"environment; left out or doubtful: {faults.counted()}",
             faults.sentences(),
+            read_labels(folder, graphs),
         )
 
 
@@ -143,6 +146,22 @@ def compound_table(folder: Path, graphs: PathwayGraphs) -> CompoundTable:
         for name in names
     ]
     return CompoundTable.of(made, names, str(folder / COMPOUNDS))
+
+
+def read_labels(folder: Path, graphs: PathwayGraphs) -> Labels:
+    """Return MetaCyc's names of compounds and pathways, and the pathways' top classes.
+
+    Raises:
+        DataError: a file lacks them.
+    """
+    names = {row["id"]: row["name"] for row in rows(folder / COMPOUNDS, ("id", "name"))}
+    fields = {"id": str, "name": str, "top_class": str}
+    told = {line["id"]: line for _, line in json_lines(folder / GRAPHS, fields)}
+    return Labels(
+        compounds=Texts.of(unmarked(names[id] or id) for id in graphs.compounds),
+        pathways=Texts.of(unmarked(told[id]["name"] or id) for id in graphs.ids),
+        classes=Texts.of(told[id]["top_class"].replace("-", " ") for id in graphs.ids),
+    )
 
 
 def parse_equation(id: str, text: str, where: str) -> Reaction:

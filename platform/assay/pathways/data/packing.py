@@ -6,6 +6,7 @@
     families (G,) int32                     ids (G,) int64, split (G,) uint8
     compound_{formulas,charges,gibbs,descriptors,classes,known} (V, …)
     {pathway,compound,reaction,family,notes}_text (bytes,) uint8 in UTF-8, …_text_offsets int64
+    label_{compounds,pathways,classes}_text likewise, where the source has names beside ids
 
 Shapes: G graphs, N nodes, E edges, V compounds.
 """
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from assay.errors import ConfigError
 from assay.pathways.compounds import CompoundTable
+from assay.pathways.data.labels import Labels
 from assay.pathways.graphs import PathwayGraphs
 from assay.store.packed import SPLITS, PackedSet
 from assay.store.sets import Built, Prepared
@@ -33,7 +35,11 @@ _TEXTS = {
 
 
 def built(
-    graphs: PathwayGraphs, compounds: CompoundTable, what: str, notes: Sequence[str]
+    graphs: PathwayGraphs,
+    compounds: CompoundTable,
+    what: str,
+    notes: Sequence[str],
+    labels: Labels | None = None,
 ) -> Built:
     """Return what a preparation ends with.
 
@@ -42,6 +48,7 @@ def built(
         compounds: Of `graphs.compounds`, row by row.
         what: The first part of the description, to which sizes and splits are added.
         notes: What was left out or is doubtful, a sentence each.
+        labels: Names beside the ids, where the source has some.
     """
     parts = " / ".join(f"{count:,}" for count in np.bincount(graphs.split, minlength=len(SPLITS)))
     description = (
@@ -49,11 +56,14 @@ def built(
         f"{graphs.node_counts.max()} nodes in {len(graphs.family_names):,} families, split by "
         f"family {parts} (train / validation / test)"
     )
-    return Built(arrays_of(graphs, compounds, notes), description)
+    return Built(arrays_of(graphs, compounds, notes, labels), description)
 
 
 def arrays_of(
-    graphs: PathwayGraphs, compounds: CompoundTable, notes: Sequence[str] = ()
+    graphs: PathwayGraphs,
+    compounds: CompoundTable,
+    notes: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> dict[str, NDArray]:
     """Return the arrays to pack; their ids count the graphs from 1."""
     arrays: dict[str, NDArray] = {
@@ -66,6 +76,8 @@ def arrays_of(
     arrays |= {name: getattr(graphs, name) for name in (*_EDGES, *_GRAPHS)}
     arrays |= {f"compound_{one.name}": getattr(compounds, one.name) for one in fields(compounds)}
     texts = {name: getattr(graphs, own) for name, own in _TEXTS.items()}
+    if labels is not None:
+        texts |= {f"label_{one.name}": getattr(labels, one.name) for one in fields(labels)}
     for name, text in {**texts, "notes": Texts.of(notes)}.items():
         arrays |= {f"{name}_text": text.buffer, f"{name}_text_offsets": text.offsets}
     return arrays
@@ -95,6 +107,18 @@ def compounds_of(prepared: Prepared) -> CompoundTable:
     """
     arrays = pathways_of(prepared).arrays
     return CompoundTable(**{f.name: arrays[f"compound_{f.name}"] for f in fields(CompoundTable)})
+
+
+def labels_of(prepared: Prepared) -> Labels:
+    """Return what a prepared set calls its compounds and pathways: its ids, if nothing else.
+
+    Raises:
+        ConfigError: it holds no pathways.
+    """
+    arrays = pathways_of(prepared).arrays
+    if "label_compounds_text" not in arrays:
+        return Labels.plain(graphs_of(prepared))
+    return Labels(**{one.name: text_of(arrays, f"label_{one.name}") for one in fields(Labels)})
 
 
 def notes_of(prepared: Prepared) -> list[str]:

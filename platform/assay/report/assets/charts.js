@@ -284,9 +284,67 @@ function drawGains(figure, data, choice) {
   show(figure, traces, across, axis("%", {}), traces.length);
 }
 
+const UNKNOWN = "unknown";
+
+// Points of one look: a class, or those of which a number is not known.
+function dots(map, graphs, places, name, marker) {
+  return {
+    type: "scatter", mode: "markers", name, showlegend: name !== "",
+    x: places.map((k) => map.x[k]), y: places.map((k) => map.y[k]),
+    text: places.map((k) => graphs.titles[k]),
+    hovertemplate: "<b>%{text}</b><br>%{customdata}<extra></extra>",
+    marker: { size: 8, line: { width: 1, color: token("--panel") }, ...marker },
+  };
+}
+
+// Test pathways on two axes of a model's latents, coloured by what they are.
+function drawLatents(figure, data, choice) {
+  const map = data.latents.maps[Number(choice.place)];
+  const graphs = data.latents.graphs[map.of];
+  const by = data.latents.colours.find(({ key }) => key === choice.by);
+  const values = graphs[by.key];
+  const told = (places) => places.map((k) => `${by.title}: ${values[k] ?? UNKNOWN}`);
+  const hollow = { color: "rgba(0,0,0,0)", line: { width: 1.2, color: token("--quiet") } };
+  const groups = [...Map.groupBy(map.x.map((_, k) => k), (k) =>
+    (by.numbers ? (values[k] === null ? UNKNOWN : "") : values[k]))];
+  groups.sort(([a], [b]) => (a === UNKNOWN) - (b === UNKNOWN) || (a < b ? -1 : 1));
+  const traces = groups.map(([name, places], k) => {
+    const plain = { color: token(`--c${k % 8}`), symbol: SHAPES[k % 5] };
+    const scale = {
+      color: places.map((place) => values[place]), colorscale: "Viridis",
+      colorbar: { title: { text: by.title }, thickness: 14, outlinewidth: 0 },
+    };
+    const look = name === UNKNOWN ? hollow : by.numbers ? scale : plain;
+    return { ...dots(map, graphs, places, name, look), customdata: told(places) };
+  });
+  const percent = map.explained.map((share) => `${Math.round(100 * share)} % of the variance`);
+  const across = [{ title: map.name, x: axis(`first axis, ${percent[0]}`, {}) }];
+  show(figure, traces, across, axis(`second axis, ${percent[1]}`, {}), traces.length);
+}
+
+// What was said of pairs against what came true, a line a model.
+function drawReliability(figure, data) {
+  const lines = data.reliability.map(({ name, style, points }, number) => ({
+    type: "scatter", mode: "lines+markers", name,
+    visible: number < SHOWN_AT_FIRST ? true : "legendonly",
+    x: points.map(([said]) => said), y: points.map(([, share]) => share),
+    text: points.map(([, , pairs]) => short(pairs)),
+    hovertemplate: "<b>%{fullData.name}</b><br>%{y:.1%} of %{text} pairs at %{x:.1%}<extra></extra>",
+    line: { color: colour(style), dash: DASHES[style[1] % 5], width: 1.8 },
+    marker: { symbol: SHAPES[style[1] % 5], size: 7 },
+  }));
+  const right = {
+    type: "scatter", mode: "lines", name: "as sure as right", x: [0, 1], y: [0, 1],
+    hoverinfo: "skip", line: { dash: "dash", width: 1.5, color: token("--text") },
+  };
+  const share = { tickformat: ".0%", range: [-0.02, 1.02] };
+  const across = [{ title: "Held-out pairs", x: axis("probability that was given", share) }];
+  show(figure, [right, ...lines], across, axis("share that are edges", share), lines.length + 1);
+}
+
 const DRAWERS = {
   tradeoff: drawTradeoff, curves: drawCurves, effects: drawEffects, law: drawLaw,
-  gains: drawGains,
+  gains: drawGains, latents: drawLatents, reliability: drawReliability,
 };
 
 function draw(figure) {
