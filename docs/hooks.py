@@ -1,0 +1,92 @@
+"""What the site needs beside MkDocs: pages of the repository's root, links to them, equations.
+
+A page of `docs/` is read on the code host, too, where a link to `../SECURITY.md` leads to a file
+beside `docs/` and a fence `math` is an equation. Here both become what the site has.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT_PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "SECURITY.md": "SECURITY.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+}
+"""Files of the repository's root, and what they are on the site."""
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
+DIRECTIVE = re.compile(r"^::: (assay[\w.]*)$", re.MULTILINE)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Have fences named `math` made into equations."""
+    fences = {"name": "math", "class": "math", "format": equation}
+    config.mdx_configs.setdefault("pymdownx.superfences", {})["custom_fences"] = [fences]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that lie in the repository's root."""
+    root = Path(config.docs_dir).parent
+    for name, uri in ROOT_PAGES.items():
+        files.append(File.generated(config, uri, content=(root / name).read_text("utf-8")))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links to files of the repository into links to pages of the site."""
+    sources = {uri: name for name, uri in ROOT_PAGES.items()}
+    uri = page.file.src_uri
+    places = {f"docs/{each.src_uri}": each.src_uri for each in files}
+    places |= ROOT_PAGES | described(Path(config.docs_dir))
+    return relocated(markdown, sources.get(uri, f"docs/{uri}"), uri, places)
+
+
+def relocated(markdown: str, source: str, uri: str, places: dict[str, str]) -> str:
+    """Return Markdown whose links are relative to the page's place on the site.
+
+    Args:
+        markdown: of the page.
+        source: where it lies in the repository.
+        uri: what it is on the site.
+        places: what files and folders of the repository are on the site, by path. A link to
+            anything else stays, and is refused by the strict build.
+    """
+
+    def moved(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[1]))
+        place = places.get(path) or places.get(f"{path}/README.md")
+        if place is None:
+            return found[0]
+        return f"]({posixpath.relpath(place, posixpath.dirname(uri) or '.')}{found[2] or ''})"
+
+    return LINK.sub(moved, markdown)
+
+
+def described(docs: Path) -> dict[str, str]:
+    """Return on which page of the API reference a module's file is described."""
+    return {
+        f"platform/{module.replace('.', '/')}.py": f"api/{page.name}"
+        for page in sorted((docs / "api").glob("*.md"))
+        for module in DIRECTIVE.findall(page.read_text("utf-8"))
+    }
+
+
+def equation(source: str, language: str, css_class: str, *_: Any, **__: Any) -> str:
+    """Return LaTeX as MathML, which browsers draw without a script.
+
+    Raises:
+        PluginError: it is no LaTeX that can be converted.
+    """
+    try:
+        return f'<div class="math">{convert(source.strip(), display="block")}</div>'
+    except Exception as error:  # noqa: BLE001 - the converter has no class of its own for all
+        raise PluginError(f"equation {source.strip()!r}: {error!r}") from error
