@@ -1,13 +1,15 @@
 """What the site needs beside MkDocs: pages of the repository's root, links to them, equations.
 
 A page of `docs/` is read on the code host, too, where a link to `../SECURITY.md` leads to a file
-beside `docs/` and a fence `math` is an equation. Here both become what the site has.
+beside `docs/`, and a fence `math` or a text between dollars is an equation. Here they become what
+the site has: links to pages, and MathML, which browsers draw without a script.
 """
 
 import posixpath
 import re
+from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
@@ -23,6 +25,7 @@ ROOT_PAGES = {
 }
 """Files of the repository's root, and what they are on the site."""
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
+INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 DIRECTIVE = re.compile(r"^::: (assay[\w.]*)$", re.MULTILINE)
 
 
@@ -81,12 +84,25 @@ def described(docs: Path) -> dict[str, str]:
 
 
 def equation(source: str, language: str, css_class: str, *_: Any, **__: Any) -> str:
-    """Return LaTeX as MathML, which browsers draw without a script.
+    """Return the equation of a fence, as pymdownx.superfences asks for it."""
+    return f'<div class="{css_class}">{mathml(source, "block")}</div>'
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make MathML of what pymdownx.arithmatex found between dollars."""
+    return INLINE.sub(lambda found: mathml(unescape(found[1]), "inline"), html)
+
+
+def mathml(source: str, display: Literal["block", "inline"]) -> str:
+    """Return LaTeX as MathML.
 
     Raises:
         PluginError: it is no LaTeX that can be converted.
     """
     try:
-        return f'<div class="math">{convert(source.strip(), display="block")}</div>'
-    except Exception as error:  # noqa: BLE001 - the converter has no class of its own for all
+        made = convert(source.strip(), display=display)
+    except Exception as error:
         raise PluginError(f"equation {source.strip()!r}: {error!r}") from error
+    if "\\" in made:  # a command that the converter does not know stays as it is
+        raise PluginError(f"equation {source.strip()!r}: it has an unknown command")
+    return made

