@@ -16,6 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from pymdownx.superfences import SuperFencesException
 
 ROOT_PAGES = {
     "README.md": "index.md",
@@ -84,8 +85,15 @@ def described(docs: Path) -> dict[str, str]:
 
 
 def equation(source: str, language: str, css_class: str, *_: Any, **__: Any) -> str:
-    """Return the equation of a fence, as pymdownx.superfences asks for it."""
-    return f'<div class="{css_class}">{mathml(source, "block")}</div>'
+    """Return the equation of a fence, as pymdownx.superfences asks for it.
+
+    Raises:
+        SuperFencesException: it cannot be converted; any other exception would leave LaTeX there.
+    """
+    try:
+        return f'<div class="{css_class}">{mathml(source, "block")}</div>'
+    except PluginError as error:
+        raise SuperFencesException(str(error)) from error
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -168,7 +169,7 @@ def _words_of_source(source: str, arguments: Sequence[str]) -> None:
         if word.startswith("--"):
             assert f'"{option}"' in source, f"no option {option}"
         elif not after_option and not word.isdigit() and "/" not in word:
-            assert re.search(rf'\b{re.escape(word)}\b', source), f"{word!r} is not known"
+            assert re.search(rf"\b{re.escape(word)}\b", source), f"{word!r} is not known"
         after_option = word.startswith("--") and "=" not in word
 
 
@@ -222,7 +223,7 @@ def docker(words: list[str]) -> None:
     """See that files, build arguments and profiles are those of docker/."""
     assert words[0] in ("build", "compose", "push"), words
     files = {"-f": file_of_ours, "--build-arg": _build_argument, "--profile": _profile}
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in pairwise(words):
         if option in files:
             files[option](value)
 
@@ -241,7 +242,7 @@ def kubectl(words: list[str]) -> None:
     """See that manifests are there, and that what is named is named so in them."""
     assert words[0] in ("create", "apply", "get", "logs", "delete"), words
     text = (ROOT / "docker" / "kuberay" / "rayjob.yaml").read_text()
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in pairwise(words):
         if option == "-f":
             file_of_ours(value)
         if option in ("rayjob", "generic") and not value.startswith("-"):

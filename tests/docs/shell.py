@@ -18,7 +18,9 @@ def commands_of(text: str) -> Iterator[list[str]]:
     for line in _logical_lines(text):
         for inner in SUBSTITUTION.findall(line):
             yield from commands_of(inner)
-        lexer = shlex.shlex(SUBSTITUTION.sub("SUBSTITUTED", line), posix=True, punctuation_chars=True)
+        lexer = shlex.shlex(
+            SUBSTITUTION.sub("SUBSTITUTED", line), posix=True, punctuation_chars=True
+        )
         lexer.whitespace_split = True
         yield from _simple(list(lexer))
 
