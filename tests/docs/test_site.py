@@ -12,6 +12,7 @@ from pymdownx.superfences import SuperFencesException
 
 import assay
 from tests.docs.site import build, hooks
+from tests.report.browser import CHROMIUM, browser
 from tests.test_cli import ROOT
 
 FETCHING = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
@@ -59,6 +60,20 @@ def test_no_page_asks_the_network_for_anything(site):
 def test_equations_are_drawn_without_a_script(site):
     assert read(site / "equations.html").equations > 20
     assert "katex" not in (site / "equations.html").read_text().lower()
+
+
+@pytest.mark.skipif(
+    not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
+)
+def test_a_browser_draws_equations_and_asks_for_files_alone(site, tmp_path):
+    with browser(tmp_path / "profile") as page:
+        page.open(site / "equations.html")
+        width = page.run("document.querySelector('.math math').getBoundingClientRect().width")
+        page.open(site / "api" / "contract.html", width=400)
+
+    assert width > 50
+    assert page.requests
+    assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 def test_the_readme_is_the_first_page_and_its_links_lead_to_pages(site):
