@@ -16,7 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from pymdownx.superfences import SuperFencesException
+from pymdownx.superfences import SuperFencesException, fence_code_format
 
 ROOT_PAGES = {
     "README.md": "index.md",
@@ -31,9 +31,11 @@ DIRECTIVE = re.compile(r"^::: (assay[\w.]*)$", re.MULTILINE)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Have fences named `math` made into equations."""
-    fences = {"name": "math", "class": "math", "format": equation}
-    config.mdx_configs.setdefault("pymdownx.superfences", {})["custom_fences"] = [fences]
+    """Have fences `math` made into equations, and `error` into sentences that wrap."""
+    config.mdx_configs.setdefault("pymdownx.superfences", {})["custom_fences"] = [
+        {"name": "math", "class": "math", "format": equation},
+        {"name": "error", "class": "error", "format": fence_code_format},
+    ]
     return config
 
 
