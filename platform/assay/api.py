@@ -1,5 +1,7 @@
 """The Python API: cells of a suite, a cell run, samples scored, results as a frame.
 
+In short:
+
     import assay
 
     cells = assay.cells("sweeps/grid_mini.yaml", "budget.samples=2000")
