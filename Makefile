@@ -48,7 +48,10 @@ bench: setup  ## Speed: data, metrics, networks (JSON lines)
 report: setup  ## One HTML page from results/
 	$(BIN)/assay report --out report.html
 
-clean:  ## Remove the environment and caches; runs/ and results/ stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache report.html
+docs: setup  ## The documentation as a site, into site/; a dead link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-.PHONY: help setup lint format test test-all grid bench report clean
+clean:  ## Remove the environment and caches; runs/ and results/ stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache report.html site
+
+.PHONY: help setup lint format test test-all grid bench report docs clean

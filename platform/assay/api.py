@@ -1,10 +1,12 @@
 """The Python API: cells of a suite, a cell run, samples scored, results as a frame.
 
-import assay
+In short:
 
-cells = assay.cells("sweeps/grid_mini.yaml", "budget.samples=2000")
-result = assay.run(cells["gnn-diffusion s0"])
-frame = assay.results("runs")
+    import assay
+
+    cells = assay.cells("sweeps/grid_mini.yaml", "budget.samples=2000")
+    result = assay.run(cells["gnn-diffusion s0"])
+    frame = assay.results("runs")
 """
 
 from collections.abc import Mapping, Sequence

@@ -38,6 +38,7 @@ OPENS: Mapping[str, str] = {
     "chemberta": "embeddings of drugs' structures by ChemBERTa",
     "captioning": "captions of molecules and their metrics",
     "crystals": "crystals: MP-20, structures, composition checks",
+    "docs": "the documentation as a site (`make docs`)",
     "metrics": "the Fréchet ChemNet distance",
     "pathways": "orbit counts of metabolic networks",
     "server": "MLflow and Optuna on PostgreSQL and S3, with accounts",
