@@ -108,9 +108,7 @@ def judged(
         bistable_N: Which planets are known to have two climates: they are judged apart, too.
         seed: Of resampling.
     """
-    found = habitability.evaluate(
-        given.label_N, given.expected_N, given.habitable_N, units, seed
-    )
+    found = habitability.evaluate(given.label_N, given.expected_N, given.habitable_N, units, seed)
     found |= told.errors_beside(given.errors, floor.errors, units, seed)
     found |= told.imbalance(given.imbalance_N, units, seed)
     if bistable_N.any():

@@ -78,7 +78,7 @@ class Heads(nn.Module):
         self.outs = nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
         with torch.no_grad():
             for out in self.outs.values():
-                out.weight.mul_(0.1)  # pyright: ignore[reportCallIssue, reportOptionalMemberAccess]
+                out.weight.mul_(0.03)  # pyright: ignore[reportCallIssue, reportOptionalMemberAccess]
                 out.bias.zero_()  # pyright: ignore[reportCallIssue, reportOptionalMemberAccess]
 
     def habitability(self, fused: Fused) -> Foretold:

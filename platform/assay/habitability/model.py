@@ -69,7 +69,7 @@ class Outcome:
     total: Tensor
     """() what is minimised."""
     losses: Mapping[str, Tensor]
-    """() each of the four, not weighted; a model that reads one modality may have no consistency."""
+    """() each of the four, not weighted; of one modality there may be no consistency."""
     parts: Mapping[str, Tensor]
     """() each, `<loss>/<part>`, of which losses are made."""
     weights: Mapping[str, Tensor]

@@ -75,5 +75,7 @@ class ModelSettings(SizedSettings):
                 "leave it at none"
             )
         if not self.graph.weights.degree:
-            raise ValueError("graph.weights.degree: is the graph's part of physics; give it above 0")
+            raise ValueError(
+                "graph.weights.degree: is the graph's part of physics; give it above 0"
+            )
         return self

@@ -24,7 +24,7 @@ def grams(ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """
     B, T = ids_BT.shape
     found_BH = torch.zeros(B, BUCKETS, dtype=torch.bool, device=ids_BT.device)
-    if T < len(_MULTIPLIERS):
+    if len(_MULTIPLIERS) > T:
         return found_BH
     runs = zip(ids_BT.unfold(1, len(_MULTIPLIERS), 1).unbind(-1), _MULTIPLIERS, strict=True)
     mixed_BT = sum((part * by for part, by in runs), torch.zeros((), dtype=torch.int64))

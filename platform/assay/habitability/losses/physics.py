@@ -44,9 +44,7 @@ def energy(cubes_BVJLM: Tensor) -> Tensor:
 
 def bounds(cubes_BVJLM: Tensor) -> Tensor:
     """Return how far entries lie beyond what their quantity can be, normalised and squared."""
-    ends = [
-        ((q.low - q.centre) / q.scale, (q.high - q.centre) / q.scale) for q in CUBE_VARIABLES
-    ]
+    ends = [((q.low - q.centre) / q.scale, (q.high - q.centre) / q.scale) for q in CUBE_VARIABLES]
     low, high = torch.tensor(ends, device=cubes_BVJLM.device).T[:, :, None, None, None]
     return (relu(low - cubes_BVJLM) ** 2 + relu(cubes_BVJLM - high) ** 2).mean()
 

@@ -36,9 +36,7 @@ def errors(
     return found
 
 
-def losses(
-    errors_B: Mapping[Modality, Tensor], batch: MultiModalBatch
-) -> dict[Modality, Tensor]:
+def losses(errors_B: Mapping[Modality, Tensor], batch: MultiModalBatch) -> dict[Modality, Tensor]:
     """Return the mean error of each modality over the planets; 0 of those that lack it."""
     return {
         name: mean(error_B[:, None], batch.has(name)[:, None]) for name, error_B in errors_B.items()

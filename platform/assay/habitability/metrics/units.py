@@ -38,9 +38,7 @@ class Units:
         """Return the units of some records."""
         return type(self).of(self.of_N[chosen])
 
-    def estimate(
-        self, statistic: Statistic, version: str, better: Better, seed: int
-    ) -> Estimate:
+    def estimate(self, statistic: Statistic, version: str, better: Better, seed: int) -> Estimate:
         """Return a statistic of the records with its bootstrap interval; n counts the units."""
         U = len(self)
 
