@@ -161,8 +161,9 @@ def test_negatives_are_training_planets_and_never_the_planet_itself(cached_plane
     same = batch.record_ids[:, None] == found[0].batch.record_ids
     assert found[0].alike_BN[same].all()
     assert not found[0].alike_BN.all()
-    assert task._negatives(task.used.batch(np.arange(3)), "train", 0).batch.record_ids.tolist() == (
-        ids[0]
+    assert (
+        task._negatives(task.used.batch(np.arange(3)), "train", 0).batch.record_ids.tolist()
+        == (ids[0])
     ), "whichever part of a step asks"
     assert HabitabilityTask(cell("only_spectra"))._negatives(batch, "train", 0) is None
 

@@ -64,9 +64,7 @@ def test_a_modality_that_is_rebuilt_exactly_costs_nothing(batch, corpus, average
 
     off = {name: value + 0.5 * spread if name == "bio_graphs" else value + 0.5 for name, value in
            said.items()}  # fmt: skip
-    costs = reconstruction.losses(
-        reconstruction.errors(off, aims(batch, corpus), spread), batch
-    )
+    costs = reconstruction.losses(reconstruction.errors(off, aims(batch, corpus), spread), batch)
     for name in MODALITIES:
         share = float(batch.has(name).float().mean())
         if name != "text_descriptions":

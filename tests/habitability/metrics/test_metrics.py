@@ -114,9 +114,7 @@ def test_the_control_finds_the_modality_that_a_model_lives_by():
     def swapped(modality, lender):
         return label[lender] if modality == lives_by else label
 
-    found = control(
-        foretell, swapped, MODALITIES, label, presence, Units.of(np.arange(N)), seed=0
-    )
+    found = control(foretell, swapped, MODALITIES, label, presence, Units.of(np.arange(N)), seed=0)
 
     assert len(found.subsets) == 32
     assert len({tuple(row["modalities"]) for row in found.subsets}) == 32
