@@ -19,6 +19,7 @@ from assay.habitability.encoded import Encoded
 from assay.habitability.encoders.cube import CubeEncoder
 from assay.habitability.encoders.encoder import Encoder
 from assay.habitability.encoders.graph import GraphEncoder
+from assay.habitability.encoders.language import LanguageEncoder
 from assay.habitability.encoders.params import ParameterEncoder
 from assay.habitability.encoders.spectrum import SpectrumEncoder
 from assay.habitability.encoders.text import TextEncoder
@@ -29,11 +30,14 @@ from assay.habitability.model_settings import ModelSettings
 from assay.habitability.targets import Averages, aims
 from assay.habitability.weighting import WeightedSum
 from assay.pathways.corpus import Corpus
+from assay.store.language_models import ADAPTER
 from assay.training.draws import Draws
+from assay.training.fixed import PartlyFixed
 
 SHARED_WIDTH = 32
 """Of the space in which modalities are compared."""
 CLIMATE = "climate_cubes"
+LANGUAGE = "encoders.text_descriptions.language."
 
 
 class Predictor(Protocol):
@@ -76,8 +80,8 @@ class Outcome:
     """() each, by the names of `losses`."""
 
 
-class HabitabilityModel(nn.Module):
-    """Reads the modalities of its fusion."""
+class HabitabilityModel(PartlyFixed):
+    """Reads the modalities of its fusion; of a language model only the adapters learn."""
 
     def __init__(
         self, settings: ModelSettings, fusion: type[Fusion], corpus: Corpus, averages: Averages
@@ -151,6 +155,10 @@ class HabitabilityModel(nn.Module):
             for name, parameter in self.named_parameters()
             if name.startswith(("encoders.", "fusion.")) and ".vae.decoder." not in name
         ]
+
+    def is_fixed(self, name: str) -> bool:
+        """Say whether a parameter or buffer belongs to a language model itself."""
+        return name.startswith(LANGUAGE) and ADAPTER not in name
 
     def encode(self, batch: MultiModalBatch) -> Encoded:
         """Return the tokens of the modalities that are read."""
@@ -226,6 +234,8 @@ def encoder(name: Modality, settings: ModelSettings, corpus: Corpus) -> Encoder:
     """Return the encoder of a modality."""
     if name == "bio_graphs":
         return GraphEncoder(settings.graph, corpus, settings.width)
+    if name == "text_descriptions" and settings.language_model is not None:
+        return LanguageEncoder(settings)
     if name == "text_descriptions":
         return TextEncoder(settings.width, settings.depth, settings.heads)
     plain = {

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from assay.config import Settings, Size, SizedSettings
 from assay.pathways.graph_vae_settings import GraphVAESettings
+from assay.store.language_models import LoraSettings, WeightsSettings
 
 NETWORK: Mapping[str, Any] = {"size": "xs", "environment": "none", "weights": {"degree": 1.0}}
 """Of the Graph VAE, unless told otherwise."""
@@ -41,6 +42,13 @@ class ModelSettings(SizedSettings):
     heads: PositiveInt
     graph: GraphVAESettings = Field(default=None, validate_default=True)  # pyright: ignore
     """The Graph VAE of metabolic networks; xs, and told of no environment."""
+    language_model: WeightsSettings | None = None
+    """Which reads descriptions in the place of the small Transformer; also by its folder or name
+    alone. Its adapters learn, and nothing else of it."""
+    lora: LoraSettings | None = None
+    """Of the adapters."""
+    gradient_checkpointing: bool = False
+    """Compute a language model's activations anew in the backward pass instead of keeping them."""
     modality_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The chance of each modality to be hidden from the fusion in a step; never all of them."""
     auxiliary: PositiveFloat = 0.1
@@ -50,6 +58,15 @@ class ModelSettings(SizedSettings):
     temperature: Annotated[float, Field(gt=0.01, le=1)] = 0.1
     """Of that contrast."""
     weights: LossWeights = LossWeights()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_language_model(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("language_model") is None:
+            return given
+        weights, lora = given["language_model"], given.get("lora")
+        weights = {"model": weights} if isinstance(weights, str) else weights
+        return {**given, "language_model": weights, "lora": {} if lora is None else lora}
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +86,8 @@ class ModelSettings(SizedSettings):
     def _parts_fit(self) -> Self:
         if self.width % self.heads or self.width % 2:
             raise ValueError(f"width {self.width} is no even multiple of heads {self.heads}")
+        if self.language_model is None and (self.lora is not None or self.gradient_checkpointing):
+            raise ValueError("lora and gradient_checkpointing belong to language_model")
         if self.graph.environment != "none":
             raise ValueError(
                 "graph.environment: the environment is a target here, which no encoder is told; "

@@ -42,7 +42,11 @@ def _norms(model: HabitabilityModel, loss: Tensor) -> dict[str, float]:
     """Return the norm of a loss's gradient by each encoder's parameters."""
     found: dict[str, float] = {}
     for modality, encoder in model.encoders.items():
-        parameters = [p for name, p in encoder.named_parameters() if ".decoder." not in f".{name}"]
+        parameters = [
+            parameter
+            for name, parameter in encoder.named_parameters()
+            if parameter.requires_grad and ".decoder." not in f".{name}"
+        ]
         slopes = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         squares = [slope.square().sum() for slope in slopes if slope is not None]
         found[modality] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0

@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from assay.cell import Cell
-from assay.habitability.data.batches import MultiModalBatch, PlanetRecords, splits
+from assay.habitability.data.batches import (
+    MultiModalBatch,
+    PlanetRecords,
+    Tokenize,
+    splits,
+    tokenize_bytes,
+)
 from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.data.samples import pathways_in, planets_of, texts_in
+from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.evaluation import Answers, answers, controlled, judged
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.fusions.training_mean import TrainingMean
@@ -58,12 +65,14 @@ class HabitabilityTask(Task):
 
         Raises:
             ConfigError: the data set holds no planets.
+            DataError: a description is longer than the language model reads, or there is none.
+            MachineError: a language model needs a package that is missing.
         """
         self.cell = cell
         self.chosen = cast(HabitabilitySettings, cell.settings)
         self.fusion = fusion_class(cell.variant["fusion"])
         self.packed = planets_of(sets.open_set(cell.data.name))
-        self._splits = splits(self.packed)
+        self._splits = splits(self.packed, self._tokenize())
         self.used = that_are_used(self._splits, cell).train
         self.groups_M = Units.of(list(texts_in(self.packed, "groups"))).of_N
         self.graph_of_M = np.asarray(self.packed.arrays["graph_of"], np.int64)
@@ -173,6 +182,18 @@ class HabitabilityTask(Task):
         bins = habitability.reliability(self.answers.label_N, self.answers.habitable_N)
         for name, plain in {"reliability": bins, "modalities": self.control.plain()}.items():
             write_bytes(directory / f"{name}.json", json.dumps(plain, indent=1).encode())
+
+    def _tokenize(self) -> Tokenize:
+        """Return bytes as tokens, or those of the language model, into which all texts fit."""
+        model = self.chosen.model
+        weights = model.language_model if isinstance(model, ModelSettings) else None
+        if weights is None:
+            return tokenize_bytes
+        found = tokenizer_of(weights)
+        check_lengths(
+            *(list(texts_in(self.packed, name)) for name in ("descriptions", "names")), found
+        )
+        return found
 
     @cached_property
     def corpus(self) -> Corpus:
