@@ -107,7 +107,10 @@ class HabitabilityModel(PartlyFixed):
             self.contrast = nn.ModuleList(nn.Linear(D, SHARED_WIDTH) for _ in MODALITIES)
         self.climate = nn.Linear(D, len(averages.environment_4)) if CLIMATE in reads else None
         self.register_buffer("spread_C", averages.spread_C)
-        self.balance = WeightedSum(settings.weights.model_dump())
+        weights = settings.weights.model_dump()
+        if self.contrast is None and self.climate is None:
+            del weights["consistency"]  # there is nothing to be consistent with
+        self.balance = WeightedSum(weights)
 
     def forward(
         self,
@@ -138,7 +141,7 @@ class HabitabilityModel(PartlyFixed):
             own, degree = graph.losses(batch, draws, step)
             parts["reconstruction"]["graph_vae"], parts["physics"]["degree"] = own, degree
         losses = {name: self._whole(name, found) for name, found in parts.items() if found}
-        total, weights = self.balance(losses, self.shared, step)
+        total, weights = self.balance(losses, self.shared, step, len(batch))
         named = {f"{name}/{key}": v for name, each in parts.items() for key, v in each.items()}
         return Outcome(total, losses, named, weights)
 

@@ -14,7 +14,11 @@ class WeightedSum(nn.Module):
         self.weights = dict(weights)
 
     def forward(
-        self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter], step: int | None
+        self,
+        losses: Mapping[str, Tensor],
+        shared: Sequence[nn.Parameter],
+        step: int | None,
+        records: int = 1,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return what is minimised, and the weights of the losses in it.
 
@@ -22,6 +26,7 @@ class WeightedSum(nn.Module):
             losses: By name, () each.
             shared: The parameters that several losses pull at.
             step: Of training; None in evaluation.
+            records: In the batch.
         """
         used = {
             name: torch.tensor(self.weights[name], device=value.device)
