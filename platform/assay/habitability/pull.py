@@ -30,7 +30,7 @@ def pulls(
     finally:
         for parameter, learns in zip(model.parameters(), learned, strict=True):
             parameter.requires_grad_(learns)
-    found = {f"weighted/{name}": float(value) for name, value in weighted.items()}
+    found = {f"weighted/{name}": float(value.detach()) for name, value in weighted.items()}
     for modality in model.encoders:
         total = sum(each[modality] for each in norms.values())
         for name, each in norms.items():

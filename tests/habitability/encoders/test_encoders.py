@@ -124,7 +124,8 @@ def test_doubt_closes_the_gate_of_a_network(corpus):
     read = GraphEncoder(SETTINGS.graph, corpus, 16)
 
     entries = read.certainty.in_features
-    sure, unsure = (read.certainty(torch.full((1, entries), v)).sigmoid() for v in (-6.0, 0.0))
+    with torch.no_grad():
+        sure, unsure = (read.certainty(torch.full((1, entries), v)).sigmoid() for v in (-6.0, 0.0))
 
     assert float(sure) > 0.99
     assert float(unsure) == pytest.approx(0.5)
