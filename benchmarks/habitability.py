@@ -6,7 +6,7 @@ One JSON line a row; all questions without an argument. Seconds are medians, by 
 processor: on a machine that does something else, too, the second is the smaller.
 
 cubes  climates of drawn planets as the set `planets` has them, from their starts to a recorded year
-steps  steps of the default system, cross-attention of size s, on `mini_planets`: reading 32 planets,
+steps  steps of the default system, cross-attention of size s, on `mini_planets`: 32 planets read,
        losses, gradients and AdamW; and how many of them five minutes hold
 """
 
