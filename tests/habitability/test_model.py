@@ -152,6 +152,27 @@ def test_averages_are_of_planets_that_have_a_thing(planets, corpus, averages):
     assert isinstance(averages, Averages)
 
 
+def test_what_no_planet_has_is_0_on_average(planets, corpus):
+    train = splits(planets).train
+
+    class WithoutNetworks:
+        lengths = None
+
+        def __len__(self):
+            return 10
+
+        def batch(self, indices):
+            found = train.batch(indices)
+            found.presence[:, MODALITIES.index("bio_graphs")] = False
+            return found
+
+    found = Averages.of(WithoutNetworks(), corpus)
+
+    assert not found.modalities["bio_graphs"].any()
+    assert (found.spread_C == 1).all()
+    assert found.modalities["climate_cubes"].any()
+
+
 def test_training_begins_at_the_means(corpus, averages, batch):
     own = made.model(corpus, averages)
 

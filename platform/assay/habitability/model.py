@@ -83,6 +83,8 @@ class Outcome:
 class HabitabilityModel(PartlyFixed):
     """Reads the modalities of its fusion; of a language model only the adapters learn."""
 
+    spread_C: Tensor
+
     def __init__(
         self, settings: ModelSettings, fusion: type[Fusion], corpus: Corpus, averages: Averages
     ) -> None:

@@ -53,7 +53,7 @@ def habitability_settings(
 
 def _require_effects(name: str, reads: tuple[str, ...], model: ModelSettings) -> None:
     """Refuse what is set for modalities that a fusion does not read."""
-    plain = type(model)()
+    plain = type(model).model_validate({})
     idle = {"graph": "bio_graphs" not in reads, "language_model": "text_descriptions" not in reads}
     idle |= dict.fromkeys(("negatives", "temperature"), len(reads) < 2)
     for key, is_idle in idle.items():

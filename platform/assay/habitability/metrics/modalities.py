@@ -85,9 +85,9 @@ def control(
         names = [name for name, is_kept in zip(MODALITIES, bits, strict=True) if is_kept]
         dumped = {key: each.model_dump(mode="json") for key, each in row.items()}
         found.subsets.append({"modalities": names, **dumped})
-        (gone, *more) = [*np.flatnonzero(~kept).tolist(), None, None]
-        if gone is not None and more[0] is None and MODALITIES[gone] in reads:
-            found.estimates[f"modalities/without_{MODALITIES[gone]}"] = rise(error_N, "")
+        gone = [name for name in reads if name not in names]
+        if len(gone) == 1 and len(names) == len(MODALITIES) - 1:
+            found.estimates[f"modalities/without_{gone[0]}"] = rise(error_N, "")
     for name in reads:
         m = MODALITIES.index(name)
         lenders = [
