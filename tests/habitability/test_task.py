@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -212,10 +213,9 @@ def test_what_has_no_effect_is_refused(cached_planets, fusion, setting):
         cells("rules=[]", f"grid={{fusion: [{fusion}]}}", f"settings.model.{setting}")
 
 
-def test_another_set_is_refused(cached_planets):
-    sets.prepare("mini_pathways")
-    suite = load_suite(SUITE, (*TINY, "data=mini_pathways"))
-    one = suite.cells(sets.open_set("mini_pathways").digest)[0]
+def test_another_set_is_refused(cached_planets, monkeypatch):
+    one = cell()
+    monkeypatch.setattr(sets, "open_set", lambda name: SimpleNamespace(name="mini_pathways"))
 
     with pytest.raises(ConfigError, match="mini_pathways: holds no planets"):
         HabitabilityTask(one)
