@@ -114,14 +114,16 @@ def test_what_a_climate_violates_is_counted_in_its_own_units(batch):
 
 def test_a_planet_that_is_like_itself_and_unlike_others_has_no_contrast():
     one = torch.tensor([1.0, 0.0]).expand(2, 5, 2)
+    others = torch.tensor([[0.0, 1.0], [0.0, -1.0], [-0.5, 0.0]])[:, None].expand(3, 5, 2)
     there = torch.ones(2, 5, dtype=torch.bool)
     nobody = torch.zeros(2, 3, dtype=torch.bool)
 
     def cost(own, other, alike=nobody):
         presence = torch.ones(3, 5, dtype=torch.bool)
-        return float(consistency.contrast(own, there, other, presence, alike, 0.1))
+        return float(consistency.contrast(own, there, other, presence, alike, 0.02))
 
-    assert cost(one, -torch.ones(3, 5, 2) * one[0, 0]) < 1e-6
+    assert cost(one, others) < 1e-6
+    assert cost(one + 100, others + 100) < 1e-6, "what all share does not count"
     assert cost(one, one[:1].expand(3, 5, 2)) == pytest.approx(torch.tensor(4.0).log().item())
     assert cost(one, one[:1].expand(3, 5, 2), ~nobody) == 0
 
@@ -131,7 +133,7 @@ def test_a_contrast_is_of_modalities_that_are_there():
     own, other = torch.randn(2, 5, 4), torch.randn(3, 5, 4)
     nobody, all_three = torch.zeros(2, 3, dtype=torch.bool), torch.ones(3, 5, dtype=torch.bool)
     there = torch.tensor([[True, True, False, False, False], [True] + 4 * [False]])
-    x, y = (torch.nn.functional.normalize(each, dim=-1) for each in (own, other))
+    x, y = (torch.nn.functional.normalize(each - other.mean(0), dim=-1) for each in (own, other))
 
     found = consistency.contrast(own, there, other, all_three, nobody, 0.5)
 
