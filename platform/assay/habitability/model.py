@@ -17,7 +17,7 @@ from assay.habitability.data.batches import MultiModalBatch
 from assay.habitability.data.modalities import MODALITIES, Modality
 from assay.habitability.encoded import Encoded
 from assay.habitability.encoders.cube import CubeEncoder
-from assay.habitability.encoders.encoder import Encoder
+from assay.habitability.encoders.encoder import Encoder, Tokens
 from assay.habitability.encoders.graph import GraphEncoder
 from assay.habitability.encoders.language import LanguageEncoder
 from assay.habitability.encoders.params import ParameterEncoder
@@ -167,7 +167,9 @@ class HabitabilityModel(PartlyFixed):
 
     def encode(self, batch: MultiModalBatch) -> Encoded:
         """Return the tokens of the modalities that are read."""
-        tokens = {cast(Modality, name): read(batch) for name, read in self.encoders.items()}
+        tokens: dict[Modality, Tokens] = {
+            cast(Modality, name): read(batch) for name, read in self.encoders.items()
+        }
         return Encoded.of(tokens, batch.presence)
 
     def foretell(self, encoded: Encoded) -> Foretold:

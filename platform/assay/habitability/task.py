@@ -190,9 +190,8 @@ class HabitabilityTask(Task):
         if weights is None:
             return tokenize_bytes
         found = tokenizer_of(weights)
-        check_lengths(
-            *(list(texts_in(self.packed, name)) for name in ("descriptions", "names")), found
-        )
+        texts, names = (list(texts_in(self.packed, name)) for name in ("descriptions", "names"))
+        check_lengths(texts, names, found)
         return found
 
     @cached_property

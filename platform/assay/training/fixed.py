@@ -41,7 +41,7 @@ class PartlyFixed(nn.Module, ABC):
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         for name, value in self.__dict__.items():
-            twin.__dict__[name] = copy.deepcopy(value, memo)
+            vars(twin)[name] = copy.deepcopy(value, memo)
         return twin
 
 

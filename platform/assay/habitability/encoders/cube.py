@@ -26,7 +26,7 @@ class CubeEncoder(Encoder):
         self.first = nn.Conv3d(len(CUBE_VARIABLES), width // 2, 3, stride=(3, 2, 2))
         self.second = nn.Conv3d(width // 2, width, 3, stride=(1, 2, 2))
         self.places_TD = nn.Parameter(0.1 * torch.randn(TOKENS, width))
-        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width))
+        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.LayerNorm(width))
 
     def forward(self, batch: MultiModalBatch) -> Tokens:
         """Return tokens, southernmost first."""

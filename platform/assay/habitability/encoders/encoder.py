@@ -21,7 +21,10 @@ class Tokens:
 
 
 class Encoder(nn.Module, ABC):
-    """Reads one modality. It is called for all planets, those that lack it included."""
+    """Reads one modality. It is called for all planets, those that lack it included.
+
+    Tokens end in a layer norm, so that all modalities speak equally loud to begin with.
+    """
 
     @abstractmethod
     def forward(self, batch: MultiModalBatch) -> Tokens:

@@ -22,7 +22,7 @@ class GraphEncoder(Encoder):
         super().__init__()
         self.vae = GraphVAE(settings, corpus)
         entries = settings.latents.local + settings.latents.globally
-        self.project = nn.Linear(entries, width)
+        self.project = nn.Sequential(nn.Linear(entries, width), nn.LayerNorm(width))
         self.certainty = nn.Linear(entries, 1)
         # To begin with half open at the variance of the prior, and open where there is none.
         nn.init.constant_(self.certainty.weight, -1 / entries)

@@ -47,7 +47,8 @@ class LanguageEncoder(Encoder):
         self.language: Any = adapted(language, lora)
         if settings.gradient_checkpointing:
             self.language.activation_checkpointing_enable({"use_reentrant": False})
-        self.project = nn.Linear(language.get_input_embeddings().weight.shape[1], settings.width)
+        own, width = language.get_input_embeddings().weight.shape[1], settings.width
+        self.project = nn.Sequential(nn.Linear(own, width), nn.LayerNorm(width))
 
     def forward(self, batch: MultiModalBatch) -> Tokens:
         """Return tokens in the order of the text."""

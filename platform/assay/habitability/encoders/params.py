@@ -13,8 +13,9 @@ class ParameterEncoder(Encoder):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(len(PARAMETERS), width), nn.SiLU(), nn.Linear(width, width)
-        )
+            nn.Linear(len(PARAMETERS), width), nn.SiLU(), nn.Linear(width, width),
+            nn.LayerNorm(width),
+        )  # fmt: skip
 
     def forward(self, batch: MultiModalBatch) -> Tokens:
         """Return it."""

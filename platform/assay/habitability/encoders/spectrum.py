@@ -25,7 +25,7 @@ class SpectrumEncoder(Encoder):
             nn.Conv1d(width // 2, width, 5, stride=2, padding=2), nn.SiLU(),
             nn.Conv1d(width, width, 3, stride=2, padding=1), nn.SiLU(),
         )  # fmt: skip
-        self.mix = nn.Linear(width, width)
+        self.mix = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width))
         self.places_TD = nn.Parameter(0.1 * torch.randn(N_BINS // BINS_A_TOKEN, width))
 
     def forward(self, batch: MultiModalBatch) -> Tokens:

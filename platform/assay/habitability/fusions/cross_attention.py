@@ -32,7 +32,7 @@ class Reading(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.of_queries, self.of_tokens = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.of_queries = nn.LayerNorm(width)
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
@@ -41,7 +41,8 @@ class Reading(nn.Module):
     def forward(self, z_BQD: Tensor, x_BTD: Tensor, there_BT: Tensor) -> Tensor:
         """Return new queries; a token that is not there is not read."""
         q_BHQd = self._parted(self.query(self.of_queries(z_BQD)))
-        key_BTD, value_BTD = self.key_value(self.of_tokens(x_BTD)).chunk(2, -1)
+        # Without a norm, which would undo the gate of a token that is not certain.
+        key_BTD, value_BTD = self.key_value(x_BTD).chunk(2, -1)
         found_BHQd = scaled_dot_product_attention(
             q_BHQd, self._parted(key_BTD), self._parted(value_BTD), there_BT[:, None, None, :]
         )
@@ -63,6 +64,7 @@ class CrossAttention(Fusion):
         own, D = cast(CrossAttentionSettings, settings), settings.width
         self.queries_QD = nn.Parameter(torch.randn(own.queries, D))
         self.kinds = nn.Embedding(len(MODALITIES), D)
+        nn.init.normal_(self.kinds.weight, std=0.3)  # tokens are of order one
         self.nothing_D = nn.Parameter(torch.randn(D))
         """What there is to read of a planet without any modality."""
         self.readings = nn.ModuleList(Reading(D, settings.heads) for _ in range(settings.depth))

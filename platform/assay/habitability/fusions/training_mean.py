@@ -23,7 +23,7 @@ class TrainingMeanSettings(Settings):
 class TrainingMean(nn.Module):
     """Tells the same of every planet, and reads nothing."""
 
-    Settings: ClassVar[type[Settings]] = TrainingMeanSettings
+    Settings: ClassVar[type[TrainingMeanSettings]] = TrainingMeanSettings
     reads: ClassVar[tuple[Modality, ...]] = ()
 
     def __init__(self, averages: Averages) -> None:
@@ -60,7 +60,7 @@ class TrainingMean(nn.Module):
             mean = self.get_buffer(f"mean_{name}")
             return mean.expand(B, *mean.shape)
 
-        modalities = {name: of(name) for name in MODALITIES}
+        modalities: dict[Modality, Tensor] = {name: of(name) for name in MODALITIES}
         return Told(
             self.foretell(encoded), of("liquid_water").sigmoid(), of("environment"), modalities
         )
