@@ -1,11 +1,13 @@
-"""What climates of planets cost.
+"""What climates of planets cost, and what it costs to train on them.
 
-    python benchmarks/habitability.py [cubes] [--planets N] [--threads N] [--repeats N]
+    python benchmarks/habitability.py [cubes] [steps] [--planets N] [--threads N] [--repeats N]
 
 One JSON line a row; all questions without an argument. Seconds are medians, by the clock and by the
 processor: on a machine that does something else, too, the second is the smaller.
 
 cubes  climates of drawn planets as the set `planets` has them, from their starts to a recorded year
+steps  steps of the default system, cross-attention of size s, on `mini_planets`: 32 planets read,
+       losses, gradients and AdamW; and how many of them five minutes hold
 """
 
 import argparse
@@ -13,21 +15,31 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from assay.cell import load_suite
 from assay.habitability.data.planets import PHYSICS
 from assay.habitability.data.population import draw_known, dress
 from assay.habitability.simulator.run import global_mean, simulate
+from assay.habitability.task import HabitabilityTask
+from assay.store import sets
+from assay.training.optimizer import ModelOptimizer
 
 SEED = 0
+SUITE = Path(__file__).parents[1] / "sweeps" / "habitability_mini.yaml"
+DEFAULT = ("rules=[]", "grid={fusion: [cross_attention]}")
+STEPS, FIVE_MINUTES = 20, 300.0
 
 
 def main() -> None:
     """Answer the questions, or all."""
     questions: dict[str, Callable[[argparse.Namespace], Iterator[dict[str, Any]]]] = {
-        "cubes": cubes
+        "cubes": cubes,
+        "steps": steps,
     }
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(questions))
@@ -62,6 +74,34 @@ def cubes(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "processor_seconds": round(statistics.median(processor), 1),
         "settled": round(float((climates.drift_K < PHYSICS.settled_K).mean()), 3),
         "balance_W_m2_median": round(float(np.median(np.abs(balance))), 3),
+    }
+
+
+def steps(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Time training steps, the first of which warms up."""
+    torch.set_num_threads(given.threads)
+    cell = load_suite(SUITE, DEFAULT).cells(sets.prepare("mini_planets").digest)[0]
+    task = HabitabilityTask(cell)
+    (stage,) = task.stages()
+    train, model = task.data().train, task.model(task.data())
+    optimizer = ModelOptimizer(model, cell.training)
+    draw, clock, processor = np.random.default_rng(SEED), [], []
+    for step in range(1 + STEPS * given.repeats):
+        begun, used = time.perf_counter(), time.process_time()
+        batch = train.batch(draw.choice(len(train), cell.training.batch_size, replace=False))
+        model.zero_grad()
+        task.loss(model, batch, stage, step).total.backward()
+        optimizer.step(cell.training.learning_rate)
+        clock.append(time.perf_counter() - begun)
+        processor.append(time.process_time() - used)
+    seconds = statistics.median(clock[1:])
+    yield {
+        "parameters": sum(each.numel() for each in model.parameters()),
+        "batch": cell.training.batch_size,
+        "threads": given.threads,
+        "seconds": round(seconds, 4),
+        "processor_seconds": round(statistics.median(processor[1:]), 4),
+        "steps_in_five_minutes": int(FIVE_MINUTES / seconds),
     }
 
 

@@ -62,6 +62,7 @@ def test_every_catalogued_name_can_be_loaded():
     from assay import catalog
     from assay.captioning.catalog import GENERATORS
     from assay.generation.catalog import ARCHITECTURES, PROCESSES
+    from assay.habitability.catalog import FUSIONS
     from assay.interactions.catalog import ENCODERS
     from assay.pathways.catalog import MODELS
 
@@ -74,6 +75,7 @@ def test_every_catalogued_name_can_be_loaded():
         *ENCODERS.values(),
         *GENERATORS.values(),
         *MODELS.values(),
+        *FUSIONS.values(),
     ):
         assert catalog.load(target) is not None
 

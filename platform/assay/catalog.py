@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FAMILIES: Mapping[str, str] = {
     "captioning": "assay.captioning.task:CaptioningTask",
     "generation": "assay.generation.task:GenerationTask",
+    "habitability": "assay.habitability.task:HabitabilityTask",
     "interactions": "assay.interactions.task:InteractionsTask",
     "pathways": "assay.pathways.task:PathwaysTask",
 }

@@ -26,6 +26,7 @@ GROUPS = (
     "assay.node_features",
     "assay.caption_generators",
     "assay.pathway_models",
+    "assay.fusions",
 )
 """One for each catalog."""
 

@@ -1,20 +1,69 @@
-"""The mini set of planets, made once."""
+"""The mini set of planets, made once, and what models need of it."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from assay.habitability.data.mini_planets import MINI_PLANETS
+from assay.habitability.data.batches import MultiModalBatch, splits
+from assay.habitability.data.samples import pathways_in, planets_of
+from assay.habitability.targets import Averages
+from assay.pathways.corpus import Corpus
+from assay.pathways.data.packing import compounds_of, graphs_of
+from assay.store import sets
 from assay.store.packed import PackedSet
 
 
 @pytest.fixture(scope="session")
-def planets(tmp_path_factory) -> PackedSet:
+def prepared_planets(tmp_path_factory) -> Path:
+    """A cache that holds the mini set of planets."""
+    cache = tmp_path_factory.mktemp("planets-cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(cache))
+        patch.delenv("ASSAY_DATA", raising=False)
+        sets.prepare("mini_planets")
+    return cache
+
+
+@pytest.fixture(scope="session")
+def planets(prepared_planets) -> PackedSet:
     """The mini set, packed."""
-    built = MINI_PLANETS.build("rules", lambda phase, fraction: None)
-    folder = tmp_path_factory.mktemp("planets")
-    return PackedSet.write(
-        folder, built.arrays, name="mini_planets", description=built.description, source="rules"
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE", str(prepared_planets))
+        patch.delenv("ASSAY_DATA", raising=False)
+        return planets_of(sets.open_set("mini_planets"))
+
+
+@pytest.fixture
+def cached_planets(prepared_planets, monkeypatch) -> Path:
+    """The mini set of planets as the prepared data set of this test."""
+    monkeypatch.setenv("ASSAY_CACHE", str(prepared_planets))
+    monkeypatch.delenv("ASSAY_DATA", raising=False)
+    return prepared_planets
+
+
+@pytest.fixture(scope="session")
+def corpus(planets) -> Corpus:
+    """Of the training networks."""
+    inside = pathways_in(planets)
+    return Corpus.of(graphs_of(inside).of_split("train"), compounds_of(inside))
+
+
+@pytest.fixture(scope="session")
+def averages(planets, corpus) -> Averages:
+    """Of the training planets."""
+    return Averages.of(splits(planets).train, corpus)
+
+
+@pytest.fixture(scope="session")
+def batch(planets) -> MultiModalBatch:
+    """Eight training planets; each modality is missing from some, and there from most."""
+    train = splits(planets).train
+    presence = planets.arrays["presence"][train.records]
+    lacking = np.array([np.flatnonzero(~presence[:, m])[0] for m in range(presence.shape[1])])
+    whole = np.flatnonzero(presence.all(1))
+    chosen = np.concatenate([np.unique(lacking), whole])[:8]
+    return train.batch(chosen)
 
 
 @pytest.fixture

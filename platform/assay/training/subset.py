@@ -19,6 +19,11 @@ class Subset:
         self._records, self._chosen = records, chosen
 
     @property
+    def chosen(self) -> NDArray[np.int64]:
+        """(len,) places in the split."""
+        return self._chosen
+
+    @property
     def lengths(self) -> NDArray[np.integer] | None:
         """(len,) size of each record."""
         lengths = self._records.lengths

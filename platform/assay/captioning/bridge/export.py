@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from assay.captioning.bridge.language import ADAPTER, EXTRA, language_of, quieten
+from assay.captioning.bridge.language import language_of
 from assay.captioning.bridge.model import BridgeModel
 from assay.captioning.bridge.settings import BridgeSettings
 from assay.captioning.contrast import Contrast, TextEncoder
@@ -22,6 +22,7 @@ from assay.captioning.encoder import GraphEncoder
 from assay.chemistry.extras import needing
 from assay.config import validate
 from assay.errors import DataError
+from assay.store.language_models import ADAPTER, EXTRA, quieten
 from assay.store.pretrained import FROM_DISK
 
 SETTINGS, LANGUAGE = "bridge.json", "language"

@@ -10,24 +10,22 @@ Three stages, of which each freezes what the others train:
     align      the projector, to the language model's own embedding of the description
     generate   projector and language model, by the cross-entropy of the description
 
-What never learns, a language model under adapters, is no parameter of this module: it is not
-counted, averaged or written to checkpoints, and copies of the model share it. The settings of a
-cell name it, by digest or commit.
+A language model under adapters never learns, and is no parameter of this module
+(`assay.training.fixed`).
 
 Shapes: B records, T tokens, A tokens of answers, K graph tokens, O width of the encoder's
 embedding, D width of the language model.
 """
 
-import copy
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from assay.captioning.bridge.alignment import Frame, alignment_costs
-from assay.captioning.bridge.language import ADAPTER, description_embeddings, last_states
+from assay.captioning.bridge.language import description_embeddings, last_states
 from assay.captioning.bridge.projector import Projector
 from assay.captioning.bridge.prompt import IGNORED, PLACE
 from assay.captioning.bridge.records import BridgeBatch
@@ -36,11 +34,13 @@ from assay.captioning.contrast import Contrast
 from assay.captioning.masking import MaskedAttributes
 from assay.captioning.pretraining import pretraining_parts
 from assay.captioning.weights import keep_tied_once
+from assay.store.language_models import ADAPTER
+from assay.training.fixed import PartlyFixed
 
 LANGUAGE = "language."
 
 
-class BridgeModel(nn.Module):
+class BridgeModel(PartlyFixed):
     """Molecules -> descriptions."""
 
     centre_D: Tensor
@@ -77,8 +77,6 @@ class BridgeModel(nn.Module):
         self.register_buffer("centre_D", torch.zeros(D))
         self.register_buffer("variance", torch.zeros(()))  # 0: not measured yet
         keep_tied_once(language)
-        self.register_state_dict_post_hook(_without_what_is_fixed)
-        self.register_load_state_dict_post_hook(_missing_nothing_fixed)
         self.train()
 
     def forward(self, batch: BridgeBatch) -> Mapping[str, Tensor]:
@@ -182,7 +180,7 @@ class BridgeModel(nn.Module):
     def _require_frozen(self) -> None:
         loose = [
             name
-            for name, parameter in super().named_parameters()
+            for name, parameter in nn.Module.named_parameters(self)
             if parameter.requires_grad and not name.startswith("projector.")
         ]
         assert not loose, f"stage align trains the projector alone, and {loose[0]} learns"
@@ -191,35 +189,3 @@ class BridgeModel(nn.Module):
         """Say whether a parameter or buffer of that name belongs to what never learns."""
         under_adapters = self.settings.adapt == "lora" and ADAPTER not in name
         return name.startswith(LANGUAGE) and under_adapters
-
-    def named_parameters(
-        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield what learns in some stage."""
-        begin = len(prefix) + bool(prefix)
-        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
-            if not self.is_fixed(name[begin:]):
-                yield name, parameter
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Copy what learns; share what does not, which may be most of the memory."""
-        for name, parameter in super().named_parameters():
-            if self.is_fixed(name):
-                memo[id(parameter)] = parameter
-        twin = type(self).__new__(type(self))
-        memo[id(self)] = twin
-        for name, value in self.__dict__.items():
-            twin.__dict__[name] = copy.deepcopy(value, memo)
-        return twin
-
-
-def _without_what_is_fixed(
-    model: BridgeModel, state: dict[str, Tensor], prefix: str, metadata: Mapping[str, Any]
-) -> None:
-    for name in [name for name in state if model.is_fixed(name[len(prefix) :])]:
-        del state[name]
-
-
-def _missing_nothing_fixed(model: BridgeModel, found: Any) -> None:
-    kept = [name for name in found.missing_keys if not model.is_fixed(name)]
-    found.missing_keys[:] = kept

@@ -10,23 +10,12 @@ from assay.captioning.encoder import EncoderSettings
 from assay.captioning.generator import TrainedSettings
 from assay.captioning.masking import MaskingSettings
 from assay.config import Settings, Size, SizedSettings
-from assay.store.pretrained import PretrainedSettings
+from assay.store.language_models import LoraSettings, WeightsSettings
 
 Inputs = Literal["both", "graph", "smiles"]
 GRAPH_WIDTH = 768
 """Of the encoder's embedding of a molecule, unless told otherwise."""
 Share = Annotated[float, Field(ge=0, lt=1)]
-
-
-class WeightsSettings(PretrainedSettings):
-    """A causal language model with weights, such as Qwen/Qwen3-0.6B."""
-
-    key: ClassVar[str] = "language_model"
-
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of weights that are not quantised, and of what is computed with those that are."""
-    quantise: Literal["none", "nf4"] = "none"
-    """nf4: 4 bits a weight of every linear map, by blocks whose scales are quantised in turn."""
 
 
 class ScratchSettings(SizedSettings):
@@ -55,14 +44,6 @@ class ScratchSettings(SizedSettings):
                 "of an even width"
             )
         return self
-
-
-class LoraSettings(Settings):
-    """Of the low-rank adapters on all seven linear maps of a block; their dropout is 0."""
-
-    rank: PositiveInt = 8
-    alpha: float = Field(default=16.0, gt=0)
-    """An update counts alpha / rank times."""
 
 
 class AlignmentSettings(Settings):

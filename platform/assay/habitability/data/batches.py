@@ -116,6 +116,10 @@ class PlanetRecords:
         """Return the number of records."""
         return len(self.records)
 
+    def first(self, most: int) -> Self:
+        """Return the first `most` records, or all that there are."""
+        return type(self)(self.packed, self.records[:most], self.tokenize)
+
     def batch(self, indices: NDArray[np.integer]) -> MultiModalBatch:
         """Return the records at `indices` (B,), in that order."""
         chosen = self.records[np.asarray(indices, np.int64)]

@@ -1,0 +1,52 @@
+"""Descriptions: a small Transformer over bytes, four to a token.
+
+Shapes: B planets, T bytes (padded), t tokens, D width.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from assay.habitability.data.batches import MultiModalBatch
+from assay.habitability.encoders.encoder import Encoder, Tokens
+from assay.pathways.attention import Block
+
+BYTES_A_TOKEN = 4
+_REACH = 7
+"""Bytes that a token sees before attention."""
+_VOCABULARY = 257
+"""Bytes, and padding."""
+
+
+class TextEncoder(Encoder):
+    """Bytes, convolved to tokens, and blocks of attention."""
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.bytes = nn.Embedding(_VOCABULARY, width)
+        self.patch = nn.Conv1d(width, width, _REACH, stride=BYTES_A_TOKEN, padding=_REACH // 2)
+        self.blocks = nn.ModuleList(Block(width, heads, 0, None) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, batch: MultiModalBatch) -> Tokens:
+        """Return tokens in the order of the text; how far it is padded changes none of them."""
+        there_BT1 = batch.attention_mask.unsqueeze(-1)
+        bytes_BTD = self.bytes(batch.input_ids) * there_BT1
+        x_BtD = self.patch(bytes_BTD.mT).mT
+        x_BtD = x_BtD + _positions(x_BtD)
+        mask_Bt = batch.attention_mask[:, ::BYTES_A_TOKEN]
+        # Of a planet without a description attention sees one token, which nobody reads.
+        seen_Bt = mask_Bt.clone()
+        seen_Bt[:, 0] = True
+        for block in self.blocks:
+            x_BtD = block(x_BtD, seen_Bt, None, x_BtD[:, 0, :0])
+        return Tokens(self.norm(x_BtD), mask_Bt)
+
+
+def _positions(x_BtD: Tensor) -> Tensor:
+    """Return (t, D): sines and cosines (Vaswani et al., NeurIPS 2017, section 3.5)."""
+    t, D = x_BtD.shape[1:]
+    place_t1 = torch.arange(t, device=x_BtD.device).unsqueeze(1)
+    rate_d = torch.exp(torch.arange(0, D, 2, device=x_BtD.device) * (-math.log(1e4) / D))
+    return torch.cat([(place_t1 * rate_d).sin(), (place_t1 * rate_d).cos()], 1)[:, :D]

@@ -1,0 +1,1 @@
+"""Ways of joining what the modalities tell, and floors: a file each."""

@@ -1,0 +1,96 @@
+"""A language model with weights in the place of the small Transformer."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from assay.errors import DataError
+from assay.habitability.data.batches import PlanetRecords
+from assay.habitability.encoders.language import check_lengths, tokenizer_of
+from assay.habitability.model_settings import ModelSettings
+from assay.store.language_models import WeightsSettings
+from tests.captioning.saved import save_tokenizer
+from tests.habitability import made
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(planets, tmp_path_factory) -> Path:
+    """A tiny Qwen3 of random weights, with a tokenizer of the descriptions' words."""
+    pytest.importorskip("peft")
+    transformers = pytest.importorskip("transformers")
+    path = tmp_path_factory.mktemp("qwen3")
+    texts = PlanetRecords(planets, planets.split_indices("train"))._texts
+    _, words = save_tokenizer(path, list(texts))
+    config = transformers.Qwen3Config(
+        vocab_size=words, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.Qwen3ForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def batch_of(planets, folder):
+    tokenize = tokenizer_of(WeightsSettings(model=str(folder)))
+    rows = planets.split_indices("train")
+    lacking = rows[~planets.arrays["presence"][rows, 3]][:2]
+    return PlanetRecords(planets, rows, tokenize).batch(
+        torch.tensor([0, 1, 2, *(int(k) for k in (rows[:, None] == lacking).argmax(0))]).numpy()
+    )
+
+
+def test_only_adapters_learn_and_copies_share_the_rest(planets, corpus, averages, folder):
+    model = made.model(corpus, averages, language_model=str(folder))
+    batch = batch_of(planets, folder)
+    assert not batch.has("text_descriptions").all()
+
+    found = model(batch, made.draws(batch), 0, made.negatives(batch, batch))
+    found.total.backward()
+
+    learns = [name for name, _ in model.named_parameters() if ".language." in name]
+    assert learns
+    assert all("lora_" in name for name in learns)
+    assert [name for name, each in model.named_parameters() if each.grad is None] == []
+    assert not any(".language." in name and "lora_" not in name for name in model.state_dict())
+    twin = copy.deepcopy(model)
+    own, other = (
+        each.encoders["text_descriptions"].language.get_input_embeddings().weight
+        for each in (model, twin)
+    )
+    assert own is other
+
+
+def test_a_description_is_read_whatever_it_is_padded_to(planets, corpus, averages, folder):
+    read = made.model(corpus, averages, language_model=str(folder)).encoders["text_descriptions"]
+    batch = batch_of(planets, folder)
+    lengths = batch.attention_mask.sum(1)
+    shortest = int(lengths[:3].argmin())
+    alone = PlanetRecords(
+        planets, batch.record_ids.numpy(), tokenizer_of(WeightsSettings(model=str(folder)))
+    ).batch(torch.tensor([shortest]).numpy())
+
+    with torch.no_grad():
+        among, one = read(batch), read(alone)
+
+    assert torch.isfinite(among.x_BTD).all()
+    n = int(lengths[shortest])
+    torch.testing.assert_close(among.x_BTD[shortest, :n], one.x_BTD[0, :n], rtol=1e-3, atol=1e-4)
+
+
+def test_descriptions_that_would_be_cut_off_name_the_planet(folder):
+    tokenize = tokenizer_of(WeightsSettings(model=str(folder)))
+
+    check_lengths(["a planet", ""], ["one", "other"], tokenize)
+    with pytest.raises(DataError, match=r"planet other: text_descriptions: .* has 600 tokens"):
+        check_lengths(["a", "word " * 600], ["one", "other"], tokenize)
+
+
+def test_adapters_belong_to_a_language_model(folder):
+    assert ModelSettings(language_model=str(folder)).lora is not None  # pyright: ignore
+    with pytest.raises(ValueError, match="belong to language_model"):
+        ModelSettings.model_validate({"lora": {"rank": 4}})
