@@ -27,6 +27,7 @@ from tests.test_submission import MOLECULES
 
 SHELL = ("", "bash")
 RUN_BY_ANOTHER_TEST = {"docs/extending.md": "tests/test_extending.py builds and runs its package"}
+RUN_HERE = ("docs/balancing.md", "docs/python.md")
 NOT_RUN = {
     "docs/data.md": "reads a KEGG licence holder's KGML, and SBML with cobra, which is no extra",
     "docs/captioning.md": "takes a trained bridge; tests/captioning/bridge/test_export.py runs it",
@@ -41,6 +42,7 @@ SHOWN = {
 }
 """Blocks `text`: nothing that anybody would run."""
 PARTS_OF = {
+    "docs/balancing.md": "habitability_weights_mini",
     "docs/cluster.md": "grid_mini", "docs/conditioning.md": "grid_mini",
     "docs/scaling.md": "grid_mini", "docs/search.md": "grid_mini",
     "docs/transfer.md": "grid_mini_crystals",
@@ -150,7 +152,7 @@ def test_cheap_commands_are_run(line, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("block", of("yaml"), ids=str)
 def test_yaml_is_a_suite_or_fits_into_one(block: Block):
-    if block.page in RUN_BY_ANOTHER_TEST:
+    if block.page in {*RUN_HERE, *RUN_BY_ANOTHER_TEST}:
         assert isinstance(yaml.safe_load(block.text), dict)
         return
     base = yaml.safe_load((ROOT / "sweeps" / f"{PARTS_OF[block.page]}.yaml").read_text())
@@ -203,7 +205,7 @@ def test_what_is_only_shown_is_listed(block: Block):
 @pytest.mark.parametrize("block", of("python"), ids=str)
 def test_python_imports_what_is_there_and_calls_it_as_it_can_be(block: Block):
     """What an import names exists, and each call of it has arguments that it takes."""
-    if block.page in RUN_BY_ANOTHER_TEST:
+    if block.page in {*RUN_HERE, *RUN_BY_ANOTHER_TEST}:
         compile(block.text, str(block), "exec")
         return
     tree = ast.parse(block.text, str(block))
@@ -232,7 +234,18 @@ def _target(function: ast.expr, named: dict[str, Any]) -> Any:
 def test_pages_with_python_say_how_it_is_run():
     pages = {block.page for block in of("python")}
 
-    assert pages == {"docs/python.md", *NOT_RUN, *RUN_BY_ANOTHER_TEST}
+    assert pages == {*RUN_HERE, *NOT_RUN, *RUN_BY_ANOTHER_TEST}
+
+
+def test_the_example_of_balancing_runs():
+    (block,) = (block for block in of("python") if block.page == "docs/balancing.md")
+    found: dict[str, Any] = {}
+
+    exec(compile(block.text, str(block), "exec"), found)
+
+    near, far = (float(found["weights"][name]) for name in ("near", "far"))
+    whole = near * found["losses"]["near"] + far * found["losses"]["far"]
+    assert float(found["total"]) == pytest.approx(float(whole))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ def model(corpus, averages, fusion: str = "cross_attention", **settings) -> Habi
     torch.manual_seed(0)
     cls = fusion_class(fusion)
     given = cls.Settings.model_validate({**TINY, **settings})
-    return HabitabilityModel(given, cls, corpus, averages)
+    return HabitabilityModel(given, cls, corpus, averages, seed=0)
 
 
 def draws(batch: MultiModalBatch, step: int = 3) -> Draws:

@@ -28,9 +28,9 @@ from assay.habitability.heads import Foretold, Heads, Told
 from assay.habitability.losses import classification, consistency, physics, reconstruction
 from assay.habitability.model_settings import ModelSettings
 from assay.habitability.targets import Averages, aims
-from assay.habitability.weighting import WeightedSum
 from assay.pathways.corpus import Corpus
 from assay.store.language_models import ADAPTER
+from assay.training.balancing.catalog import balance_of
 from assay.training.draws import Draws
 from assay.training.fixed import PartlyFixed
 
@@ -86,7 +86,12 @@ class HabitabilityModel(PartlyFixed):
     spread_C: Tensor
 
     def __init__(
-        self, settings: ModelSettings, fusion: type[Fusion], corpus: Corpus, averages: Averages
+        self,
+        settings: ModelSettings,
+        fusion: type[Fusion],
+        corpus: Corpus,
+        averages: Averages,
+        seed: int,
     ) -> None:
         """Build it; torch's generator has been seeded.
 
@@ -95,6 +100,7 @@ class HabitabilityModel(PartlyFixed):
             fusion: Says which modalities are read.
             corpus: The compounds, and figures of the training networks.
             averages: Of the training planets.
+            seed: Of the cell, for what draws weights of losses.
         """
         super().__init__()
         self.settings, self.corpus = settings, corpus
@@ -112,7 +118,7 @@ class HabitabilityModel(PartlyFixed):
         weights = settings.weights.model_dump()
         if self.contrast is None and self.climate is None:
             del weights["consistency"]  # there is nothing to be consistent with
-        self.balance = WeightedSum(weights)
+        self.balance = balance_of(settings.balancing, weights, seed)
 
     def forward(
         self,

@@ -8,6 +8,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from assay.config import Settings, Size, SizedSettings
 from assay.pathways.graph_vae_settings import GraphVAESettings
 from assay.store.language_models import LoraSettings, WeightsSettings
+from assay.training.balancing.catalog import Balancing
+from assay.training.balancing.fixed import FixedSettings
 
 NETWORK: Mapping[str, Any] = {"size": "xs", "environment": "none", "weights": {"degree": 1.0}}
 """Of the Graph VAE, unless told otherwise."""
@@ -58,6 +60,8 @@ class ModelSettings(SizedSettings):
     temperature: Annotated[float, Field(gt=0.01, le=1)] = 0.1
     """Of that contrast."""
     weights: LossWeights = LossWeights()
+    balancing: Balancing = FixedSettings()
+    """Where the weights of a step come from: by default they are the given ones."""
 
     @model_validator(mode="before")
     @classmethod

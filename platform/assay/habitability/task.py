@@ -107,7 +107,7 @@ class HabitabilityTask(Task):
         if not issubclass(self.fusion, Fusion):
             return self.fusion(self.averages)
         settings = cast(ModelSettings, self.chosen.model)
-        return HabitabilityModel(settings, self.fusion, self.corpus, self.averages)
+        return HabitabilityModel(settings, self.fusion, self.corpus, self.averages, self.cell.seed)
 
     def workload(self, batch: Batch, step: int) -> Hashable:
         """Return how many planets there are, and roughly how long texts and networks are."""
