@@ -17,7 +17,6 @@ from typing import cast
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as processes
 from generation import (
     BATCH,
     NETWORKS,
@@ -33,6 +32,7 @@ from generation import (
     step_of,
     training_batches,
 )
+from torch.multiprocessing.spawn import spawn
 
 from assay.generation.data.molecules import MoleculeBatch, MoleculeRecords
 from assay.generation.denoiser import Denoiser
@@ -56,7 +56,7 @@ def main(names: Sequence[str], workers: int) -> None:
     show({**machine, "data": data})
     with tempfile.TemporaryDirectory() as directory:
         given = (workers, f"file://{directory}/meeting", data, list(names) or list(NETWORKS))
-        processes.spawn(work, given, workers)
+        spawn(work, given, workers)
 
 
 def work(rank: int, count: int, meeting: str, data: str, names: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def measure(steps: Sequence[Callable[[], None]], workers: DistributedWorkers) ->
 
     def products() -> None:
         for _ in range(PRODUCTS):
-            a @ b
+            torch.mm(a, b)
 
     timed = [*steps, products]
     least = np.full(len(timed), np.inf)

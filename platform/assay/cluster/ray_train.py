@@ -6,6 +6,7 @@ Both are faults of Ray 2.60, and both use its private parts.
 import logging
 import os
 import time
+from typing import Any
 
 import ray
 from ray.data._internal.cluster_autoscaler import default_autoscaling_coordinator as of_ray
@@ -47,7 +48,7 @@ def hold_coordinator() -> None:
     deadline, fault = time.monotonic() + PATIENCE_SECONDS, ""
     while time.monotonic() < deadline:
         try:
-            coordinator = of_ray.get_or_create_autoscaling_coordinator()
+            coordinator: Any = of_ray.get_or_create_autoscaling_coordinator()
             ray.get(coordinator.get_reserved_resources.remote(NOBODY), timeout=ANSWER_SECONDS)
             return
         except (GetTimeoutError, RayActorError, ValueError) as error:
