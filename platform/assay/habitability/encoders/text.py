@@ -43,7 +43,7 @@ class TextEncoder(Encoder):
         ids_BT = batch.input_ids * batch.attention_mask
         bytes_BTD = (self.bytes(ids_BT) + self.runs(runs(ids_BT, _BUCKETS))) * there_BT1
         x_BtD = self.patch(bytes_BTD.mT).mT
-        x_BtD = x_BtD + _positions(x_BtD)
+        x_BtD = x_BtD + 0.1 * _positions(x_BtD)  # what is said counts more than where
         mask_Bt = batch.attention_mask[:, ::BYTES_A_TOKEN]
         # Of a planet without a description attention sees one token, which nobody reads.
         seen_Bt = mask_Bt.clone()
