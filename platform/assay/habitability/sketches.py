@@ -6,6 +6,7 @@ columns of a network's sketch.
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.compounds import FEATURES
@@ -13,6 +14,8 @@ from assay.pathways.graphs import REACTION_CLASSES
 
 BUCKETS = 512
 COMPOSITION = len(FEATURES) + len(REACTION_CLASSES)
+RUN = 3
+"""Tokens that are hashed together."""
 _MULTIPLIERS = (-7046029254386353131, -4658895280553007687, -7723592293110705685)
 """Odd, of 64 bits."""
 
@@ -22,17 +25,19 @@ def grams(ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
 
     Weinberger et al., "Feature hashing for large scale multitask learning", ICML 2009.
     """
-    B, T = ids_BT.shape
-    found_BH = torch.zeros(B, BUCKETS, dtype=torch.bool, device=ids_BT.device)
-    if len(_MULTIPLIERS) > T:
-        return found_BH
-    runs = zip(ids_BT.unfold(1, len(_MULTIPLIERS), 1).unbind(-1), _MULTIPLIERS, strict=True)
-    mixed_BT = sum((part * by for part, by in runs), torch.zeros((), dtype=torch.int64))
-    bucket_BT = (mixed_BT >> 40) % BUCKETS
-    there_BT = mask_BT[:, len(_MULTIPLIERS) - 1 :]
-    counts_BH = torch.zeros(B, BUCKETS, device=ids_BT.device)
-    counts_BH.scatter_add_(1, bucket_BT, there_BT.to(counts_BH.dtype))
+    whole_BT = pad(mask_BT[:, RUN - 1 :], (0, RUN - 1))
+    counts_BH = torch.zeros(len(ids_BT), BUCKETS, device=ids_BT.device)
+    counts_BH.scatter_add_(1, runs(ids_BT, BUCKETS), whole_BT.to(counts_BH.dtype))
     return counts_BH > 0
+
+
+def runs(ids_BT: Tensor, buckets: int) -> Tensor:
+    """Return int64 (B, T): the bucket of each token and the two after it, 0 beyond the end."""
+    parts = pad(ids_BT, (0, RUN - 1)).unfold(1, RUN, 1).unbind(-1)
+    mixed_BT = torch.zeros_like(ids_BT)
+    for part_BT, by in zip(parts, _MULTIPLIERS, strict=True):
+        mixed_BT = mixed_BT + part_BT * by
+    return (mixed_BT >> 40) % buckets
 
 
 def composition(networks: PathwayBatch) -> Tensor:

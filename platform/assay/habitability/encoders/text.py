@@ -1,5 +1,9 @@
 """Descriptions: a small Transformer over bytes, four to a token.
 
+A byte is embedded with the two after it, by a hash, so that a few hundred descriptions suffice for
+words to be told apart: Bojanowski et al., "Enriching word vectors with subword information", TACL
+2017.
+
 Shapes: B planets, T bytes (padded), t tokens, D width.
 """
 
@@ -10,11 +14,14 @@ from torch import Tensor, nn
 
 from assay.habitability.data.batches import MultiModalBatch
 from assay.habitability.encoders.encoder import Encoder, Tokens
+from assay.habitability.sketches import runs
 from assay.pathways.attention import Block
 
 BYTES_A_TOKEN = 4
 _REACH = 7
 """Bytes that a token sees before attention."""
+_BUCKETS = 2048
+"""Of runs of three bytes."""
 _VOCABULARY = 257
 """Bytes, and padding."""
 
@@ -25,6 +32,7 @@ class TextEncoder(Encoder):
     def __init__(self, width: int, depth: int, heads: int) -> None:
         super().__init__()
         self.bytes = nn.Embedding(_VOCABULARY, width)
+        self.runs = nn.Embedding(_BUCKETS, width)
         self.patch = nn.Conv1d(width, width, _REACH, stride=BYTES_A_TOKEN, padding=_REACH // 2)
         self.blocks = nn.ModuleList(Block(width, heads, 0, None) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
@@ -32,9 +40,10 @@ class TextEncoder(Encoder):
     def forward(self, batch: MultiModalBatch) -> Tokens:
         """Return tokens in the order of the text; how far it is padded changes none of them."""
         there_BT1 = batch.attention_mask.unsqueeze(-1)
-        bytes_BTD = self.bytes(batch.input_ids) * there_BT1
+        ids_BT = batch.input_ids * batch.attention_mask
+        bytes_BTD = (self.bytes(ids_BT) + self.runs(runs(ids_BT, _BUCKETS))) * there_BT1
         x_BtD = self.patch(bytes_BTD.mT).mT
-        x_BtD = x_BtD + _positions(x_BtD)
+        x_BtD = x_BtD + 0.1 * _positions(x_BtD)  # what is said counts more than where
         mask_Bt = batch.attention_mask[:, ::BYTES_A_TOKEN]
         # Of a planet without a description attention sees one token, which nobody reads.
         seen_Bt = mask_Bt.clone()

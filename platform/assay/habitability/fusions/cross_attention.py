@@ -1,7 +1,9 @@
 """Learned queries that attend to the tokens of all modalities.
 
 Jaegle et al., "Perceiver IO", ICLR 2022: queries read inputs of any kind and number by
-cross-attention, and then attend to each other. A modality that is missing is masked.
+cross-attention, and then attend to each other. A modality that is missing is masked. One of many
+tokens has no more attention to begin with than one of a single token: a token's score is less the
+logarithm of how many its modality has.
 
 Shapes: B planets, T tokens, Q queries, D width, H heads.
 """
@@ -11,7 +13,7 @@ from typing import cast
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.encoded import Encoded
@@ -38,16 +40,19 @@ class Reading(nn.Module):
         self.out = nn.Linear(width, width)
         self.block = Block(width, heads, 0, None)
 
-    def forward(self, z_BQD: Tensor, x_BTD: Tensor, there_BT: Tensor) -> Tensor:
-        """Return new queries; a token that is not there is not read."""
+    def forward(self, z_BQD: Tensor, x_BTD: Tensor, prior_BT: Tensor) -> Tensor:
+        """Return new queries; the prior is added to scores, -inf for what is not there."""
         q_BHQd = self._parted(self.query(self.of_queries(z_BQD)))
         # Without a norm, which would undo the gate of a token that is not certain.
         key_BTD, value_BTD = self.key_value(x_BTD).chunk(2, -1)
         found_BHQd = scaled_dot_product_attention(
-            q_BHQd, self._parted(key_BTD), self._parted(value_BTD), there_BT[:, None, None, :]
+            q_BHQd,
+            self._parted(key_BTD),
+            self._parted(value_BTD),
+            prior_BT[:, None, None, :].to(q_BHQd.dtype),
         )
         z_BQD = z_BQD + self.out(found_BHQd.transpose(1, 2).flatten(2))
-        everyone_BQ = there_BT.new_ones(z_BQD.shape[:2])
+        everyone_BQ = torch.ones(z_BQD.shape[:2], dtype=torch.bool, device=z_BQD.device)
         return self.block(z_BQD, everyone_BQ, None, z_BQD[:, 0, :0])
 
     def _parted(self, x_BTD: Tensor) -> Tensor:
@@ -75,8 +80,17 @@ class CrossAttention(Fusion):
         B = len(encoded.x_BTD)
         nothing_B1D = self.nothing_D.expand(B, 1, -1).to(encoded.x_BTD.dtype)
         x_BTD = torch.cat([nothing_B1D, encoded.x_BTD + self.kinds(encoded.of_T)], 1)
-        there_BT = torch.cat([encoded.there_BT.new_ones(B, 1), encoded.there_BT], 1)
+        prior_BT = pad(_prior(encoded), (1, 0))
         z_BQD = self.queries_QD.expand(B, -1, -1)
         for reading in self.readings:
-            z_BQD = reading(z_BQD, x_BTD, there_BT)
+            z_BQD = reading(z_BQD, x_BTD, prior_BT)
         return alone(self.join(z_BQD.flatten(1)))
+
+
+def _prior(encoded: Encoded) -> Tensor:
+    """Return (B, T): -log of how many tokens a token's modality has; -inf where it is not there."""
+    own_TM = encoded.of_T[:, None] == torch.arange(len(MODALITIES), device=encoded.of_T.device)
+    there_BT = encoded.there_BT
+    counts_BM = there_BT.float() @ own_TM.float()
+    prior_BT = -counts_BM.clamp(min=1).log()[:, encoded.of_T]
+    return prior_BT.masked_fill(~there_BT, -torch.inf)
