@@ -13,6 +13,7 @@ from assay.habitability.data import descriptions, target
 from assay.habitability.data.air import Air, mixing_ratios
 from assay.habitability.data.batches import PlanetRecords, splits, tokenize_bytes
 from assay.habitability.data.columns import half_pressure_height_m
+from assay.habitability.data.compose import are_of_records
 from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
 from assay.habitability.data.population import draw_known, dress, split_of
 from assay.habitability.data.samples import (
@@ -218,6 +219,16 @@ def test_a_planet_of_which_nothing_is_known_and_a_graph_without_nodes_are_refuse
     empty = replace(graphs.select([0]), node_counts=np.zeros(1, np.int64))
     with pytest.raises(DataError, match="planet Vulcan: bio_graphs: the metabolic graph has no"):
         check_sample(Sample("Vulcan", "Vulcan", "test", 0.5, 0.5, graph=0), empty)
+
+
+@pytest.mark.parametrize(("variable", "value"), [(0, 452.0), (0, 99.0), (3, 1.1)])
+def test_a_climate_that_no_record_has_is_left_out_whole(variable, value):
+    inside = np.array([(q.low + q.high) / 2 for q in CUBE_VARIABLES], np.float32)
+    cubes = np.tile(inside, (3, *CUBE_SHAPE[:3], 1))
+    assert are_of_records(cubes).all()
+    cubes[1, 4, 2, 11, variable] = value
+
+    assert are_of_records(cubes).tolist() == [True, False, True]
 
 
 def test_another_set_is_refused(planets):

@@ -23,6 +23,8 @@ SOURCES = {
     ".neighbours.json": "artifacts/neighbours.json",
     ".latents.json": "artifacts/latents.json",
     ".reliability.json": "artifacts/reliability.json",
+    ".predictions.jsonl": "artifacts/predictions.jsonl",
+    ".modalities.json": "artifacts/modalities.json",
 }
 
 

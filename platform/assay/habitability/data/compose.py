@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from assay.habitability.data.air import mixing_ratios, pressure_bar
 from assay.habitability.data.columns import half_pressure_height_m
 from assay.habitability.data.descriptions import Described, describe
-from assay.habitability.data.modalities import MODALITIES
+from assay.habitability.data.modalities import CUBE_VARIABLES, MODALITIES
 from assay.habitability.data.organisms import Organism
 from assay.habitability.data.population import COLD_START_K, WARM_START_K, Bodies
 from assay.habitability.data.samples import Sample
@@ -63,7 +63,7 @@ Invite = Callable[[np.random.Generator, int], Guest]
 def compose(
     bodies: Bodies, graphs: PathwayGraphs, invite: Invite, physics: Physics, seed: int, watch: Watch
 ) -> list[Sample]:
-    """Return a sample a planet, in their order.
+    """Return a sample a planet, in their order, without those of a climate that no record has.
 
     Args:
         bodies: The planets.
@@ -120,7 +120,7 @@ def compose(
             co2_ppm=float(bodies.planets.co2_ppm[k]),
         )
         samples.append(without(whole, absent[k]))
-    return samples
+    return [sample for sample, may_be in zip(samples, are_of_records(cubes), strict=True) if may_be]
 
 
 def pools_of(graphs: PathwayGraphs) -> list[list[NDArray[np.int64]]]:
@@ -152,6 +152,15 @@ def cubes_of(climates: Climates, bodies: Bodies) -> NDArray[np.float32]:
     variables = (climates.temperature_K, climates.absorbed_W_m2, climates.emitted_W_m2,
                  np.clip(climates.frozen, 0, 1), height)  # fmt: skip
     return np.stack(variables, axis=-1).astype(np.float32)
+
+
+def are_of_records(cubes_PJLMV: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return (P,) whether all variables of a climate lie where those of a record may.
+
+    Beyond, such as on a planet that boils, the radiation of our model is extrapolated too far.
+    """
+    low, high = np.array([(q.low, q.high) for q in CUBE_VARIABLES], np.float32).T
+    return ((cubes_PJLMV >= low) & (cubes_PJLMV <= high)).all((1, 2, 3, 4))
 
 
 def atmospheres_of(climates: Climates, bodies: Bodies) -> Atmospheres:

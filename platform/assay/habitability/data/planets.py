@@ -85,10 +85,12 @@ class PlanetsComposed(PlanetSet):
         drawn = draw_known(np.random.default_rng(SEED), DRAWN)
         bodies = joined(twins(dress(drawn, 1, SEED), TWINS), dress(known, GUISES, SEED + 1))
         samples = compose(bodies, graphs, invite(graphs, renumbered), PHYSICS, SEED, watch)
+        too_far = len(bodies) - len(samples)
         return Built(
             pack(samples, graphs, compound_table(networks, graphs)),
             f"{len(samples):,} planets: {len(known):,} of the catalogue in {GUISES} guises each, "
             f"{DRAWN:,} drawn, {TWINS} of these from two starts; climates and spectra by our models"
+            f"{f' ({too_far} left out: too hot or too cold for them)' if too_far else ''}"
             f", {len(graphs):,} MetaCyc networks with organisms of their taxa, words by templates; "
             "composed, nothing observed together; split by planet and by network",
         )
