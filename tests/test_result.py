@@ -23,7 +23,7 @@ SAMPLED = [
     for folder in PUBLISHED
     if json.loads((folder / "suite.json").read_text())["family"] == "generation"
 ]
-"""Suites whose samples are published: what other families write may repeat records of their data."""
+"""Suites whose samples are published: those of other families may repeat records of their data."""
 
 
 def test_the_documented_schema_is_that_of_the_code():
