@@ -65,16 +65,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "several_seeds": any(row.kind == "mean" for row in rows),
         "heat": _heat(folder, main, metrics),
         "differences": found,
-        "laws": [
-            {
-                "title": law.title,
-                "law": law.law,
-                "refusals": scaling_laws.refusals(law),
-                "tables": list(scaling_laws.tables(law)),
-                "command": scaling_laws.command(law),
-            }
-            for law in laws
-        ],
+        "laws": [_law(law) for law in laws],
         "charts": {
             **chart_data(folder, rows),
             "effects": {each.metric: each.chart for each in found},
@@ -98,6 +89,16 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()
         },
+    }
+
+
+def _law(law: scaling_laws.NamedLaw) -> dict[str, Any]:
+    return {
+        "title": law.title,
+        "law": law.law,
+        "refusals": scaling_laws.refusals(law),
+        "tables": list(scaling_laws.tables(law)),
+        "command": scaling_laws.command(law),
     }
 
 

@@ -24,11 +24,10 @@ from assay.errors import AssayError, CheckpointError
 T = TypeVar("T")
 Sharding = Literal["ddp", "fsdp2"]
 
-# What torch calls it since 2.13, and called it before.
-_SYNCS = {"forward_sync_buffers", "broadcast_buffers"} & set(
-    signature(DistributedDataParallel).parameters
-)
-_OWN_BUFFERS: Mapping[str, Any] = {max(_SYNCS): False}
+_SYNC = "forward_sync_buffers"
+if _SYNC not in signature(DistributedDataParallel).parameters:
+    _SYNC = "broadcast_buffers"  # before torch 2.13
+_OWN_BUFFERS: Mapping[str, Any] = {_SYNC: False}
 
 
 class Workers:
