@@ -128,6 +128,18 @@ def test_a_rule_holds_where_its_variant_matches_and_nowhere_else():
     assert all(c.settings.network.width == 20 for c in cells if c.label in touched)
 
 
+def test_a_rule_may_name_several_values_of_an_axis():
+    several = {"architecture": ["gnn", "transformer"], "process": "diffusion"}
+    rule = {"when": several, "set": {"training.learning_rate": 0.5}}
+    apart = [{**rule, "when": {**several, "architecture": each}} for each in ("gnn", "transformer")]
+
+    cells = suite(rules=[rule]).cells(DIGEST)
+
+    touched = {cell.label for cell in cells if cell.training.learning_rate == 0.5}
+    assert touched == {"gnn-diffusion", "transformer-diffusion"}
+    assert [c.key for c in cells] == [c.key for c in suite(rules=apart).cells(DIGEST)]
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -144,6 +156,19 @@ def test_a_rule_holds_where_its_variant_matches_and_nowhere_else():
             {"rules": [{"when": {"architecture": "gnnn"}, "set": {}}]},
             "unknown architecture in a rule 'gnnn'; did you mean 'gnn'?",
         ),
+        (
+            {"rules": [{"when": {"architecture": ["gnn", "transfomer"]}, "set": {}}]},
+            "unknown architecture in a rule 'transfomer'; did you mean 'transformer'?",
+        ),
+        (
+            {"rules": [{"when": {"architecture": ["gnn", "gnn"]}, "set": {}}]},
+            "when.architecture: a value is given twice",
+        ),
+        (
+            {"rules": [{"when": {"architecture": []}, "set": {}}]},
+            "when.architecture: no value is given",
+        ),
+        ({"rules": [{"when": {"architecture": 3}, "set": {}}]}, "rules.0.when.architecture"),
         ({"rules": [{"when": {"arch": "gnn"}, "set": {}}]}, "'arch' is no axis of the grid"),
         (
             {"rules": [{"when": {}, "set": {"budget.samples": 1}}]},

@@ -200,9 +200,27 @@ class Cell(Settings):
 class Rule(Settings):
     """Settings that hold only where the variant matches `when`."""
 
-    when: dict[str, str]
+    when: dict[str, str | list[str]]
+    """By axis of the grid: its value, or several of which it is one."""
     set: dict[str, Any]
     """Dotted keys below `training` or `settings`, such as `settings.network.size`."""
+
+    def holds(self, variant: Mapping[str, str]) -> bool:
+        """Return whether it holds of a variant."""
+        return all(variant.get(axis) in _several(each) for axis, each in self.when.items())
+
+    @model_validator(mode="after")
+    def _each_value_once(self) -> Self:
+        for axis, given in self.when.items():
+            if not given:
+                raise ValueError(f"when.{axis}: no value is given")
+            if len(set(_several(given))) < len(_several(given)):
+                raise ValueError(f"when.{axis}: a value is given twice")
+        return self
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 class Suite(Settings):
@@ -326,7 +344,7 @@ class Suite(Settings):
             each = {"device": device, "threads": self.resources.cpus}
             data["hardware"] = {**each, "workers": self.resources.most_workers}
         for rule in self.rules:
-            if rule.when.items() <= variant.items():
+            if rule.holds(variant):
                 for key, value in rule.set.items():
                     set_dotted(data, key, value)
         for key, value in values.items():
@@ -349,8 +367,9 @@ class Suite(Settings):
             unknown = set(rule.when) - set(self.grid)
             if unknown:
                 raise ValueError(f"rule: {sorted(unknown)[0]!r} is no axis of the grid")
-            for axis, value in rule.when.items():
-                choose(f"{axis} in a rule", value, self.grid[axis])
+            for axis, given in rule.when.items():
+                for value in _several(given):
+                    choose(f"{axis} in a rule", value, self.grid[axis])
             beside = [key for key in rule.set if key.split(".")[0] not in ("training", "settings")]
             if beside:
                 raise ValueError(f"rule: {beside[0]!r} is not below training or settings")
