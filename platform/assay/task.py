@@ -165,7 +165,7 @@ class Task(Protocol):
         ...
 
     def workload(self, batch: Batch, step: int) -> Hashable:
-        """Return what decides a step's FLOPs; the loop measures each workload once."""
+        """Return what decides a step's FLOPs in a stage; there the loop measures each once."""
         ...
 
     def loss(self, model: "nn.Module", batch: Batch, stage: Stage, step: int) -> Loss:

@@ -44,6 +44,7 @@ SHOWN = {
 PARTS_OF = {
     "docs/balancing.md": "habitability_weights_mini",
     "docs/cluster.md": "grid_mini", "docs/conditioning.md": "grid_mini",
+    "docs/habitability.md": "habitability_weights_mini",
     "docs/scaling.md": "grid_mini", "docs/search.md": "grid_mini",
     "docs/transfer.md": "grid_mini_crystals",
 }  # fmt: skip

@@ -127,6 +127,16 @@ def test_a_stage_trains_only_what_it_names(tmp_path):
     assert moved == {"2.weight", "2.bias"}
 
 
+def test_each_stage_is_measured_though_its_batches_are_alike(tmp_path):
+    training, _, _ = train(toy_cell("freezing", budget={"steps": 40}), tmp_path)
+
+    found = {key.split("'")[1]: flops for key, flops in training.flops.flops.items()}
+
+    assert found.keys() == {"all", "head"}
+    assert 0 < found["head"] < found["all"]
+    assert training.meter.flops == 20 * (found["all"] + found["head"])
+
+
 def test_the_average_lags_behind_and_is_what_is_returned(tmp_path):
     training, model, _ = train(toy_cell(budget={"steps": 50}), tmp_path)
 

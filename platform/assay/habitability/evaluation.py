@@ -1,6 +1,6 @@
 """Lets a model tell everything of a split, and judges it beside the training mean.
 
-Shapes: N records, M modalities, K thresholds.
+Shapes: N records, M modalities, X experts, K thresholds.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ from assay.habitability.heads import Told
 from assay.habitability.losses import physics, reconstruction
 from assay.habitability.metrics import habitability, modalities, told
 from assay.habitability.metrics.units import Units
-from assay.habitability.model import Predictor
+from assay.habitability.model import HabitabilityModel, Predictor
 from assay.habitability.targets import aims, in_batches
 from assay.habitability.thresholds import HABITABLE, expected
 from assay.pathways.corpus import Corpus
@@ -90,6 +90,32 @@ def answers(
         errors=found,
         encoded=Encoded.joined(parts),
     )
+
+
+@torch.no_grad()
+def told_by_experts(model: HabitabilityModel, records: Records) -> dict[str, float]:
+    """Return `experts/<modality>/mae` and `…/r2`, and `mae` and `r2` of all experts together.
+
+    Together they say the mean of what those say whose modality a planet has, as an ensemble of the
+    fusion `late` does; of a planet that has none of them all speak.
+    """
+    columns: dict[str, list[Tensor]] = defaultdict(list)
+    for batch in in_batches(records):
+        batch = batch.to(model.device)
+        told = model.alone(batch)
+        each = [expected(said.habitability.chance_BK) for said in told.values()]
+        columns["expected"].append(torch.stack(each, 1))
+        columns["there"].append(torch.stack([batch.has(name) for name in told], 1))
+        columns["label"].append(batch.habitability_label)
+    found = {name: torch.cat(values).cpu().double().numpy() for name, values in columns.items()}
+    expected_NX, there_NX = found["expected"], found["there"]
+    there_NX[~there_NX.any(1)] = 1
+    together_N = (expected_NX * there_NX).sum(1) / there_NX.sum(1)
+    figures = habitability.scores(found["label"], together_N)
+    for modality, expected_N in zip(model.experts, expected_NX.T, strict=True):
+        own = habitability.scores(found["label"], expected_N)
+        figures |= {f"experts/{modality}/{name}": value for name, value in own.items()}
+    return figures
 
 
 def judged(

@@ -8,7 +8,7 @@ longitudes, M months, W bins, P parameters, H buckets, C columns of a network's 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +48,8 @@ class Told:
     environment_B4: Tensor
     """As `assay.pathways.environment` normalises it."""
     modalities: Mapping[Modality, Tensor]
-    """(B, …) as `assay.habitability.targets.aims` has them; of descriptions log odds of buckets."""
+    """(B, …) as `assay.habitability.targets.aims` has them; of descriptions log odds of buckets. Of
+    all modalities, but where an expert rebuilds its own alone."""
 
 
 def constants_of(averages: Averages) -> dict[str, Tensor]:
@@ -65,16 +66,29 @@ def constants_of(averages: Averages) -> dict[str, Tensor]:
 class Heads(nn.Module):
     """One a quantity, on layers that they share."""
 
-    def __init__(self, width: int, averages: Averages) -> None:
+    def __init__(
+        self, width: int, averages: Averages, rebuilt: Sequence[Modality] = MODALITIES
+    ) -> None:
+        """Begin at the means of the training planets.
+
+        Args:
+            width: Of states.
+            averages: Of the training planets.
+            rebuilt: The modalities that are told of, in the order of MODALITIES.
+        """
         super().__init__()
+        self.rebuilt = tuple(rebuilt)
         self.chances = Chances(width, averages.reached_K)
         self.before = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
         self.harmonics = Harmonics()
-        constants = constants_of(averages)
+        left_out = {*MODALITIES} - {*rebuilt}
+        constants = {k: v for k, v in constants_of(averages).items() if k not in left_out}
         for name, constant in constants.items():
-            self.register_buffer(f"mean_{name}", constant)
+            # A copy: a checkpoint holds no tensor twice, and experts have such heads as well.
+            self.register_buffer(f"mean_{name}", constant.clone())
         sizes = {name: math.prod(constant.shape) for name, constant in constants.items()}
-        sizes["climate_cubes"] = COEFFICIENTS
+        if "climate_cubes" in sizes:
+            sizes["climate_cubes"] = COEFFICIENTS
         self.outs = nn.ModuleDict({name: nn.Linear(width, size) for name, size in sizes.items()})
         with torch.no_grad():
             for out in self.outs.values():
@@ -93,7 +107,7 @@ class Heads(nn.Module):
             self.habitability(fused),
             told["liquid_water"].sigmoid(),
             told["environment"],
-            {name: told[name] for name in MODALITIES},
+            {name: told[name] for name in self.rebuilt},
         )
 
     def _told(self, name: str, out: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""The model of planets: encoders, a fusion, heads, and the four losses.
+"""The model of planets: encoders, a fusion, heads, and the four losses; and experts before them.
 
-It is called by `model(batch, draws, step, negatives)` in training and in evaluation alike; every
-draw comes from `Draws`, and no planet depends on the others of its batch.
+It is called by `model(batch, draws, step, negatives)` in training and in evaluation alike, and by
+`alone=True` where experts are trained; every draw comes from `Draws`, and no planet depends on the
+others of its batch.
 
 Shapes: B planets, N negatives, M modalities, D width.
 """
@@ -23,6 +24,7 @@ from assay.habitability.encoders.language import LanguageEncoder
 from assay.habitability.encoders.params import ParameterEncoder
 from assay.habitability.encoders.spectrum import SpectrumEncoder
 from assay.habitability.encoders.text import TextEncoder
+from assay.habitability.experts import Expert
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.heads import Foretold, Heads, Told
 from assay.habitability.losses import classification, consistency, physics, reconstruction
@@ -73,11 +75,12 @@ class Outcome:
     total: Tensor
     """() what is minimised."""
     losses: Mapping[str, Tensor]
-    """() each of the four, not weighted; of one modality there may be no consistency."""
+    """() each of the four, not weighted; of one modality there may be no consistency. Of experts
+    `experts/<modality>`, which are added up."""
     parts: Mapping[str, Tensor]
-    """() each, `<loss>/<part>`, of which losses are made."""
+    """() each, `<loss>/<part>`, of which losses are made; of experts below their modality."""
     weights: Mapping[str, Tensor]
-    """() each, by the names of `losses`."""
+    """() each, by the names of `losses`; experts have none, who share nothing."""
 
 
 class HabitabilityModel(PartlyFixed):
@@ -119,6 +122,10 @@ class HabitabilityModel(PartlyFixed):
         if self.contrast is None and self.climate is None:
             del weights["consistency"]  # there is nothing to be consistent with
         self.balance = balance_of(settings.balancing, weights, seed)
+        self.experts = nn.ModuleDict()
+        if settings.schedule is not None and settings.schedule.experts:
+            for name in reads:
+                self.experts[name] = Expert(name, settings, averages)
 
     def forward(
         self,
@@ -126,6 +133,7 @@ class HabitabilityModel(PartlyFixed):
         draws: Draws,
         step: int | None,
         negatives: Negatives | None,
+        alone: bool = False,
     ) -> Outcome:
         """Return the losses of a batch.
 
@@ -133,14 +141,17 @@ class HabitabilityModel(PartlyFixed):
             batch: Planets.
             draws: One stream a planet.
             step: Of training, in which modalities are hidden; None in evaluation.
-            negatives: For the contrast; None where one modality is read.
+            negatives: For the contrast; None where one modality is read, or each alone.
+            alone: Let each modality's expert tell of it, and nobody join them.
         """
+        if alone:
+            return self._by_experts(batch, draws, step)
         encoded = self.encode(batch)
         kept = encoded if step is None else self._thinned(encoded, draws)
         told = self.tell(kept)
         parts = {
             "classification": self._classification(told, batch),
-            "reconstruction": self._reconstruction(told, batch),
+            "reconstruction": self._reconstruction(told, aims(batch, self.corpus), batch),
             "physics": self._physics(told, batch),
             "consistency": self._consistency(encoded, batch, negatives),
         }
@@ -186,6 +197,38 @@ class HabitabilityModel(PartlyFixed):
         """Return everything that is told, by what is present."""
         return self.heads(self.fusion(encoded))
 
+    def alone(self, batch: MultiModalBatch) -> dict[Modality, Told]:
+        """Return what each expert tells of a batch by its modality."""
+        found: dict[Modality, Told] = {}
+        for each, expert in self.experts.items():
+            name = cast(Modality, each)
+            found[name] = expert(Encoded.of({name: self.encoders[name](batch)}, batch.presence))
+        return found
+
+    def _by_experts(self, batch: MultiModalBatch, draws: Draws, step: int | None) -> Outcome:
+        """Return what experts minimise: of the four losses two, by their given weights.
+
+        An expert shares no parameter with another, so that there is nothing to balance.
+        """
+        aim, losses, named = aims(batch, self.corpus), dict[str, Tensor](), dict[str, Tensor]()
+        for modality, told in self.alone(batch).items():
+            parts = {
+                "classification": self._classification(told, batch),
+                "reconstruction": self._reconstruction(told, aim, batch),
+            }
+            if modality == "bio_graphs":
+                own, degree = cast(GraphEncoder, self.encoders[modality]).losses(batch, draws, step)
+                whole = own + self.settings.graph.weights.degree * degree
+                parts["reconstruction"]["graph_vae"] = whole
+            weighted = [
+                getattr(self.settings.weights, name) * self._whole(name, found)
+                for name, found in parts.items()
+            ]
+            losses[f"experts/{modality}"] = torch.stack(weighted).sum()
+            for name, found in parts.items():
+                named |= {f"experts/{modality}/{name}/{key}": v for key, v in found.items()}
+        return Outcome(torch.stack(list(losses.values())).sum(), losses, named, {})
+
     def _thinned(self, encoded: Encoded, draws: Draws) -> Encoded:
         """Hide modalities at random; where none would be left, hide none."""
         drawn_BM = draws.uniform("modalities", len(MODALITIES))
@@ -200,8 +243,10 @@ class HabitabilityModel(PartlyFixed):
             "environment": classification.environment(told.environment_B4, batch),
         }
 
-    def _reconstruction(self, told: Told, batch: MultiModalBatch) -> dict[str, Tensor]:
-        found = reconstruction.errors(told.modalities, aims(batch, self.corpus), self.spread_C)
+    def _reconstruction(
+        self, told: Told, aim: Mapping[Modality, Tensor], batch: MultiModalBatch
+    ) -> dict[str, Tensor]:
+        found = reconstruction.errors(told.modalities, aim, self.spread_C)
         return {**reconstruction.losses(found, batch)}
 
     def _physics(self, told: Told, batch: MultiModalBatch) -> dict[str, Tensor]:

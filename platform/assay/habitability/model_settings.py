@@ -13,6 +13,7 @@ from assay.training.balancing.fixed import FixedSettings
 
 NETWORK: Mapping[str, Any] = {"size": "xs", "environment": "none", "weights": {"degree": 1.0}}
 """Of the Graph VAE, unless told otherwise."""
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LossWeights(Settings):
@@ -26,6 +27,24 @@ class LossWeights(Settings):
     """What the rebuilt climate and network violate."""
     consistency: NonNegativeFloat = 0.15
     """That the modalities of one planet know each other."""
+
+
+class ScheduleSettings(Settings):
+    """Shares of the budget that go before the joint training, which has the rest."""
+
+    experts: Share = 0.0
+    """For each encoder alone, all of them side by side: its modality's own head foretells and
+    rebuilds by that modality's tokens, and the Graph VAE minimises what is its own."""
+    fusion: Share = 0.0
+    """For the fusion and the heads, on encoders that stand still."""
+
+    @model_validator(mode="after")
+    def _some_and_not_all(self) -> Self:
+        if not self.experts + self.fusion:
+            raise ValueError("gives no stage a share: give experts or fusion one, or leave it out")
+        if self.experts + self.fusion >= 1:
+            raise ValueError("experts and fusion take the whole budget; leave some to all jointly")
+        return self
 
 
 class ModelSettings(SizedSettings):
@@ -62,6 +81,9 @@ class ModelSettings(SizedSettings):
     weights: LossWeights = LossWeights()
     balancing: Balancing = FixedSettings()
     """Where the weights of a step come from: by default they are the given ones."""
+    # Left out of a cell without one, so that cells from before there were stages keep their keys.
+    schedule: ScheduleSettings | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Of the stages of training: by default everything learns from the first step to the last."""
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +118,12 @@ class ModelSettings(SizedSettings):
             raise ValueError(
                 "graph.environment: the environment is a target here, which no encoder is told; "
                 "leave it at none"
+            )
+        learned = self.weights.classification + self.weights.reconstruction
+        if self.schedule is not None and self.schedule.experts and not learned:
+            raise ValueError(
+                "schedule.experts: experts learn by classification and reconstruction, whose "
+                "weights are both 0; leave it out"
             )
         if not self.graph.weights.degree:
             raise ValueError(

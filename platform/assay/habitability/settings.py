@@ -55,7 +55,7 @@ def _require_effects(name: str, reads: tuple[str, ...], model: ModelSettings) ->
     """Refuse what is set for modalities that a fusion does not read."""
     plain = type(model).model_validate({})
     idle = {"graph": "bio_graphs" not in reads, "language_model": "text_descriptions" not in reads}
-    idle |= dict.fromkeys(("negatives", "temperature"), len(reads) < 2)
+    idle |= dict.fromkeys(("negatives", "temperature", "schedule"), len(reads) < 2)
     for key, is_idle in idle.items():
         if is_idle and getattr(model, key) != getattr(plain, key):
             raise ConfigError(

@@ -25,7 +25,7 @@ from assay.habitability.data.batches import (
 from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.data.samples import pathways_in, planets_of, texts_in
 from assay.habitability.encoders.language import check_lengths, tokenizer_of
-from assay.habitability.evaluation import Answers, answers, controlled, judged
+from assay.habitability.evaluation import Answers, answers, controlled, judged, told_by_experts
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.fusions.training_mean import TrainingMean
 from assay.habitability.metrics import habitability, modalities, told
@@ -39,6 +39,7 @@ from assay.habitability.settings import (
     fusion_class,
     habitability_settings,
 )
+from assay.habitability.stages import EXPERTS, FUSION, stages_of
 from assay.habitability.targets import Averages, in_batches
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.packing import compounds_of, graphs_of
@@ -95,8 +96,9 @@ class HabitabilityTask(Task):
         return habitability_settings(variant, given)
 
     def stages(self) -> Sequence[Stage]:
-        """Return the one stage; none of the floor, which learns nothing."""
-        return (Stage("train"),) if issubclass(self.fusion, Fusion) else ()
+        """Return those of the schedule, or the one; none of the floor, which learns nothing."""
+        model = self.chosen.model
+        return stages_of(model.schedule) if isinstance(model, ModelSettings) else ()
 
     def data(self) -> Splits:
         """Return the splits, which share no planet."""
@@ -117,26 +119,27 @@ class HabitabilityTask(Task):
         return len(batch), batch.input_ids.shape[1] // BYTES, nodes // NODES
 
     def loss(self, model: nn.Module, batch: Batch, stage: Stage, step: int) -> Loss:
-        """Return the four losses, their parts and the weights that they have."""
-        found = self._outcome(model, cast(MultiModalBatch, batch), "train", step)
+        """Return the stage's losses, their parts and the weights that they have."""
+        found = self._outcome(model, cast(MultiModalBatch, batch), "train", step, stage)
         weights = {f"weight/{name}": value for name, value in found.weights.items()}
         return Loss(found.total, {**found.losses, **found.parts, **weights})
 
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return losses and scores on the same validation planets at every call.
 
-        `loss`, the losses and their parts; `mae` and `r2` of habitability; and, of the first
-        planets, what weighted losses are and how they pull (`assay.habitability.pull`).
+        `loss`, the stage's losses and their parts; `mae` and `r2` of habitability, of experts each
+        one's too; and, of the first planets and where encoders learn by what is joined, what
+        weighted losses are and how they pull (`assay.habitability.pull`).
         """
         network = cast(HabitabilityModel, model)
         records = cast(PlanetRecords, data.validation).first(self.chosen.validation_planets)
-        figures = self._losses(network, records)
+        figures = self._losses(network, records, stage)
+        if stage.name == EXPERTS:
+            return figures | told_by_experts(network, records)
         given = self._answers(network, records)
-        for name, statistic in {
-            "mae": lambda w: w @ np.abs(given.label_N - given.expected_N) / w.sum(1),
-            "r2": habitability.explained(given.label_N, given.expected_N),
-        }.items():
-            figures[name] = float(statistic(np.ones((1, len(records))))[0])
+        figures |= habitability.scores(given.label_N, given.expected_N)
+        if stage.name == FUSION:
+            return figures
         batch = records.first(PULLED).batch(np.arange(min(PULLED, len(records))))
         batch = batch.to(network.device)
         draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
@@ -217,9 +220,16 @@ class HabitabilityTask(Task):
         return rows[self.used.chosen] if isinstance(self.used, Subset) else rows
 
     def _outcome(
-        self, model: nn.Module, batch: MultiModalBatch, purpose: str, step: int | None
+        self,
+        model: nn.Module,
+        batch: MultiModalBatch,
+        purpose: str,
+        step: int | None,
+        stage: Stage,
     ) -> Outcome:
         draws = Draws(fold(self.cell.seed, purpose), step or 0, batch.record_ids)
+        if stage.name == EXPERTS:
+            return model(batch, draws, step, None, alone=True)
         return model(batch, draws, step, self._negatives(batch, purpose, step or 0))
 
     def _negatives(self, batch: MultiModalBatch, purpose: str, step: int) -> Negatives | None:
@@ -239,11 +249,13 @@ class HabitabilityTask(Task):
         return Negatives(other.to(device), torch.from_numpy(alike_BN).to(device))
 
     @torch.no_grad()
-    def _losses(self, network: HabitabilityModel, records: PlanetRecords) -> dict[str, float]:
+    def _losses(
+        self, network: HabitabilityModel, records: PlanetRecords, stage: Stage
+    ) -> dict[str, float]:
         """Return the mean losses of planets, with the same draws at every call."""
         totals = dict[str, float]()
         for batch in in_batches(records):
-            found = self._outcome(network, batch.to(network.device), "validate", None)
+            found = self._outcome(network, batch.to(network.device), "validate", None, stage)
             for name, value in {"loss": found.total, **found.losses, **found.parts}.items():
                 share = len(batch) / len(records)
                 totals[name] = totals.get(name, 0.0) + float(value) * share

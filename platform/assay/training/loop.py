@@ -240,7 +240,7 @@ class Training:
     def _backward(
         self, batch: Batch, stage: Stage, step: int, share: float
     ) -> tuple[Tensor, float]:
-        workload = self.task.workload(batch, step)
+        workload = stage.name, self.task.workload(batch, step)
         measured = repr(workload) in self.flops.flops
         network = self.compiled if self.compiled is not None and measured else self.network
 

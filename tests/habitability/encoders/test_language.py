@@ -10,6 +10,7 @@ from assay.errors import DataError
 from assay.habitability.data.batches import PlanetRecords
 from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.model_settings import ModelSettings
+from assay.habitability.stages import EXPERTS, stages_of
 from assay.store.language_models import WeightsSettings
 from tests.captioning.saved import save_tokenizer
 from tests.habitability import made
@@ -63,6 +64,27 @@ def test_only_adapters_learn_and_copies_share_the_rest(planets, corpus, averages
         for each in (model, twin)
     )
     assert own is other
+
+
+def test_no_stage_of_a_schedule_moves_the_language_model(planets, corpus, averages, folder):
+    schedule = {"experts": 0.4, "fusion": 0.3}
+    model = made.model(corpus, averages, language_model=str(folder), schedule=schedule)
+    batch, adapted = batch_of(planets, folder), {}
+    language = dict(model.encoders["text_descriptions"].language.named_parameters())
+
+    for stage in stages_of(model.settings.schedule):
+        model.zero_grad(set_to_none=True)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(stage.trainable(name))
+        alone = stage.name == EXPERTS
+        negatives = None if alone else made.negatives(batch, batch)
+        model(batch, made.draws(batch), 0, negatives, alone=alone).total.backward()
+        learns = {name for name, each in language.items() if each.grad is not None}
+        assert learns == {name for name, each in language.items() if each.requires_grad}
+        assert all("lora_" in name for name in learns)
+        adapted[stage.name] = bool(learns)
+
+    assert adapted == {"experts": True, "fusion": False, "joint": True}
 
 
 def test_a_description_is_read_whatever_it_is_padded_to(planets, corpus, averages, folder):

@@ -3,6 +3,7 @@
 Shapes: B planets, D width.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -60,3 +61,12 @@ class OnlyPlanetParams(Single):
     """The parameters alone."""
 
     reads = ("planet_params",)
+
+
+FLOORS: Mapping[Modality, type[Single]] = {
+    floor.reads[0]: floor
+    for floor in (
+        OnlyBioGraphs, OnlyClimateCubes, OnlySpectra, OnlyTextDescriptions, OnlyPlanetParams,
+    )
+}  # fmt: skip
+"""By what they read."""

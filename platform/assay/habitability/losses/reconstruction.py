@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from assay.habitability.data.batches import MultiModalBatch
-from assay.habitability.data.modalities import MODALITIES, Modality
+from assay.habitability.data.modalities import Modality
 from assay.pathways.means import mean
 
 
@@ -26,8 +26,8 @@ def errors(
         spread_C: By which a network's sketch is divided.
     """
     found: dict[Modality, Tensor] = {}
-    for name in MODALITIES:
-        guess, aim = told[name], aims[name]
+    for name, guess in told.items():
+        aim = aims[name]
         if name == "text_descriptions":
             each = binary_cross_entropy_with_logits(guess, aim, reduction="none")
         else:
