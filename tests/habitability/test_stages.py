@@ -281,12 +281,19 @@ def test_what_stands_still_does_not_move_by_a_bit_nor_is_it_kept_in_mind(cached_
     assert {key.split("'")[1] for key in one.flops.flops} == {EXPERTS, FUSION, JOINT}
 
 
-@pytest.mark.parametrize("method", BALANCED)
+@pytest.mark.parametrize(
+    "method",
+    [
+        "fixed",
+        "plateau",
+        *(pytest.param(m, marks=pytest.mark.slow) for m in ("curriculum", "pcgrad")),
+    ],
+)
 def test_a_training_that_is_stopped_in_and_between_stages_ends_as_a_whole(
     cached_planets, tmp_path, method
 ):
     """In the experts' stage, at its end, in the fusion's and at its end; bit for bit."""
-    given = (STAGED, f"settings.model.balancing={BALANCED[method]}")
+    given = (STAGED, f"settings.model.balancing={BALANCED[method]}", "training.validations=1")
     whole = training(tmp_path / "whole", *given)
     whole.run()
 
@@ -302,12 +309,12 @@ def test_a_training_that_is_stopped_in_and_between_stages_ends_as_a_whole(
 @pytest.mark.parametrize("method", ["curriculum", "plateau"])
 def test_weights_that_change_with_time_are_resumed(cached_planets, tmp_path, method):
     """Without stages, too."""
-    given = f"settings.model.balancing={BALANCED[method]}"
-    whole = training(tmp_path / "whole", given)
+    given = (f"settings.model.balancing={BALANCED[method]}", "training.validations=1")
+    whole = training(tmp_path / "whole", *given)
     whole.run()
 
     for until in (0.3, 0.6, 1.0):
-        part = training(tmp_path / "parts", given)
+        part = training(tmp_path / "parts", *given)
         part.run(until)
 
     assert unequal(state(part), state(whole)) == []
