@@ -8,7 +8,7 @@ Shapes: B planets, N negatives, M modalities, D width.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -66,9 +66,11 @@ class Negatives:
     """bool: who is no negative of whom."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a model says of a batch, in training and in evaluation."""
+class Outcome(NamedTuple):
+    """What a model says of a batch, in training and in evaluation.
+
+    A tuple, in which FSDP2 finds the tensors that a backward pass begins at.
+    """
 
     total: Tensor
     """() what is minimised."""
@@ -84,6 +86,7 @@ class HabitabilityModel(PartlyFixed):
     """Reads the modalities of its fusion; of a language model only the adapters learn."""
 
     spread_C: Tensor
+    called_beside_forward: ClassVar[tuple[str, ...]] = ("encode", "foretell", "tell")
 
     def __init__(
         self,
@@ -135,9 +138,9 @@ class HabitabilityModel(PartlyFixed):
             step: Of training, in which modalities are hidden; None in evaluation.
             negatives: For the contrast; None where one modality is read.
         """
-        encoded = self.encode(batch)
+        encoded = self._encoded(batch)
         kept = encoded if step is None else self._thinned(encoded, draws)
-        told = self.tell(kept)
+        told = self.heads(self.fusion(kept))
         parts = {
             "classification": self._classification(told, batch),
             "reconstruction": self._reconstruction(told, batch),
@@ -173,10 +176,7 @@ class HabitabilityModel(PartlyFixed):
 
     def encode(self, batch: MultiModalBatch) -> Encoded:
         """Return the tokens of the modalities that are read."""
-        tokens: dict[Modality, Tokens] = {
-            cast(Modality, name): read(batch) for name, read in self.encoders.items()
-        }
-        return Encoded.of(tokens, batch.presence)
+        return self._encoded(batch)
 
     def foretell(self, encoded: Encoded) -> Foretold:
         """Return habitability alone, by what is present."""
@@ -185,6 +185,12 @@ class HabitabilityModel(PartlyFixed):
     def tell(self, encoded: Encoded) -> Told:
         """Return everything that is told, by what is present."""
         return self.heads(self.fusion(encoded))
+
+    def _encoded(self, batch: MultiModalBatch) -> Encoded:
+        tokens: dict[Modality, Tokens] = {
+            cast(Modality, name): read(batch) for name, read in self.encoders.items()
+        }
+        return Encoded.of(tokens, batch.presence)
 
     def _thinned(self, encoded: Encoded, draws: Draws) -> Encoded:
         """Hide modalities at random; where none would be left, hide none."""
@@ -219,7 +225,7 @@ class HabitabilityModel(PartlyFixed):
         if self.contrast is not None:
             assert negatives is not None, "a contrast needs negatives"
             with torch.no_grad():
-                other = self.encode(negatives.batch)
+                other = self._encoded(negatives.batch)
                 other_NMC = self._compared(other)
             found["contrast"] = consistency.contrast(
                 self._compared(encoded), encoded.presence_BM, other_NMC, other.presence_BM,

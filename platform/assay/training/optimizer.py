@@ -96,6 +96,8 @@ class ModelOptimizer:
                 if entry == "step":
                     state[entry] = tensor.clone()
                     continue
+                if tensor.numel() == parameter.numel() == 1:  # shards have scalars as vectors
+                    tensor = tensor.reshape(parameter.shape)
                 if tensor.shape != parameter.shape:
                     raise CheckpointError(
                         f"optimizer state of {name} has another shape than the model"
