@@ -1,6 +1,7 @@
 """Two workers train a planet's language model as one does, whole or in shards."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,14 +84,20 @@ def test_two_workers_have_the_losses_of_one(sharding, folder, cached_planets, tm
 
 
 def test_a_checkpoint_of_shards_holds_adapters_and_carries_on(folder, cached_planets, tmp_path):
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    """With two workers bit for bit, and with one."""
+    whole, halves, fewer = (tmp_path / name for name in ("whole", "halves", "fewer"))
     together(2, train, str(folder), str(whole), "fsdp2", 1.0, False)
     together(2, train, str(folder), str(halves), "fsdp2", 0.5, False)
     (path,) = halves.glob(f"checkpoints/step-*{STEPS // 2}/model.safetensors")
     with safe_open(path, "pt") as file:
         kept = [name for name in file.keys() if name.startswith(BASE)]  # noqa: SIM118
+    shutil.copytree(halves, fewer)
     together(2, train, str(folder), str(halves), "fsdp2", 1.0, False)
+    together(1, train, str(folder), str(fewer), "ddp", 1.0, False)
 
     assert rows(halves) == rows(whole)
+    assert len(rows(fewer)) == STEPS
+    for expected, row in zip(rows(whole), rows(fewer), strict=True):
+        assert row == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert len(kept) == 2 * 7 * 2  # A and B of seven maps in either block
     assert all("lora_" in name for name in kept)
