@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from assay import catalog, doctor, packages
 from assay.cli import app
 from assay.doctor import Finding, Section
+from assay.errors import MachineError
 from assay.store import sets
+from assay.training import adamw_8bit
 
 
 def text_of(found: list[Section]) -> str:
@@ -181,6 +183,18 @@ def test_an_extra_that_lacks_a_package_says_what_it_would_open(monkeypatch):
 
 def test_every_extra_of_the_package_has_its_purpose_written_down():
     assert set(packages.declared("Provides-Extra")) <= doctor.OPENS.keys()
+
+
+def test_whether_8_bit_adamw_runs_here_is_said(monkeypatch):
+    def fail(device):
+        raise MachineError(f"no 8 bits on {device.type}; use training.optimizer=adamw here")
+
+    monkeypatch.setattr(adamw_8bit, "require_8bit_adamw", lambda device: None)
+    assert doctor.adamw_8bit().state == "ok"
+    assert "on cpu: training.optimizer=adamw_8bit" in doctor.adamw_8bit().found
+    monkeypatch.setattr(adamw_8bit, "require_8bit_adamw", fail)
+    assert doctor.adamw_8bit().state == "missing"
+    assert "no 8 bits on cpu; use training.optimizer=adamw" in doctor.adamw_8bit().found
 
 
 def test_versions_beside_the_pins_are_listed_but_builds_are_not(tmp_path):

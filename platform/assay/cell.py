@@ -83,9 +83,10 @@ class TrainingSettings(Settings):
     records: PositiveInt | None = None
     """Distinct training records, drawn by the seed; by default all of the split."""
     batch_size: PositiveInt = 64
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    """AdamW, or Muon of the matrices within a network and AdamW of the rest, to which alone `betas`
-    belong."""
+    optimizer: Literal["adamw", "adamw_8bit", "muon"] = "adamw"
+    """AdamW; the same with moments of 8 bits by bitsandbytes, where a parameter has 4,096 elements
+    or more and is no table; or Muon of the matrices within a network and AdamW of the rest, to
+    which alone `betas` belong."""
     learning_rate: PositiveFloat = 1e-3
     betas: tuple[Momentum, Momentum] = (0.9, 0.99)
     weight_decay: float = Field(default=0.01, ge=0)

@@ -84,7 +84,7 @@ def sections() -> list[Section]:
     return [
         Section("machine", [python(), git(), clock(), shared_memory(), open_files()]),
         Section("torch", [torch_works(), *gpus()]),
-        Section("packages", [requirements(), pins(), *extras()]),
+        Section("packages", [requirements(), pins(), *extras(), adamw_8bit()]),
         Section("data", [*folders(), *data_sets(), *further_files()]),
     ]
 
@@ -303,6 +303,20 @@ def _extra(name: str) -> Finding:
         return Finding(f"[{name}]", "ok", opens)
     what = f"opens {opens}: {packages.shown(faults)}"
     return Finding(f"[{name}]", "missing", what, packages.installing(name))
+
+
+def adamw_8bit() -> Finding:
+    """Check that the 8-bit AdamW of bitsandbytes runs where cells are trained: on a GPU if any."""
+    name = "8-bit AdamW"
+    try:
+        torch = importlib.import_module("torch")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        importlib.import_module("assay.training.adamw_8bit").require_8bit_adamw(device)
+        version = packages.installed("bitsandbytes")
+    except (AssayError, ImportError, OSError) as error:
+        return Finding(name, "missing", str(error))
+    what = f"bitsandbytes {version} on {device.type}: training.optimizer=adamw_8bit"
+    return Finding(name, "ok", what)
 
 
 # --- data -----------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ PROBES = 8
 """Of these, the steps that are measured."""
 CHECKPOINTS_ON_DISK = 3
 """Two that are kept and one that is being written."""
-TENSORS_A_PARAMETER = 4
-"""Weights, their average, and two moments of the optimizer."""
+TENSORS_A_PARAMETER = 2
+"""Weights and their average, beside what the optimizer keeps."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Probe:
     """What one sample costs, measured on this machine now."""
 
     parameters: int
+    optimizer_bytes: int
+    """Of what the optimizer keeps: moments of 32 or 8 bits."""
     flops: float
     """Of training, forward and backward."""
     seconds: float
@@ -110,7 +112,8 @@ def _plan(cell: Cell, task: Task, probe: Probe, shared_steps: int) -> CellPlan:
         shared_steps=shared_steps,
         training_seconds=(math.ceil(steps) - shared_steps) * batch * probe.seconds,
         evaluation_seconds=task.evaluation_passes() * probe.forward_seconds,
-        disk_bytes=4 * probe.parameters * TENSORS_A_PARAMETER * checkpoints,
+        disk_bytes=checkpoints
+        * (4 * probe.parameters * TENSORS_A_PARAMETER + probe.optimizer_bytes),
     )
 
 
@@ -166,8 +169,10 @@ def _probe(task: Task, cell: Cell, execution: Execution) -> Probe:
         weights.append(stage.share)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if not weights:  # nothing is learned
-        return Probe(parameters, 0.0, 0.0, 0.0)
-    return Probe(parameters, *(fmean(values, weights) for values in (flops, seconds, forward)))
+        return Probe(parameters, 0, 0.0, 0.0, 0.0)
+    kept = sum(tensor.nbytes for tensor in optimizer.tensors().values())
+    means = (fmean(values, weights) for values in (flops, seconds, forward))
+    return Probe(parameters, kept, *means)
 
 
 def _typical_batches(task: Task, cell: Cell, data: Splits) -> Iterator[tuple[Stage, int, Batch]]:

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from assay.habitability.data.batches import MultiModalBatch, splits
+from assay.habitability.data.batches import MultiModalBatch, PlanetRecords, splits
 from assay.habitability.data.samples import pathways_in, planets_of
 from assay.habitability.targets import Averages
 from assay.pathways.corpus import Corpus
 from assay.pathways.data.packing import compounds_of, graphs_of
 from assay.store import sets
 from assay.store.packed import PackedSet
+from tests.captioning.saved import save_tokenizer
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +74,21 @@ def cube():
     one = np.empty((18, 12, 12, 5), np.float32)
     one[:] = (280.0, 240.0, 240.0, 0.1, 5500.0)
     return one
+
+
+@pytest.fixture(scope="session")
+def folder(planets, tmp_path_factory) -> Path:
+    """A tiny Qwen3 of random weights, with a tokenizer of the descriptions' words."""
+    pytest.importorskip("peft")
+    transformers = pytest.importorskip("transformers")
+    path = tmp_path_factory.mktemp("qwen3")
+    texts = PlanetRecords(planets, planets.split_indices("train"))._texts
+    _, words = save_tokenizer(path, list(texts))
+    config = transformers.Qwen3Config(
+        vocab_size=words, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.Qwen3ForCausalLM(config).save_pretrained(path)
+    return path

@@ -28,13 +28,18 @@ def train(storage: str, overrides: tuple[str, ...], sharding: str = "ddp") -> in
 
 
 @pytest.mark.parametrize(
-    "overrides",
-    [(), (STAGED,), (STAGED, "settings.model.balancing={method: uncertainty}")],
-    ids=["one stage", "three stages", "learnt weights"],
+    ("overrides", "sharding"),
+    [
+        ((), "ddp"),
+        ((STAGED,), "ddp"),
+        ((STAGED,), "fsdp2"),
+        ((STAGED, "settings.model.balancing={method: uncertainty}"), "ddp"),
+    ],
+    ids=["one stage", "three stages", "three stages in shards", "learnt weights"],
 )
-def test_two_workers_have_the_losses_of_one(cached_planets, tmp_path, overrides):
+def test_two_workers_have_the_losses_of_one(cached_planets, tmp_path, overrides, sharding):
     assert together(1, train, str(tmp_path / "one"), overrides) == [10]
-    assert together(2, train, str(tmp_path / "two"), overrides) == [10, 10]
+    assert together(2, train, str(tmp_path / "two"), overrides, sharding) == [10, 10]
 
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == len(two) == 10

@@ -4,7 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from assay.errors import ConfigError
+from assay.training.parallel import _require_shards
 from tests.training.group import losses, together
+from tests.training.test_fixed import Adapted
+
+WIDTHS = {"muon": {"width": 32}, "adamw_8bit": {"width": 65}}
 
 
 def workers_here(sharding="ddp"):
@@ -21,7 +26,7 @@ def toy(
     settings=None,
     checkpoint_seconds: float = 0.0,
     shares_its_beginning: bool = False,
-    muon: bool = False,
+    optimizer: str = "adamw",
 ):
     """Train the toy family; the group is of as many as there are processes."""
     import torch.distributed as dist
@@ -41,8 +46,8 @@ def toy(
     training, variant = {"validations": 5}, "staged"
     if shares_its_beginning:
         training, variant = {"schedule": "constant", "warmup_steps": 3}, "plain"
-    if muon:
-        training, variant, settings = {"optimizer": "muon"}, "deep", {"width": 32}
+    if optimizer != "adamw":
+        training, variant, settings = {"optimizer": optimizer}, "deep", WIDTHS[optimizer]
     cell = toy_cell(variant, budget={"steps": budget}, settings=settings, training=training)
     execution = Execution(checkpoint_seconds=checkpoint_seconds, workers=count, sharding=sharding)
     report = runner.train_until(
@@ -77,6 +82,7 @@ def shards() -> list:
     workers = workers_here("fsdp2")
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Linear(5, 2))
+    model.register_parameter("scale", torch.nn.Parameter(torch.tensor(2.0)))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     workers.shard(model)
     local = sum(parameter.to_local().numel() for parameter in model.parameters())
@@ -84,7 +90,8 @@ def shards() -> list:
     again = workers.whole(model.state_dict())
     with pytest.raises(CheckpointError, match=r"0\.weight has another shape"):
         workers.place({"0.weight": torch.zeros(4, 4)}, model.state_dict())
-    return [local, [name for name in again if torch.equal(before[name], again[name])]]
+    same = [name for name in again if torch.equal(before[name].flatten(), again[name].flatten())]
+    return [local, same]
 
 
 def test_workers_add_up_gather_and_follow_the_first():
@@ -100,9 +107,9 @@ def test_a_fault_of_the_first_worker_is_everybodys():
 
 def test_fsdp2_holds_half_of_the_parameters_and_the_first_worker_gets_the_whole():
     first, second = together(2, shards)
-    assert first[1] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert first[1] == ["scale", "0.weight", "0.bias", "1.weight", "1.bias"]
     assert second[1] == []
-    assert first[0] + second[0] == 3 * 5 + 5 + 5 * 2 + 2
+    assert first[0] + second[0] == 1 + 3 * 5 + 5 + 5 * 2 + 2
     assert max(first[0], second[0]) < 32
 
 
@@ -133,7 +140,7 @@ def test_two_workers_begin_where_a_smaller_budget_cooled_down(sharding, tmp_path
 @pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
 def test_matrices_are_made_orthogonal_whole(sharding, tmp_path):
     """Muon of half a matrix would be another update."""
-    rest = (1.0, sharding, None, 0.0, False, True)
+    rest = (1.0, sharding, None, 0.0, False, "muon")
     together(1, toy, str(tmp_path / "one"), 30, *rest)
     assert together(2, toy, str(tmp_path / "two"), 30, *rest) == [30, 30]
 
@@ -152,6 +159,30 @@ def test_a_loss_that_is_not_finite_stops_every_worker(tmp_path):
     ends = together(2, toy, str(tmp_path), 30, 1.0, "ddp", {"poison_at": 7})
     assert [end[0] for end in ends] == ["TrainingError"] * 2
     assert all("at step 7: not finite" in end[1] for end in ends)
+
+
+class InFourBits(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        packed = torch.zeros(3, dtype=torch.uint8)
+        self.weight = torch.nn.Parameter(packed, requires_grad=False)
+
+
+class AskedAtAnyTime(Adapted):
+    not_in_shards = "it is asked by each worker for itself"
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (InFourBits, r"fsdp2: weight holds weights of less than 16 bits, .*sharding=ddp"),
+        (AskedAtAnyTime, "fsdp2: it is asked by each worker for itself; use resources.*ddp"),
+    ],
+)
+def test_what_cannot_be_cut_into_shards_is_refused_before_it_is(model, why):
+    with pytest.raises(ConfigError, match=why):
+        _require_shards(model())
+    _require_shards(Adapted())
 
 
 def test_a_look_at_sharded_weights_leaves_them_sharded(tmp_path):

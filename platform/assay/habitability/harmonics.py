@@ -38,11 +38,12 @@ class Harmonics(nn.Module):
         self.shape = (len(CUBE_VARIABLES), DEGREES, 1 + 2 * WAVES, 1 + 2 * WAVES)
 
     def forward(self, coefficients_BC: Tensor) -> Tensor:
-        """Return (B, V, J, L, M)."""
-        x_BVabc = coefficients_BC.unflatten(-1, self.shape)
-        x_BVabM = x_BVabc @ self.of_Mc.mT
-        x_BVaLM = (x_BVabM.mT @ self.of_Lb.mT).mT
-        return torch.einsum("bvalm,ja->bvjlm", x_BVaLM, self.of_Ja)
+        """Return float32 (B, V, J, L, M), under autocast too: physics reads small differences."""
+        with torch.autocast(coefficients_BC.device.type, enabled=False):
+            x_BVabc = coefficients_BC.float().unflatten(-1, self.shape)
+            x_BVabM = x_BVabc @ self.of_Mc.mT
+            x_BVaLM = (x_BVabM.mT @ self.of_Lb.mT).mT
+            return torch.einsum("bvalm,ja->bvjlm", x_BVaLM, self.of_Ja)
 
 
 def _around(places: int) -> np.ndarray:

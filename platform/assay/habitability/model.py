@@ -9,7 +9,7 @@ Shapes: B planets, N negatives, M modalities, D width.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import ClassVar, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -68,9 +68,11 @@ class Negatives:
     """bool: who is no negative of whom."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a model says of a batch, in training and in evaluation."""
+class Outcome(NamedTuple):
+    """What a model says of a batch, in training and in evaluation.
+
+    A tuple, in which FSDP2 finds the tensors that a backward pass begins at.
+    """
 
     total: Tensor
     """() what is minimised."""
@@ -87,6 +89,7 @@ class HabitabilityModel(PartlyFixed):
     """Reads the modalities of its fusion; of a language model only the adapters learn."""
 
     spread_C: Tensor
+    called_beside_forward: ClassVar[tuple[str, ...]] = ("encode", "foretell", "tell", "alone")
 
     def __init__(
         self,
@@ -146,9 +149,9 @@ class HabitabilityModel(PartlyFixed):
         """
         if alone:
             return self._by_experts(batch, draws, step)
-        encoded = self.encode(batch)
+        encoded = self._encoded(batch)
         kept = encoded if step is None else self._thinned(encoded, draws)
-        told = self.tell(kept)
+        told = self.heads(self.fusion(kept))
         parts = {
             "classification": self._classification(told, batch),
             "reconstruction": self._reconstruction(told, aims(batch, self.corpus), batch),
@@ -184,10 +187,7 @@ class HabitabilityModel(PartlyFixed):
 
     def encode(self, batch: MultiModalBatch) -> Encoded:
         """Return the tokens of the modalities that are read."""
-        tokens: dict[Modality, Tokens] = {
-            cast(Modality, name): read(batch) for name, read in self.encoders.items()
-        }
-        return Encoded.of(tokens, batch.presence)
+        return self._encoded(batch)
 
     def foretell(self, encoded: Encoded) -> Foretold:
         """Return habitability alone, by what is present."""
@@ -199,6 +199,9 @@ class HabitabilityModel(PartlyFixed):
 
     def alone(self, batch: MultiModalBatch) -> dict[Modality, Told]:
         """Return what each expert tells of a batch by its modality."""
+        return self._alone(batch)
+
+    def _alone(self, batch: MultiModalBatch) -> dict[Modality, Told]:
         found: dict[Modality, Told] = {}
         for each, expert in self.experts.items():
             name = cast(Modality, each)
@@ -211,7 +214,7 @@ class HabitabilityModel(PartlyFixed):
         An expert shares no parameter with another, so that there is nothing to balance.
         """
         aim, losses, named = aims(batch, self.corpus), dict[str, Tensor](), dict[str, Tensor]()
-        for modality, told in self.alone(batch).items():
+        for modality, told in self._alone(batch).items():
             parts = {
                 "classification": self._classification(told, batch),
                 "reconstruction": self._reconstruction(told, aim, batch),
@@ -228,6 +231,12 @@ class HabitabilityModel(PartlyFixed):
             for name, found in parts.items():
                 named |= {f"experts/{modality}/{name}/{key}": v for key, v in found.items()}
         return Outcome(torch.stack(list(losses.values())).sum(), losses, named, {})
+
+    def _encoded(self, batch: MultiModalBatch) -> Encoded:
+        tokens: dict[Modality, Tokens] = {
+            cast(Modality, name): read(batch) for name, read in self.encoders.items()
+        }
+        return Encoded.of(tokens, batch.presence)
 
     def _thinned(self, encoded: Encoded, draws: Draws) -> Encoded:
         """Hide modalities at random; where none would be left, hide none."""
@@ -264,7 +273,7 @@ class HabitabilityModel(PartlyFixed):
         if self.contrast is not None:
             assert negatives is not None, "a contrast needs negatives"
             with torch.no_grad():
-                other = self.encode(negatives.batch)
+                other = self._encoded(negatives.batch)
                 other_NMC = self._compared(other)
             found["contrast"] = consistency.contrast(
                 self._compared(encoded), encoded.presence_BM, other_NMC, other.presence_BM,

@@ -4,7 +4,8 @@ Shapes: B planets.
 """
 
 import torch
-from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
 
 from assay.habitability.data.batches import MultiModalBatch
 from assay.habitability.model import HabitabilityModel, Negatives
@@ -16,17 +17,24 @@ def pulls(
 ) -> dict[str, float]:
     """Return `share/<loss>/<modality>` and `weighted/<loss>` of a batch, without a step.
 
+    Gradients that the model has are lost.
+
     The former is the norm of the weighted loss's gradient by the parameters of an encoder, over the
     sum of these norms of all losses: 1 is a loss that decides alone what an encoder learns. The
     decoder within the graph encoder does not count.
     """
     learned = [parameter.requires_grad for parameter in model.parameters()]
     model.requires_grad_(True)
+    norms: dict[str, dict[str, float]] = {}
     try:
         with torch.enable_grad():
             outcome = model(batch, draws, None, negatives)
             weighted = {name: outcome.weights[name] * v for name, v in outcome.losses.items()}
-            norms = {name: _norms(model, value) for name, value in weighted.items()}
+            for name, value in weighted.items():
+                # A backward pass, and not `torch.autograd.grad`, which knows of no shards.
+                value.backward(retain_graph=True)
+                norms[name] = _norms(model)
+                model.zero_grad()
     finally:
         for parameter, learns in zip(model.parameters(), learned, strict=True):
             parameter.requires_grad_(learns)
@@ -38,16 +46,15 @@ def pulls(
     return found
 
 
-def _norms(model: HabitabilityModel, loss: Tensor) -> dict[str, float]:
-    """Return the norm of a loss's gradient by each encoder's parameters."""
+def _norms(model: HabitabilityModel) -> dict[str, float]:
+    """Return the norm of the gradient by each encoder's parameters."""
     found: dict[str, float] = {}
     for modality, encoder in model.encoders.items():
-        parameters = [
-            parameter
+        slopes = [
+            parameter.grad
             for name, parameter in encoder.named_parameters()
-            if parameter.requires_grad and ".decoder." not in f".{name}"
+            if parameter.grad is not None and ".decoder." not in f".{name}"
         ]
-        slopes = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-        squares = [slope.square().sum() for slope in slopes if slope is not None]
-        found[modality] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+        norm = get_total_norm(slopes)
+        found[modality] = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
     return found

@@ -12,7 +12,7 @@ Shapes: B graphs of a batch, G graphs, N nodes (padded), L latent entries, V com
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -32,9 +32,11 @@ DRAWN_AT_ONCE = 128
 """Graphs of one batch of `sample`, at most."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a model says of a batch, in training and in evaluation."""
+class Outcome(NamedTuple):
+    """What a model says of a batch, in training and in evaluation.
+
+    A tuple, in which FSDP2 finds the tensors that a backward pass begins at.
+    """
 
     total: Tensor
     """() what is minimised: the sum of the losses, each by its weight."""

@@ -201,8 +201,9 @@ def contrast(
     Cross-entropy of cosines: Zhu et al., "Deep graph contrastive representation learning" (2020),
     with the nodes of the same graph as negatives, so that no graph depends on its batch.
     """
-    a_BND, b_BND = (normalize(each, dim=-1) for each in (one_BND, other_BND))
-    logits_BNN = a_BND @ b_BND.mT / temperature
+    a_BND, b_BND = (normalize(each.float(), dim=-1) for each in (one_BND, other_BND))
+    with torch.autocast(one_BND.device.type, enabled=False):
+        logits_BNN = a_BND @ b_BND.mT / temperature
     logits_BNN = logits_BNN.masked_fill(~mask_BN[:, None, :], -torch.inf)
     own_BN = logits_BNN.diagonal(dim1=1, dim2=2).masked_fill(~mask_BN, 0)
     return mean(logits_BNN.logsumexp(-1) - own_BN, mask_BN)

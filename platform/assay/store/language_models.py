@@ -125,14 +125,15 @@ def adapted(model: Any, settings: LoraSettings) -> Any:
 
 
 def quieten() -> None:
-    """Keep libraries from printing amid what we print.
-
-    Of bars for reading and writing files there are none, and bitsandbytes does not warn, on import,
-    that a kernel is not on the hub: it has one of its own.
-    """
+    """Keep libraries from printing amid what we print, such as bars for reading of files."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    quieten_bitsandbytes()
+
+
+def quieten_bitsandbytes() -> None:
+    """Keep it from warning, on import, that a kernel is not on the hub: it has one of its own."""
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 

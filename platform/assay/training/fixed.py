@@ -7,13 +7,16 @@ checkpoints, and copies of the model share it. The settings of a cell name it, b
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
 
 class PartlyFixed(nn.Module, ABC):
     """A module whose parameters and buffers of some names never change."""
+
+    not_in_shards: ClassVar[str] = ""
+    """Why FSDP2 cannot cut it into shards, as the end of a sentence; empty where it can."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +46,15 @@ class PartlyFixed(nn.Module, ABC):
         for name, value in self.__dict__.items():
             vars(twin)[name] = copy.deepcopy(value, memo)
         return twin
+
+    def share_fixed(self, other: nn.Module) -> None:
+        """Hold what never learns once, together with a copy that was cut into the same shards."""
+        theirs = dict(nn.Module.named_parameters(other, remove_duplicate=False))
+        for path, module in self.named_modules():
+            for leaf in module._parameters:
+                name = f"{path}.{leaf}" if path else leaf
+                if self.is_fixed(name) and name in theirs:
+                    module._parameters[leaf] = theirs[name]
 
 
 def _without_what_is_fixed(

@@ -33,6 +33,7 @@ from assay.training.execution import (
     prepare_process,
     require_enough_records,
 )
+from assay.training.fixed import PartlyFixed
 from assay.training.meter import FlopTable, Meter, peak_memory_bytes
 from assay.training.optimizer import ModelOptimizer, clip_gradients
 from assay.training.order import order_of, read_ahead
@@ -88,6 +89,8 @@ class Training:
         copies = [] if self.best is None else [self.best.model]
         for model in (self.model, self.average.model, *copies):
             workers.shard(model)
+            if isinstance(model, PartlyFixed):
+                model.share_fixed(self.model)
             model.to(self.device)
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())

@@ -6,7 +6,7 @@ of AdamW's after Liu et al., "Muon is scalable for LLM training", 2025, so that 
 same learning rate and weight decay.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch.optim import AdamW, Muon
 
 from assay.cell import TrainingSettings
 from assay.errors import CheckpointError
+from assay.training.adamw_8bit import LEAST, AdamW8bit
 
 _ENTRIES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 _SMALLEST_SIDE = 16
@@ -23,13 +24,21 @@ _SMALLEST_SIDE = 16
 
 
 class ModelOptimizer:
-    """AdamW of all that learns, or Muon of the matrices within and AdamW of the rest."""
+    """AdamW of all that learns; or Muon, or AdamW with 8 bits, of much of it and AdamW of the rest.
+
+    Muon takes the matrices within, and 8 bits suffice for whatever is large and no table.
+    """
 
     def __init__(self, model: nn.Module, settings: TrainingSettings) -> None:
-        """Take in the parameters that learn now."""
+        """Take in the parameters that learn now.
+
+        Raises:
+            MachineError: bitsandbytes is asked for, and is not here or does not run here.
+        """
         self._names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         matrices = _matrices(model) if settings.optimizer == "muon" else set()
-        rest = [p for p in self._names if p not in matrices]
+        large = _large(model, self._names) if settings.optimizer == "adamw_8bit" else set()
+        rest = [p for p in self._names if p not in matrices and p not in large]
         self._parts: list[AdamW | Muon] = []
         if rest:
             self._parts.append(_adamw(rest, settings))
@@ -43,6 +52,11 @@ class ModelOptimizer:
                     adjust_lr_fn="match_rms_adamw",
                 )
             )
+        self._by_8_bits = None
+        if large:
+            groups = _groups([p for p in self._names if p in large], settings)
+            rate, betas = settings.learning_rate, settings.betas
+            self._by_8_bits = AdamW8bit(groups, self._names, rate, betas)
 
     def step(self, rate: float) -> None:
         """Move the parameters along their gradients, at a learning rate."""
@@ -50,10 +64,13 @@ class ModelOptimizer:
             for group in part.param_groups:
                 group["lr"] = rate
             part.step()
+        if self._by_8_bits is not None:
+            self._by_8_bits.step(rate)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the state as `<entry>.<parameter>` tensors."""
-        return {
+        """Return the state as `<entry>.<parameter>` tensors, large ones as `AdamW8bit` has them."""
+        large = {} if self._by_8_bits is None else self._by_8_bits.tensors()
+        return large | {
             f"{entry}.{name}": state[entry]
             for state, _, name in self._states()
             for entry in _ENTRIES
@@ -63,7 +80,7 @@ class ModelOptimizer:
     def shapes(self) -> dict[str, Tensor]:
         """Return, under the names of `tensors`, the parameters that their entries are laid out as.
 
-        Entry `step` is a number and has no layout.
+        Entry `step` is a number and has no layout; `AdamW8bit` cuts what is its own by itself.
         """
         return {f"{entry}.{name}": p for p, name in self._names.items() for entry in _ENTRIES[1:]}
 
@@ -79,11 +96,15 @@ class ModelOptimizer:
                 if entry == "step":
                     state[entry] = tensor.clone()
                     continue
+                if tensor.numel() == parameter.numel() == 1:  # shards have scalars as vectors
+                    tensor = tensor.reshape(parameter.shape)
                 if tensor.shape != parameter.shape:
                     raise CheckpointError(
                         f"optimizer state of {name} has another shape than the model"
                     )
                 state[entry] = tensor.to(parameter.device, copy=True)
+        if self._by_8_bits is not None:
+            self._by_8_bits.restore(tensors)
 
     def _states(self) -> Iterator[tuple[dict[str, Any], nn.Parameter, str]]:
         for part in self._parts:
@@ -98,17 +119,21 @@ def clip_gradients(model: nn.Module, limit: float) -> Tensor:
     return norm.full_tensor() if isinstance(norm, DTensor) else norm
 
 
-def _adamw(parameters: list[nn.Parameter], settings: TrainingSettings) -> AdamW:
+def _groups(parameters: list[nn.Parameter], settings: TrainingSettings) -> list[dict[str, Any]]:
     """Vectors (biases, norms) do not decay."""
+    decay = settings.weight_decay
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2]},
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
+    return [group for group in groups if group["params"]]
+
+
+def _adamw(parameters: list[nn.Parameter], settings: TrainingSettings) -> AdamW:
     return AdamW(
-        [group for group in groups if group["params"]],
+        _groups(parameters, settings),
         lr=settings.learning_rate,
         betas=settings.betas,
-        weight_decay=settings.weight_decay,
         foreach=True,
     )
 
@@ -118,3 +143,9 @@ def _matrices(model: nn.Module) -> set[Tensor]:
     maps = (m for m in model.modules() if not isinstance(m, nn.Embedding))
     weights = [weight for m in maps if isinstance(weight := getattr(m, "weight", None), Tensor)]
     return {w for w in weights if w.ndim == 2 and min(w.shape) >= _SMALLEST_SIDE}
+
+
+def _large(model: nn.Module, learn: Iterable[Tensor]) -> set[Tensor]:
+    """Return what 8 bits suffice for: no tables, whose rows move too unlike to share a block."""
+    tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+    return {p for p in learn if p.numel() >= LEAST and p not in tables}

@@ -14,12 +14,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from assay import errors
-from assay.errors import AssayError, CheckpointError
+from assay.errors import AssayError, CheckpointError, ConfigError
+from assay.training.fixed import PartlyFixed
 
 T = TypeVar("T")
 Sharding = Literal["ddp", "fsdp2"]
@@ -37,7 +38,11 @@ class Workers:
     count = 1
 
     def shard(self, model: nn.Module) -> None:
-        """Spread a model's parameters over the workers in place, if that is how they work."""
+        """Spread a model's parameters over the workers in place, if that is how they work.
+
+        Raises:
+            ConfigError: the model cannot be cut into shards.
+        """
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Return the module to call so that gradients are averaged over the workers."""
@@ -90,15 +95,24 @@ class DistributedWorkers(Workers):
         self._mesh = init_device_mesh(device, (self.count,)) if sharding == "fsdp2" else None
 
     def shard(self, model: nn.Module) -> None:
-        """Spread the parameters: each repeated block by itself, then what is left."""
+        """Spread the parameters: each repeated block by itself, then what is left.
+
+        A block is whole only while it computes. So is what is left, in the forward pass and in the
+        methods that the model names in `called_beside_forward`. Scalars become vectors of one,
+        which FSDP2 can cut and which broadcast alike.
+        """
         if self._mesh is None:
             return
+        _require_shards(model)
+        _make_scalars_vectors(model)
         for module in list(model.modules()):
             if isinstance(module, nn.ModuleList):
                 for block in module:
                     fully_shard(block, mesh=self._mesh)
         # Or else the averaged model, which never has a backward pass, would stay whole.
         fully_shard(model, mesh=self._mesh, reshard_after_forward=True)
+        for method in getattr(model, "called_beside_forward", ()):
+            register_fsdp_forward_method(model, method)
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """Wrap in DDP; a sharded model averages its gradients by itself."""
@@ -166,6 +180,7 @@ class DistributedWorkers(Workers):
         for name, tensor in tensors.items():
             mine = like.get(name)
             if isinstance(mine, DTensor):
+                tensor = tensor.reshape(1) if tensor.ndim == 0 else tensor  # as `shard` has it
                 if mine.shape != tensor.shape:
                     raise CheckpointError(f"{name} has another shape than in the model")
                 whole = tensor.to(self._device)
@@ -173,3 +188,22 @@ class DistributedWorkers(Workers):
             else:
                 placed[name] = tensor
         return placed
+
+
+def _require_shards(model: nn.Module) -> None:
+    why = model.not_in_shards if isinstance(model, PartlyFixed) else ""
+    for name, parameter in nn.Module.named_parameters(model):
+        if not parameter.is_floating_point():  # a shard would be without its blocks' scales
+            why = f"{name} holds weights of less than 16 bits, which are not cut"
+            break
+    if why:
+        raise ConfigError(f"sharding fsdp2: {why}; use resources.sharding=ddp")
+
+
+def _make_scalars_vectors(model: nn.Module) -> None:
+    made: dict[nn.Parameter, nn.Parameter] = {}
+    for module in model.modules():
+        for leaf, scalar in module._parameters.items():
+            if scalar is not None and scalar.ndim == 0:
+                vector = nn.Parameter(scalar.detach().reshape(1), scalar.requires_grad)
+                module._parameters[leaf] = made.setdefault(scalar, vector)

@@ -1,7 +1,6 @@
 """A language model with weights in the place of the small Transformer."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,28 +11,9 @@ from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.model_settings import ModelSettings
 from assay.habitability.stages import EXPERTS, stages_of
 from assay.store.language_models import WeightsSettings
-from tests.captioning.saved import save_tokenizer
 from tests.habitability import made
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def folder(planets, tmp_path_factory) -> Path:
-    """A tiny Qwen3 of random weights, with a tokenizer of the descriptions' words."""
-    pytest.importorskip("peft")
-    transformers = pytest.importorskip("transformers")
-    path = tmp_path_factory.mktemp("qwen3")
-    texts = PlanetRecords(planets, planets.split_indices("train"))._texts
-    _, words = save_tokenizer(path, list(texts))
-    config = transformers.Qwen3Config(
-        vocab_size=words, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=512,
-        tie_word_embeddings=True,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    transformers.Qwen3ForCausalLM(config).save_pretrained(path)
-    return path
 
 
 def batch_of(planets, folder):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from assay.habitability.data.modalities import CUBE_VARIABLES, MODALITIES
+from assay.habitability.harmonics import COEFFICIENTS, Harmonics
 from assay.habitability.heads import Foretold
 from assay.habitability.losses import classification, consistency, physics, reconstruction
 from assay.habitability.targets import aims
@@ -143,6 +144,29 @@ def test_a_contrast_is_of_modalities_that_are_there():
 
     # The second planet has one modality: no pair, and so 0.
     assert float(found) == pytest.approx(float(by_hand(0, 1) + by_hand(1, 0)) / 2 / 2, rel=1e-5)
+
+
+def test_what_bfloat16_would_round_away_is_computed_in_float32():
+    """Cosines over a temperature, balances of some 300 W/m², and cubes from which they are read."""
+    torch.manual_seed(0)
+    own, other, cubes = torch.randn(4, 5, 8), torch.randn(6, 5, 8), torch.randn(4, 5, 18, 12, 12)
+    there, others = torch.ones(4, 5, dtype=torch.bool), torch.ones(6, 5, dtype=torch.bool)
+    nobody = torch.zeros(4, 6, dtype=torch.bool)
+    coefficients = torch.randn(4, COEFFICIENTS)
+
+    def found():
+        return (
+            consistency.contrast(own, there, other, others, nobody, 0.1),
+            physics.imbalance_W_m2(cubes),
+            Harmonics()(coefficients),
+        )
+
+    whole = found()
+    with torch.autocast("cpu", torch.bfloat16):
+        under_autocast = found()
+
+    for expected, each in zip(whole, under_autocast, strict=True):
+        assert torch.equal(each, expected)
 
 
 @pytest.fixture(scope="module")

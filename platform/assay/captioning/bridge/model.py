@@ -18,7 +18,7 @@ embedding, D width of the language model.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,10 @@ class BridgeModel(PartlyFixed):
 
     centre_D: Tensor
     variance: Tensor
+    not_in_shards: ClassVar[str] = (
+        "the solid bridge asks its frozen parts for what they make of records at times of each "
+        "worker's own, and shards are gathered by all at once"
+    )
 
     def __init__(
         self,

@@ -91,6 +91,6 @@ def _prior(encoded: Encoded) -> Tensor:
     """Return (B, T): -log of how many tokens a token's modality has; -inf where it is not there."""
     own_TM = encoded.of_T[:, None] == torch.arange(len(MODALITIES), device=encoded.of_T.device)
     there_BT = encoded.there_BT
-    counts_BM = there_BT.float() @ own_TM.float()
-    prior_BT = -counts_BM.clamp(min=1).log()[:, encoded.of_T]
+    counts_BM = (there_BT[:, :, None] & own_TM).sum(1)
+    prior_BT = -counts_BM.clamp(min=1).float().log()[:, encoded.of_T]
     return prior_BT.masked_fill(~there_BT, -torch.inf)

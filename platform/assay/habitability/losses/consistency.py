@@ -48,8 +48,10 @@ def contrast(
     x_BMC, y_NMC = (
         normalize(each.float() - mean_MC, dim=-1, eps=_SHORTEST) for each in (own_BMC, other_NMC)
     )
-    own_BMM = x_BMC @ x_BMC.mT / temperature
-    others_BMMN = torch.einsum("bic,njc->bijn", x_BMC, y_NMC) / temperature
+    # A cosine that bfloat16 rounds to 0.004 would be a logit that it rounds to 0.04.
+    with torch.autocast(own_BMC.device.type, enabled=False):
+        own_BMM = x_BMC @ x_BMC.mT / temperature
+        others_BMMN = torch.einsum("bic,njc->bijn", x_BMC, y_NMC) / temperature
     counts_BMN = other_presence_NM.mT & ~alike_BN[:, None, :]
     others_BMMN = others_BMMN.masked_fill(~counts_BMN[:, None], -torch.inf)
     all_BMM = torch.cat([own_BMM.unsqueeze(-1), others_BMMN], -1).logsumexp(-1)

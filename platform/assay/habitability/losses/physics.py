@@ -34,7 +34,8 @@ def imbalance_W_m2(cubes_BVJLM: Tensor) -> Tensor:
     """
     areas_J = torch.tensor(AREAS, dtype=cubes_BVJLM.dtype, device=cubes_BVJLM.device)
     net_BJLM = _physical(cubes_BVJLM, ABSORBED) - _physical(cubes_BVJLM, OUTGOING)
-    return net_BJLM.mean((2, 3)) @ areas_J
+    with torch.autocast(cubes_BVJLM.device.type, enabled=False):  # bfloat16 rounds 300 W/m² to 2
+        return net_BJLM.mean((2, 3)) @ areas_J
 
 
 def energy(cubes_BVJLM: Tensor) -> Tensor:
