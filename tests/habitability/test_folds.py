@@ -161,9 +161,9 @@ def test_the_reference_is_all_folds_each_by_the_mean_of_its_own_training(folded,
 
 def test_a_reference_of_folds_is_kept_apart_from_that_of_the_test_split():
     folds = cell("concatenation", 1, DIGEST)
-    plain = load_suite(
-        SUITE, ("grid={fusion: [late]}", "rules=[]", "data=mini_planets")
-    ).cells(DIGEST)[0]
+    plain = load_suite(SUITE, ("grid={fusion: [late]}", "rules=[]", "data=mini_planets")).cells(
+        DIGEST
+    )[0]
 
     assert _identity(folds) == {**_identity(plain), "split": "every fold's test"}
     assert "split" not in _identity(plain)

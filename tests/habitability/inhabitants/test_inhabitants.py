@@ -91,7 +91,10 @@ def test_the_command_writes_networks_with_captions_and_how_they_compare(
     assert graphs.environment_known.tolist() == [[False, True, True, False]] * 6
     for k, line in enumerate(lines):
         assert line["planet"] == "the Earth"
-        assert line["env"] == {"temperature": pytest.approx(287.0, abs=3), "oxygen": 0.21}
+        assert line["env"] == {
+            "temperature": pytest.approx(287, abs=3),
+            "oxygen": pytest.approx(0.21),
+        }
         assert line["names"] == line["nodes"], "the mini set has no other names"
         incoming = {edge["t"] for edge in line["edges"]}
         outgoing = {edge["s"] for edge in line["edges"]}
@@ -239,8 +242,23 @@ def test_what_nobody_can_judge_is_not_stated():
     assert (of.aerobic, of.temperature_K, of.window_K, of.habitability) == (None,) * 4
     assert "Whether it is of an aerobic environment cannot be judged" in text
     assert "Which temperature it is of cannot be judged" in text
-    assert "How much of the planet would suit it is therefore not computed." in text
+    assert "How much of the planet would suit it is not computed." in text
     assert "%" not in text
+
+
+def test_without_a_temperature_the_air_alone_is_judged():
+    graphs = made.graphs().select([0])
+    found = Judged(graphs, np.array([1]), None)
+
+    def said(oxygen_bar: float) -> str:
+        world = a_world(oxygen_bar=oxygen_bar)
+        of = describe(found, 0, graphs.names_of(0), NOBODY, world)
+        assert of.habitability is None
+        return caption(of, world, NOBODY, {})
+
+    fit = "With a need for 0.0021 bar of O2, the air of Vulcan would {} it; how much of the area"
+    assert fit.format("suit") in said(0.21)
+    assert fit.format("not suit") in said(1e-6)
 
 
 def test_a_thermometer_that_real_networks_do_not_bear_out_is_no_judge(both, folder):
@@ -299,9 +317,7 @@ def test_an_unphysical_planet_is_one_sentence(tmp_path, given, error, said):
 
 
 def test_a_planet_that_is_not_there_is_one_sentence(both):
-    with pytest.raises(
-        ConfigError, match=r"give a file that ends in \.json, or"
-    ):
+    with pytest.raises(ConfigError, match=r"give a file that ends in \.json, or"):
         world_of("Vulcan")
     with pytest.raises(ConfigError, match="mini_planets: has no planet 'Sampled-0001'; did you"):
         world_of("mini_planets:Sampled-0001")

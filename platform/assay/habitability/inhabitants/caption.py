@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.habitability.data.target import LEAST_O2_BAR, metabolic_habitability
+from assay.habitability.data.target import LEAST_O2_BAR, meets, metabolic_habitability
 from assay.habitability.inhabitants.fidelity import Judged
 from assay.habitability.inhabitants.judges import Judges
 from assay.habitability.inhabitants.world import World
@@ -179,10 +179,16 @@ def _temperature(of: Described, world: World, judges: Judges) -> str:
 
 
 def _fit(of: Described, world: World) -> str:
-    if of.habitability is None or of.window_K is None:
-        return "How much of the planet would suit it is therefore not computed."
-    low, high = of.window_K
+    if of.aerobic is None:
+        return "How much of the planet would suit it is not computed."
     need = f"a need for {LEAST_O2_BAR:g} bar of O2" if of.aerobic else "no need for O2 to be there"
+    if of.habitability is None or of.window_K is None:
+        met = bool(meets(np.array([int(of.aerobic)]), np.array([world.oxygen_bar]))[0])
+        return (
+            f"With {need}, the air of {world.name} would {'suit' if met else 'not suit'} it; how "
+            "much of the area and year would is not computed."
+        )
+    low, high = of.window_K
     return (
         f"With a window of {low:.0f} to {high:.0f} K, that guess and its error, and {need}, "
         f"{of.habitability:.0%} of the area and year of {world.name} would suit it (metabolic "

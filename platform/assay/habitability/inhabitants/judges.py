@@ -25,8 +25,8 @@ class Judges:
     oxygen_right: Estimate | None
     """Its share of right answers on held-out real networks, both classes alike: the ceiling."""
     thermometer: Thermometer | None
-    """None where real networks tell too little, or held-out ones are told no better than by a
-    mean."""
+    """None where real networks tell too little, or it cannot be shown to tell held-out ones better
+    than the mean of the others does."""
     error_K: Estimate | None
     """The mean size of its error on held-out real networks."""
     spread_K: float
@@ -46,10 +46,13 @@ class Judges:
         error_K, spread_K = None, np.nan
         if thermometer is not None:
             off_K, true_K = thermometer.errors_K(real.test)
-            spread_K = float(np.sqrt(np.mean(off_K**2))) if len(off_K) else np.nan
-            error_K = mean_over_graphs(np.abs(off_K), VERSION, "lower")
-            if not spread_K**2 < np.mean((true_K - thermometer.mean_K) ** 2):
-                thermometer, error_K, spread_K = None, None, np.nan
+            gained = (true_K - thermometer.mean_K) ** 2 - off_K**2
+            gain = mean_over_graphs(gained, VERSION)
+            if gain is None or gain.low <= 0:
+                thermometer = None
+            else:
+                error_K = mean_over_graphs(np.abs(off_K), VERSION, "lower")
+                spread_K = float(np.sqrt(np.mean(off_K**2)))
         return cls(
             oxygen.classifier,
             oxygen.of_data().get("conditional/fidelity"),
