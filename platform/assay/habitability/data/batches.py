@@ -179,10 +179,10 @@ def splits(
             "validation": np.flatnonzero(is_validation),
             "test": np.flatnonzero(is_test),
         }
-    return Splits(
-        *(PlanetRecords(packed, rows[name], tokenize) for name in get_args(Split)),
-        packed.description,
+    train, validation, test = (
+        PlanetRecords(packed, rows[name], tokenize) for name in ("train", "validation", "test")
     )
+    return Splits(train, validation, test, packed.description)
 
 
 def folds_in(packed: PackedSet) -> int:

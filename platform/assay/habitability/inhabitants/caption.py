@@ -75,8 +75,8 @@ def describe(
         nodes=int(graphs.node_counts[k]),
         edges=int(graphs.edge_counts[k]),
         reversible=int(graphs.reversible[edges].sum()),
-        sources=[called[n] for n in np.flatnonzero((incoming == 0) & (outgoing > 0))],
-        sinks=[called[n] for n in np.flatnonzero((outgoing == 0) & (incoming > 0))],
+        sources=[called[n] for n in np.flatnonzero((incoming == 0) & (outgoing > 0)).tolist()],
+        sinks=[called[n] for n in np.flatnonzero((outgoing == 0) & (incoming > 0)).tolist()],
         aerobic=aerobic,
         temperature_K=told_K,
         window_K=window,
@@ -149,7 +149,10 @@ def _oxygen(of: Described, world: World, judges: Judges) -> str:
         return "Whether it is of an aerobic environment cannot be judged on this data set."
     wanted = world.oxygen > AEROBIC_FROM
     right = judges.oxygen_right
-    sure = "" if right is None else f", which is right of {right.value:.0%} of real ones,"
+    sure = ""
+    if right is not None:
+        surely = f"{right.value:.0%} ({right.low:.0%} to {right.high:.0%})"
+        sure = f", which is right of {surely} of held-out real networks,"
     fits = "as" if of.aerobic == wanted else "which is not what"
     return (
         f"A classifier{sure} takes it for {_TAKEN[of.aerobic]}, {fits} {world.name} asks with its "

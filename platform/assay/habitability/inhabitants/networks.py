@@ -10,6 +10,7 @@ from torch import nn
 from assay.habitability.data.target import VERSION as RULE
 from assay.habitability.inhabitants.caption import Described, caption, describe, whole
 from assay.habitability.inhabitants.fidelity import (
+    How,
     Judged,
     asked_three_ways,
     compared,
@@ -97,7 +98,7 @@ def inhabitants(
     made = asked_three_ways(task, cast(PathwayModel, model), world, count, seed)
     progress("judge", 0.5)
     judges = Judges.of(task)
-    found = {how: judged(graphs, judges) for how, graphs in made.items()}
+    found: dict[How, Judged] = {how: judged(graphs, judges) for how, graphs in made.items()}
     estimates = compared(found, judges, world)
     own, labels = found["planet"], labels_of(task.prepared).compounds
     names = dict(zip(own.graphs.compounds, labels, strict=True))
