@@ -3,13 +3,18 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from assay import cli_completion as completion
 from assay.cli_options import AsJSON, JSONOut, aside, console, exit_codes, print_json
+
+if TYPE_CHECKING:
+    from assay.trained import TrainedCell
 
 PLAIN = exit_codes()
 evaluate_app = typer.Typer(
@@ -177,8 +182,18 @@ def sample(
             autocompletion=completion.cell_folders,
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Written as .npz, for `assay evaluate`.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Written as .npz, or networks as .jsonl, for `assay evaluate`."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    planet: Annotated[
+        str | None,
+        typer.Option(
+            help="PLANET.json, or SET:NAME of a prepared set of planets: networks for it, of a "
+            "cell of the family pathways."
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Of sampling; may be repeated."),
@@ -187,6 +202,9 @@ def sample(
     as_json: AsJSON = False,
 ) -> None:
     """Draw samples from a trained cell, with other steps, another solver or other guidance.
+
+    Or metabolic networks for a planet, each with a caption, and how they compare with networks for
+    other environments.
 
     Example: `assay sample runs/cells/29d4abe38306a4c2 --out s.npz --set settings.process.steps=50`
     """
@@ -197,12 +215,18 @@ def sample(
 
     if any(each.startswith("settings.evaluation_samples") for each in overrides or ()):
         raise ConfigError("settings.evaluation_samples: `assay sample` draws --count samples")
-    if out.suffix != ".npz":
-        raise ConfigError(f"--out {out}: samples are written as .npz")
+    suffix = ".npz" if planet is None else ".jsonl"
+    if out.suffix != suffix:
+        what = "samples" if planet is None else "networks"
+        raise ConfigError(f"--out {out}: {what} are written as {suffix}")
     trained = open_trained(cell, overrides or (), require_device(device))
+    if planet is not None:
+        _sample_networks(trained, cell, planet, count, out, as_json)
+        return
     task = trained.task
     if not isinstance(task, GenerationTask):
-        raise ConfigError(f"{cell}: the family {trained.cell.family} draws no samples")
+        hint = "; give --planet" if trained.cell.family == "pathways" else ""
+        raise ConfigError(f"{cell}: the family {trained.cell.family} draws no samples{hint}")
     started = time.monotonic()
     with aside.status("sampling") as status:
         drawn = task.sample(
@@ -219,3 +243,38 @@ def sample(
     console.print(
         f"{len(drawn):,} samples by {least}{looks:,} evaluations each, {seconds:.1f} s: {out}"
     )
+
+
+def _sample_networks(
+    trained: "TrainedCell", cell: Path, planet: str, count: int, out: Path, as_json: bool
+) -> None:
+    """Draw networks for a planet, and write them with what is to be known of them."""
+    from assay.errors import ConfigError
+    from assay.habitability.inhabitants.networks import inhabitants
+    from assay.habitability.inhabitants.world import world_of
+    from assay.pathways.task import PathwaysTask
+    from assay.report.wording import estimate_text
+    from assay.result import write_bytes, write_json
+
+    if not isinstance(trained.task, PathwaysTask):
+        raise ConfigError(
+            f"{cell}: --planet asks for networks; give a cell of the family pathways, not "
+            f"{trained.cell.family}"
+        )
+    with aside.status("climate") as status:
+        found = inhabitants(
+            trained.task, trained.model, world_of(planet), count,
+            lambda phase, done: status.update(f"{phase} {done:.0%}"),
+        )  # fmt: skip
+    write_bytes(out, "".join(f"{line}\n" for line in found.lines()).encode())
+    beside, plain = out.with_suffix(".fidelity.json"), found.plain()
+    write_json(beside, plain)
+    if as_json:
+        print_json({**plain, "file": str(out), "fidelity_file": str(beside)})
+        return
+    table = Table("fit to the planet", "value and 95 % interval", "n", box=box.SIMPLE_HEAD)
+    for name, estimate in found.compared.items():
+        table.add_row(name, Text(estimate_text(name, estimate)), f"{estimate.n:,}")
+    console.print(table)
+    console.print(plain["verdict"], markup=False, highlight=False)
+    console.print(f"{count:,} networks: {out}, {beside}")

@@ -54,7 +54,9 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "data_digest": cell.data.digest,
         "protocol": family.protocol_of(plain),
     }
-    count = family.reference_records(plain)
+    split, count = family.reference_split(plain), family.reference_records(plain)
     if count is not None:
-        identity |= {"split": family.reference_split(plain), "samples": count}
+        identity |= {"split": split, "samples": count}
+    elif split != "test":
+        identity["split"] = split
     return identity

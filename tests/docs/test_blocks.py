@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from assay.cell import Suite
 from assay.cli import app
 from assay.config import validate
+from assay.habitability.inhabitants.world import PlanetFile
 from assay.pathways.metrics.files import read_graphs
 from tests.docs import programs
 from tests.docs.blocks import BLOCKS, Block, blocks_of, of
@@ -178,7 +179,10 @@ def _laid_over(base: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("block", of("json"), ids=str)
-def test_json_is_a_graph_that_the_reader_takes(block: Block, tmp_path):
+def test_json_is_a_graph_or_a_planet_that_the_reader_takes(block: Block, tmp_path):
+    if block.page == "docs/habitability.md":
+        validate(PlanetFile, json.loads(block.text), str(block))
+        return
     (tmp_path / "graphs.jsonl").write_text(block.text)
 
     graphs, rejected = read_graphs(tmp_path / "graphs.jsonl")

@@ -14,6 +14,7 @@ FUSIONS: Mapping[str, str] = {
     "only_spectra": "assay.habitability.fusions.single:OnlySpectra",
     "only_text_descriptions": "assay.habitability.fusions.single:OnlyTextDescriptions",
     "only_planet_params": "assay.habitability.fusions.single:OnlyPlanetParams",
+    "energy_balance": "assay.habitability.fusions.energy_balance:EnergyBalance",
     "training_mean": "assay.habitability.fusions.training_mean:TrainingMean",
 }
 

@@ -4,8 +4,9 @@ Shapes: N records, M modalities, X experts, K thresholds.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -38,6 +39,21 @@ class Answers:
     errors: Mapping[str, NDArray[np.float64]]
     """(N,) under `auxiliary/…` and `reconstruction/…`; NaN of records that lack a thing."""
     encoded: Encoded
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return those of several sets of records; each has errors of the same things."""
+        return cls(
+            np.concatenate([part.label_N for part in parts]),
+            np.concatenate([part.chance_NK for part in parts]),
+            np.concatenate([part.presence_NM for part in parts]),
+            np.concatenate([part.imbalance_N for part in parts]),
+            {
+                name: np.concatenate([part.errors[name] for part in parts])
+                for name in parts[0].errors
+            },
+            Encoded.joined([part.encoded for part in parts]),
+        )
 
     @property
     def expected_N(self) -> NDArray[np.float64]:

@@ -9,8 +9,8 @@ from assay.catalog import load
 from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
 from assay.habitability.catalog import FUSIONS
+from assay.habitability.fusions.floor import Floor
 from assay.habitability.fusions.fusion import Fusion
-from assay.habitability.fusions.training_mean import TrainingMean
 from assay.habitability.model_settings import ModelSettings
 
 ModelT = TypeVar("ModelT", bound=Settings)
@@ -20,11 +20,14 @@ class HabitabilitySettings(Settings, Generic[ModelT]):
     """The model's settings, and how it is looked at."""
 
     model: ModelT
+    fold: PositiveInt | None = None
+    """Which fold is the test, where planets are cross-validated; the next one is the validation. By
+    default the split is the data set's own. As an axis of a grid: `fold: ["1", "2", …]`."""
     validation_planets: PositiveInt = 256
     """Of the validation split, the first so many are looked at during training."""
 
 
-def fusion_class(name: str) -> type[Fusion] | type[TrainingMean]:
+def fusion_class(name: str) -> type[Fusion] | type[Floor]:
     """Return a fusion, or the floor in its place, by name.
 
     Raises:
@@ -39,10 +42,22 @@ def habitability_settings(
     """Validate `given` with the settings class of the variant's fusion.
 
     Raises:
-        ConfigError: a key is wrong or has no effect, or the variant is no fusion.
+        ConfigError: a key is wrong or has no effect, or the variant is no fusion, with or without
+            a fold.
     """
-    if set(variant) != {"fusion"}:
-        raise ConfigError(f"habitability: a variant is a fusion, not {dict(variant)}")
+    if set(variant) not in ({"fusion"}, {"fusion", "fold"}):
+        raise ConfigError(
+            "habitability: a variant is a fusion, and a fold if the grid has that axis, not "
+            f"{dict(variant)}"
+        )
+    if "fold" in variant:
+        own = given.get("fold")
+        if own is not None and str(own) != variant["fold"]:
+            raise ConfigError(
+                f"settings.fold is {own}, and {variant['fold']} in the grid; leave it out of the "
+                "settings"
+            )
+        given = {**given, "fold": variant["fold"]}
     fusion = fusion_class(variant["fusion"])
     model = HabitabilitySettings[fusion.Settings]  # pyright: ignore[reportInvalidTypeArguments]
     found = validate(model, {"model": {}, **given}, "settings")

@@ -19,6 +19,7 @@ from assay.habitability.data.batches import (
     MultiModalBatch,
     PlanetRecords,
     Tokenize,
+    folds_in,
     splits,
     tokenize_bytes,
 )
@@ -26,6 +27,7 @@ from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.data.samples import pathways_in, planets_of, texts_in
 from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.evaluation import Answers, answers, controlled, judged, told_by_experts
+from assay.habitability.fusions.floor import Floor
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.fusions.training_mean import TrainingMean
 from assay.habitability.metrics import habitability, modalities, told
@@ -65,7 +67,7 @@ class HabitabilityTask(Task):
         """Open the data.
 
         Raises:
-            ConfigError: the data set holds no planets.
+            ConfigError: the data set holds no planets, or not the fold that is asked for.
             DataError: a description is longer than the language model reads, or there is none.
             MachineError: a language model needs a package that is missing.
         """
@@ -73,12 +75,17 @@ class HabitabilityTask(Task):
         self.chosen = cast(HabitabilitySettings, cell.settings)
         self.fusion = fusion_class(cell.variant["fusion"])
         self.packed = planets_of(sets.open_set(cell.data.name))
-        self._splits = splits(self.packed, self._tokenize())
+        self._splits = splits(self.packed, self._tokenize(), self.chosen.fold)
         self.used = that_are_used(self._splits, cell).train
         self.groups_M = Units.of(list(texts_in(self.packed, "groups"))).of_N
         self.graph_of_M = np.asarray(self.packed.arrays["graph_of"], np.int64)
         self.answers: Answers | None = None
         self.control: Control | None = None
+
+    @classmethod
+    def reference_split(cls, cell: Mapping[str, Any]) -> str:
+        """Return the test split; of a cell with a fold, those of all folds."""
+        return "test" if cell["settings"].get("fold") is None else "every fold's test"
 
     @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
@@ -96,7 +103,7 @@ class HabitabilityTask(Task):
         return habitability_settings(variant, given)
 
     def stages(self) -> Sequence[Stage]:
-        """Return those of the schedule, or the one; none of the floor, which learns nothing."""
+        """Return those of the schedule, or the one; none of a floor, which learns by no gradient."""
         model = self.chosen.model
         return stages_of(model.schedule) if isinstance(model, ModelSettings) else ()
 
@@ -107,7 +114,7 @@ class HabitabilityTask(Task):
     def model(self, data: Splits) -> nn.Module:
         """Return the model, which knows the means of the training planets that it may see."""
         if not issubclass(self.fusion, Fusion):
-            return self.fusion(self.averages)
+            return self.fusion.of(self.averages, self.used)
         settings = cast(ModelSettings, self.chosen.model)
         return HabitabilityModel(settings, self.fusion, self.corpus, self.averages, self.cell.seed)
 
@@ -166,11 +173,15 @@ class HabitabilityTask(Task):
     def reference(self, data: Splits) -> dict[str, Estimate]:
         """Return what the training mean scores, a floor.
 
-        The rule itself, given what it was made from, is right by construction: no ceiling to learn
-        anything from.
+        Of a cell with a fold, all folds are scored at once, each by the mean of those that a model
+        is trained on then. The rule itself, given what it was made from, is right by construction:
+        no ceiling to learn anything from.
         """
-        seed = fold(self.cell.seed, "evaluate") % 2**32
-        return judged(self._floor, self._floor, self._units, self._bistable, seed)
+        parts = [self] if self.chosen.fold is None else self._of_all_folds()
+        floor = Answers.joined([part._floor for part in parts])
+        units = Units.of(np.concatenate([part.groups_M[part._test_rows] for part in parts]))
+        bistable_N = np.concatenate([part._bistable for part in parts])
+        return judged(floor, floor, units, bistable_N, fold(self.cell.seed, "evaluate") % 2**32)
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write what was foretold, how surely, and which modalities it took.
@@ -185,6 +196,14 @@ class HabitabilityTask(Task):
         bins = habitability.reliability(self.answers.label_N, self.answers.habitable_N)
         for name, plain in {"reliability": bins, "modalities": self.control.plain()}.items():
             write_bytes(directory / f"{name}.json", json.dumps(plain, indent=1).encode())
+
+    def _of_all_folds(self) -> list["HabitabilityTask"]:
+        """Return the task of every fold."""
+        cells = [
+            self.cell.model_copy(update={"settings": self.chosen.model_copy(update={"fold": k})})
+            for k in range(1, folds_in(self.packed) + 1)
+        ]
+        return [type(self)(cell) for cell in cells]
 
     def _tokenize(self) -> Tokenize:
         """Return bytes as tokens, or those of the language model, into which all texts fit."""
@@ -263,7 +282,7 @@ class HabitabilityTask(Task):
 
     def _answers(
         self,
-        network: HabitabilityModel | TrainingMean,
+        network: HabitabilityModel | Floor,
         records: Any,
         progress: Progress = lambda phase, fraction: None,
     ) -> Answers:
@@ -293,18 +312,21 @@ class HabitabilityTask(Task):
     def _lines(self) -> list[dict[str, Any]]:
         """Return what was foretold of each test planet."""
         given = cast(Answers, self.answers)
-        names = list(texts_in(self.packed, "names").select(self._test_rows))
+        names, groups = (
+            list(texts_in(self.packed, kind).select(self._test_rows))
+            for kind in ("names", "groups")
+        )
         return [
             {
-                "planet": name,
-                "habitability": round(float(label), 6),
-                "foretold": round(float(guess), 6),
-                "habitable": round(float(chance), 6),
-                "modalities": [m for m, has in zip(MODALITIES, presence, strict=True) if has],
-                "bistable": bool(two),
+                "record": int(record),
+                "planet": names[k],
+                "group": groups[k],
+                "habitability": round(float(given.label_N[k]), 6),
+                "foretold": round(float(given.expected_N[k]), 6),
+                "habitable": round(float(given.habitable_N[k]), 6),
+                "modalities": [m for m, has in zip(MODALITIES, given.presence_NM[k], strict=True)
+                               if has],
+                "bistable": bool(self._bistable[k]),
             }
-            for name, label, guess, chance, presence, two in zip(
-                names, given.label_N, given.expected_N, given.habitable_N, given.presence_NM,
-                self._bistable, strict=True,
-            )
+            for k, record in enumerate(self._test_rows)
         ]  # fmt: skip

@@ -96,7 +96,7 @@ def _pooled(x_RF: NDArray[np.float32], counts_G: NDArray[np.int64]) -> NDArray[n
         found[some, 0] = np.add.reduceat(x_RF, starts) / counts_G[some, None]
         found[some, 1] = np.minimum.reduceat(x_RF, starts)
         found[some, 2] = np.maximum.reduceat(x_RF, starts)
-    return found.reshape(G, -1)
+    return found.reshape(G, 3 * F)
 
 
 def _known(

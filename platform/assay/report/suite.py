@@ -8,6 +8,7 @@ from typing import Any
 from assay.report import laws as scaling_laws
 from assay.report import sketch
 from assay.report.charts import chart_data, places
+from assay.report.cross_validation import cross_validation
 from assay.report.differences import differences
 from assay.report.folders import Folder
 from assay.report.leaderboard import (
@@ -85,6 +86,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "sketches": folder.sketches,
         "captions": folder.captions,
         "pathways": pathways,
+        "folds": cross_validation(folder),
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()

@@ -6,13 +6,14 @@ tokens.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from assay.errors import ConfigError
 from assay.habitability.data.modalities import CUBE_VARIABLES, MODALITIES, PARAMETERS, Modality
 from assay.habitability.data.samples import pathways_in, texts_in
 from assay.pathways.data.packing import graphs_of
@@ -155,13 +156,49 @@ class PlanetRecords:
         )
 
 
-def splits(packed: PackedSet, tokenize: Tokenize = tokenize_bytes) -> Splits:
-    """Return the three splits of a packed set."""
+def splits(
+    packed: PackedSet, tokenize: Tokenize = tokenize_bytes, fold: int | None = None
+) -> Splits:
+    """Return the three splits of a packed set, or those in which a fold is the test.
 
-    def of(split: Split) -> PlanetRecords:
-        return PlanetRecords(packed, packed.split_indices(split), tokenize)
+    Then the next fold, the first after the last, is the validation, and the others are trained on.
 
-    return Splits(of("train"), of("validation"), of("test"), packed.description)
+    Raises:
+        ConfigError: the set has no such fold, or none at all.
+    """
+    rows: dict[Split, NDArray[np.int64]] = {
+        name: packed.split_indices(name) for name in get_args(Split)
+    }
+    if fold is not None:
+        of_M, count = np.asarray(packed.arrays["folds"]), folds_in(packed)
+        if not 1 <= fold <= count:
+            raise ConfigError(f"{packed.name}: has folds 1 to {count}, not {fold}")
+        is_test, is_validation = of_M == fold, of_M == fold % count + 1
+        rows = {
+            "train": np.flatnonzero(~is_test & ~is_validation),
+            "validation": np.flatnonzero(is_validation),
+            "test": np.flatnonzero(is_test),
+        }
+    train, validation, test = (
+        PlanetRecords(packed, rows[name], tokenize) for name in ("train", "validation", "test")
+    )
+    return Splits(train, validation, test, packed.description)
+
+
+def folds_in(packed: PackedSet) -> int:
+    """Return how many folds a packed set is divided into, three at least.
+
+    Raises:
+        ConfigError: it is not, or not all of its planets are in one.
+    """
+    of_M = np.asarray(packed.arrays["folds"])
+    count = int(of_M.max(initial=0))
+    if count < len(get_args(Split)) or set(of_M.tolist()) != set(range(1, count + 1)):
+        raise ConfigError(
+            f"{packed.name}: is not divided into folds; leave out settings.fold and the axis fold, "
+            "or take a set that is, such as gcm_planets"
+        )
+    return count
 
 
 def normalised_cubes(

@@ -118,7 +118,7 @@ def pack(
     """Check planets and return the arrays of a packed set, in their order.
 
     Raises:
-        DataError: one is at fault, or a group is in two splits.
+        DataError: one is at fault, or a group is in two splits or folds.
     """
     for sample in samples:
         check_sample(sample, graphs)
@@ -189,10 +189,12 @@ def _stack(values: Sequence[NDArray | None], shape: tuple[int, ...]) -> NDArray[
 
 
 def _check_groups(samples: Sequence[Sample]) -> None:
-    split_of: dict[str, str] = {}
+    place_of: dict[tuple[str, str], object] = {}
     for sample in samples:
-        if split_of.setdefault(sample.group, sample.split) != sample.split:
-            raise DataError(
-                f"planet {sample.name}: {sample.group} is in {split_of[sample.group]} and "
-                f"{sample.split}; put all its records into one split"
-            )
+        for kind, place in (("split", sample.split), ("fold", sample.fold)):
+            first = place_of.setdefault((kind, sample.group), place)
+            if first != place:
+                raise DataError(
+                    f"planet {sample.name}: {sample.group} is in {kind} {first} and in {place}; "
+                    f"put all its records into one {kind}"
+                )
