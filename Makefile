@@ -37,7 +37,7 @@ test: setup  ## The tests that take less than 10 minutes
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-all: setup  ## All tests, the slow ones too
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 grid: setup  ## Nine cells on the mini set, with a report: no GPU, no server, no data to fetch
 	$(BIN)/python jobs/benchmark_grid.py --suite sweeps/grid_mini.yaml --report report.html

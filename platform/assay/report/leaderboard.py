@@ -9,6 +9,7 @@ from typing import Literal
 
 from scipy.special import stdtrit
 
+from assay import headline as headlines
 from assay.config import digest16
 from assay.report.told_apart import names
 from assay.report.wording import FRACTIONS
@@ -16,12 +17,6 @@ from assay.result import Cost, Reference, Result
 from assay.statistics.intervals import CONFIDENCE
 from assay.submission import Submission
 from assay.task import Estimate
-
-HEADLINES = (
-    "edm/molecule_stability", "edm/atom_stability", "cdvae/validity", "ogb/hits_at_20",
-    "molt5/bleu4", "sacrebleu/bleu", "reversed_edge/auc",
-)  # fmt: skip
-"""What orders a leaderboard at first: the first of these in which its models differ."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +65,10 @@ def leaderboard(
 
 
 def headline(rows: Sequence[Row]) -> str | None:
-    """Return the metric that orders a leaderboard: one of `HEADLINES`, or else its first."""
-    for metric in HEADLINES:
-        if len({row.estimates[metric].value for row in rows if metric in row.estimates}) > 1:
-            return metric
-    return next((metric for row in rows for metric in row.estimates), None)
+    """Return the metric that orders a leaderboard (`assay.headline`)."""
+    return headlines.headline(
+        [{name: estimate.value for name, estimate in row.estimates.items()} for row in rows]
+    )
 
 
 def metric_names(results: Iterable[Result], reference: Reference | None) -> list[str]:

@@ -28,13 +28,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
 from assay.result import Failure, read_result, read_settings
-from assay.tracking import view
+from assay.tracking import saved_views, view
 from assay.tracking.curves import Curves
 from assay.tracking.destination import Destination, may_be_alive, settle_environment
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 METRICS_A_REQUEST = 900  # MLflow takes 1,000 entries a request
 TAG_LENGTH = 5000
+LOOKED_AT = 200
+"""Cells by which it is decided what views of a suite show: of thousands they show no more."""
 DIGEST_LENGTH = 36
 
 
@@ -68,6 +70,24 @@ class Runs:
         run = self.parent()
         if run is not None and run.data.tags.get(view.OWNER) == self.destination.owner:
             self._terminate(run.info.run_id, status)
+
+    def save_views(self, cells: Path) -> None:
+        """Write the views of the experiment and its description, once there is something to show.
+
+        Args:
+            cells: The folder of cells of the run store; a result there says which way is better.
+        """
+        wanted = f"tags.`{view.LEVEL}` = 'cell' and attributes.status = 'FINISHED'"
+        found = self.client.search_runs([self.experiment], wanted, max_results=LOOKED_AT)
+        contents = _contents(found, cells)
+        if contents is None:
+            return
+        made = self.client.get_experiment(self.experiment)
+        tags = saved_views.saved_views(contents, made.creation_time or 0)
+        tags[view.NOTE] = saved_views.note(self.destination.title, self.experiment)
+        for name, value in tags.items():
+            if made.tags.get(name) != value:
+                self.client.set_experiment_tag(self.experiment, name, value)
 
     def child(self, key: str) -> Run | None:
         """Return the run of the cell with this key, if it is there."""
@@ -265,6 +285,23 @@ def file_digest(path: Path) -> str:
 
 def _is_whole(run: Run, digest: str) -> bool:
     return run.info.status == "FINISHED" and run.data.tags.get(view.RESULT) == digest
+
+
+def _contents(found: Iterable[Run], cells: Path) -> saved_views.Contents | None:
+    """Return what cells have to show; None where none has a figure, or its file is elsewhere."""
+    runs = list(found)
+    metric = saved_views.headline_of([run.data.metrics for run in runs])
+    for run in runs:
+        path = cells / run.data.tags[view.CELL_KEY] / "result.json"
+        if metric is not None and view.FINAL + metric in run.data.metrics and path.exists():
+            estimates = read_result(path).estimates
+            return saved_views.Contents(
+                params=saved_views.params_that_differ([run.data.params for run in runs]),
+                metrics=tuple(estimates),
+                headline=metric,
+                better=estimates[metric].better,
+            )
+    return None
 
 
 def _data_input(data: Mapping[str, str]) -> DatasetInput:

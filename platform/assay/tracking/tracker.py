@@ -54,10 +54,14 @@ class Tracker:
         self._guard.do(lambda runs: runs.stop(key, reason))
 
     def end(self, status: Ending) -> None:
-        """End the suite's run, if it was begun, and leave no child RUNNING that nobody runs."""
+        """End the suite's run, if it was begun, and leave no child RUNNING that nobody runs.
+
+        The views of the suite are written once more.
+        """
         if not self._begun:
             return
         self._guard.do(lambda runs: runs.reconcile(self._storage / "cells"), insist=True)
         if not self._owns_suite:  # MLflow was down at the beginning
             self.begin()
         self._guard.do(lambda runs: runs.end_suite(status))
+        self._guard.do(lambda runs: runs.save_views(self._storage / "cells"))

@@ -16,6 +16,8 @@ RESULT = "assay.result"
 FAILURE = "assay.failure"
 STOPPED = "assay.stopped"
 NOTE = "mlflow.note.content"
+FINAL, LOW, HIGH = "final/", "_low", "_high"
+"""An estimate `<protocol>/<metric>` is `final/…`; its interval has the ends."""
 
 
 def run_name(cell: Mapping[str, Any]) -> str:
@@ -85,9 +87,9 @@ def final_metrics(result: Result) -> dict[str, float]:
     """Return `final/<protocol>/<metric>` with `_low` and `_high`, and `cost/…`."""
     found: dict[str, float] = {}
     for name, estimate in result.estimates.items():
-        found[f"final/{name}"] = estimate.value
-        found[f"final/{name}_low"] = estimate.low
-        found[f"final/{name}_high"] = estimate.high
+        found[FINAL + name] = estimate.value
+        found[FINAL + name + LOW] = estimate.low
+        found[FINAL + name + HIGH] = estimate.high
     cost = result.cost
     known = cost.model_dump(exclude_none=True)
     found |= {f"cost/{name}": float(value) for name, value in known.items()}
