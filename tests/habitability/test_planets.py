@@ -13,8 +13,8 @@ from assay.habitability.data import descriptions, target
 from assay.habitability.data.air import Air, mixing_ratios
 from assay.habitability.data.batches import PlanetRecords, splits, tokenize_bytes
 from assay.habitability.data.columns import half_pressure_height_m
-from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
 from assay.habitability.data.mini_planets import GUESTS
+from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
 from assay.habitability.data.population import draw_known, dress, split_of
 from assay.habitability.data.samples import (
     Sample,

@@ -71,7 +71,7 @@ def test_a_cell_is_judged_by_every_protocol(whole, planets):
 
     assert set(result.estimates) >= MEASURED
     test = planets.split_indices("test")
-    assert result.estimates["habitability/mae"].n < len(test), "starts and guests of a planet are one"
+    assert result.estimates["habitability/mae"].n < len(test), "starts and guests are one"
     assert f"{len(test)} records" in result.estimates["habitability/mae"].version
 
 
