@@ -13,7 +13,7 @@ from assay.habitability.data import descriptions, target
 from assay.habitability.data.air import Air, mixing_ratios
 from assay.habitability.data.batches import PlanetRecords, splits, tokenize_bytes
 from assay.habitability.data.columns import half_pressure_height_m
-from assay.habitability.data.compose import are_of_records
+from assay.habitability.data.mini_planets import GUESTS
 from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
 from assay.habitability.data.population import draw_known, dress, split_of
 from assay.habitability.data.samples import (
@@ -23,6 +23,7 @@ from assay.habitability.data.samples import (
     planets_of,
     texts_in,
 )
+from assay.habitability.data.worlds import are_of_records, twins
 from assay.habitability.spectra.bands import GASES, WAVELENGTHS_UM
 from assay.pathways.data.packing import graphs_of
 from assay.store.packed import SPLITS
@@ -39,10 +40,33 @@ def test_planets_are_split_whole_and_networks_with_them(planets):
     assert (graphs.split[arrays["graph_of"][has]] == arrays["split"][has]).all()
 
 
+def test_a_planet_has_several_guests_who_find_the_same_climate(planets):
+    arrays = planets.arrays
+    names = [name.rpartition(", guest ") for name in texts_in(planets, "names")]
+    hosts = np.array([host for host, _, _ in names])
+    turns = np.array([int(turn) for _, _, turn in names])
+    texts = np.array(list(texts_in(planets, "descriptions")))
+
+    assert len(set(hosts)) == 136
+    assert (turns[:136] == 1).all(), "the first records are all of different planets"
+    for host in np.unique(hosts):
+        own = np.flatnonzero(hosts == host)
+        has = arrays["presence"][own]
+        assert turns[own].tolist() == [*range(1, 1 + GUESTS[SPLITS[arrays["split"][own[0]]]])]
+        assert len(np.unique(arrays["cube_of"][own][has[:, 1]])) <= 1
+        assert ((arrays["cube_of"][own] >= 0) == has[:, 1]).all()
+        spectra, words = arrays["spectra"][own][has[:, 2]], texts[own][has[:, 3]]
+        assert len(np.unique(spectra[:, 0], axis=0)) == len(spectra), "noise of its own"
+        assert len(set(words)) == len(words)
+        assert len(np.unique(arrays["planet_params"][own][has[:, 4]], axis=0)) <= 1
+    assert len(arrays["climate_cubes"]) == len(np.unique(arrays["cube_of"])) - 1 <= 136
+    assert len(np.unique(arrays["windows"], axis=0)) > 1
+
+
 def test_the_target_is_the_rule_on_what_the_modalities_hold(planets):
     arrays = planets.arrays
     has = arrays["presence"][:, MODALITIES.index("climate_cubes")]
-    cubes = arrays["climate_cubes"][has]
+    cubes = arrays["climate_cubes"][arrays["cube_of"][has]]
 
     again = target.metabolic_habitability(
         cubes[..., 0], arrays["windows"][has], arrays["needs"][has], arrays["oxygen_bar"][has]
@@ -157,6 +181,29 @@ def test_bytes_are_tokens():
 
     assert ids.tolist() == [[98, 99], [0, 0], [0xC2 + 1, 0xB5 + 1]]
     assert mask.tolist() == [[True, True], [False, False], [True, True]]
+
+
+def test_a_cube_is_that_of_its_record_or_nothing(planets):
+    arrays = planets.arrays
+    rows = np.array([np.flatnonzero(arrays["cube_of"] == k)[0] for k in (5, 2)])
+    rows = np.insert(rows, 1, np.flatnonzero(arrays["cube_of"] < 0)[0])
+    batch = PlanetRecords(planets, rows).batch(np.arange(3))
+
+    centre, scale = CUBE_VARIABLES[0].centre, CUBE_VARIABLES[0].scale
+    surface = batch.climate_cubes[:, 0].numpy() * scale + centre
+    assert surface[[0, 2]] == pytest.approx(arrays["climate_cubes"][[5, 2], ..., 0], rel=1e-5)
+    assert not batch.climate_cubes[1].any()
+
+
+def test_twins_differ_by_their_start_alone():
+    bodies = dress(draw_known(np.random.default_rng(3), 3), 1, 4)
+    both = twins(bodies, 2)
+
+    assert both.groups == [*bodies.groups, *bodies.groups[:2]]
+    assert both.planets.names[3:] == [f"{name}, other start" for name in bodies.planets.names[:2]]
+    assert (both.planets.start_K[3:] != bodies.planets.start_K[:2]).all()
+    assert (both.planets.ocean[3:] == bodies.planets.ocean[:2]).all()
+    assert (both.air.oxygen_bar[3:] == bodies.air.oxygen_bar[:2]).all()
 
 
 def test_the_same_seed_makes_the_same_planets():

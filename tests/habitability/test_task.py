@@ -13,6 +13,9 @@ from assay.conformance import families
 from assay.conformance.checks import claim
 from assay.conformance.families import FamilyUnderTest
 from assay.errors import ConfigError
+from assay.habitability.data.modalities import MODALITIES
+from assay.habitability.data.samples import texts_in
+from assay.habitability.metrics.modalities import others
 from assay.habitability.task import HabitabilityTask
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
@@ -68,7 +71,7 @@ def test_a_cell_is_judged_by_every_protocol(whole, planets):
 
     assert set(result.estimates) >= MEASURED
     test = planets.split_indices("test")
-    assert result.estimates["habitability/mae"].n < len(test), "starts of a planet are one"
+    assert result.estimates["habitability/mae"].n < len(test), "starts and guests are one"
     assert f"{len(test)} records" in result.estimates["habitability/mae"].version
 
 
@@ -167,6 +170,35 @@ def test_negatives_are_training_planets_and_never_the_planet_itself(cached_plane
         == (ids[0])
     ), "whichever part of a step asks"
     assert HabitabilityTask(cell("only_spectra"))._negatives(batch, "train", 0) is None
+
+
+def test_the_same_planet_with_another_guest_is_no_negative(cached_planets, planets):
+    task = HabitabilityTask(cell())
+    rows = task._training_rows
+    batch = task.used.batch(np.arange(len(rows)))
+
+    found = task._negatives(batch, "train", 0)
+
+    groups = np.array(list(texts_in(planets, "groups")))
+    others = found.batch.record_ids.numpy()
+    same = groups[rows][:, None] == groups[others]
+    assert same.sum() > len(others), "more than each with itself"
+    assert found.alike_BN.numpy()[same].all()
+
+
+def test_a_shuffled_modality_is_another_planets_though_a_cube_is_in_several_records(
+    cached_planets, planets
+):
+    units = HabitabilityTask(cell())._units
+    rows = planets.split_indices("test")
+    there = np.array(planets.arrays["presence"][rows, MODALITIES.index("climate_cubes")])
+
+    lent = others(units, there, np.random.default_rng(0))
+
+    cube_of = planets.arrays["cube_of"][rows]
+    assert len(np.unique(cube_of[there])) < there.sum()
+    assert (cube_of[lent][there] != cube_of[there]).all()
+    assert (units.of_N[lent][there] != units.of_N[there]).all()
 
 
 def test_fewer_training_records_are_all_that_a_model_knows(cached_planets, planets):

@@ -146,8 +146,9 @@ def judged(
     Args:
         given: The model's answers.
         floor: Those of the training mean.
-        units: Planets, in all their guises.
-        bistable_N: Which planets are known to have two climates: they are judged apart, too.
+        units: Planets, in all their guises and with all their guests.
+        bistable_N: Which records are of planets that are known to have two climates: judged apart,
+            too.
         seed: Of resampling.
     """
     found = habitability.evaluate(given.label_N, given.expected_N, given.habitable_N, units, seed)

@@ -153,7 +153,7 @@ class HabitabilityTask(Task):
         return figures | pulls(network, batch, draws, self._negatives(batch, "validate", 0))
 
     def evaluate(self, model: nn.Module, data: Splits, progress: Progress) -> dict[str, Estimate]:
-        """Return what is told of the test planets, with intervals over planets in all guises.
+        """Return what is told of the test planets; intervals are over planets, with all guests.
 
         And by how much the error rises where a modality is missing, or is another planet's.
         """
@@ -302,7 +302,7 @@ class HabitabilityTask(Task):
 
     @property
     def _units(self) -> Units:
-        """The test planets, a planet in all its guises as one."""
+        """The test records, a planet in all its guises and with all its guests as one."""
         return Units.of(self.groups_M[self._test_rows])
 
     @property

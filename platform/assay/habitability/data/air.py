@@ -11,7 +11,8 @@ and Koop, QJRMS 131, 1539 (2005), eq. 7.
 Shapes: P planets, G gases.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ class Air:
     co2_ppm: NDArray[np.float64]
     oxygen_bar: NDArray[np.float64]
     methane_ratio: NDArray[np.float64]
+
+    def select(self, chosen: NDArray[np.integer]) -> Self:
+        """Return the air of the planets at `chosen`."""
+        return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def draw_air(draw: np.random.Generator, instellation: NDArray[np.floating]) -> Air:

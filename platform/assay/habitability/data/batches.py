@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.errors import ConfigError
-from assay.habitability.data.modalities import CUBE_VARIABLES, MODALITIES, PARAMETERS, Modality
+from assay.habitability.data.modalities import (
+    CUBE_SHAPE,
+    CUBE_VARIABLES,
+    MODALITIES,
+    PARAMETERS,
+    Modality,
+)
 from assay.habitability.data.samples import pathways_in, texts_in
 from assay.pathways.data.packing import graphs_of
 from assay.pathways.environment import normalised
@@ -27,8 +33,8 @@ if TYPE_CHECKING:
 Tokenize = Callable[[Sequence[str]], tuple[Tensor, Tensor]]
 """Texts to (B, T) int64 ids and (B, T) bool, true where there is a token."""
 
-SIGNAL_TO_NOISE = 10.0
-"""Scale of a spectrum's first channel as models see it."""
+SIGNAL_SCALE = 2.0
+"""Of the inverse hyperbolic sine of signal to noise, which itself goes from a tenth to hundreds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class MultiModalBatch:
     climate_cubes: Tensor
     """(B, V, J, L, 12) float32, normalised by `CUBE_VARIABLES`."""
     spectra: Tensor
-    """(B, 2, W) float32: depth over sigma over 10, and log10 of sigma in ppm."""
+    """(B, 2, W) float32: arsinh(depth over sigma) over 2, and log10 of sigma in ppm."""
     text_descriptions: tuple[str, ...]
     """(B,); "" where there is none."""
     input_ids: Tensor
@@ -132,7 +138,7 @@ class PlanetRecords:
         return MultiModalBatch(
             record_ids=torch.from_numpy(chosen),
             bio_graphs=self._graphs(arrays["graph_of"][chosen]),
-            climate_cubes=_tensor(normalised_cubes(arrays["climate_cubes"][chosen], presence)),
+            climate_cubes=_tensor(normalised_cubes(self._cubes(chosen), presence)),
             spectra=_tensor(normalised_spectra(arrays["spectra"][chosen], presence)),
             text_descriptions=texts,
             input_ids=input_ids,
@@ -144,6 +150,13 @@ class PlanetRecords:
             liquid_water_label=_tensor(arrays["liquid_water"][chosen]),
             presence=torch.from_numpy(presence),
         )
+
+    def _cubes(self, chosen: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return (B, J, L, 12, V), 0 where there is none."""
+        cube_of = self.packed.arrays["cube_of"][chosen]
+        cubes = np.zeros((len(chosen), *CUBE_SHAPE), np.float32)
+        cubes[cube_of >= 0] = self.packed.arrays["climate_cubes"][cube_of[cube_of >= 0]]
+        return cubes
 
     def _graphs(self, graph_of: NDArray[np.integer]) -> "Batch":
         from torch_geometric.data import Batch
@@ -213,10 +226,10 @@ def normalised_cubes(
 def normalised_spectra(
     spectra_B2W: NDArray[np.floating], presence: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Return (B, 2, W): depth over sigma over 10, and log10 of sigma; 0 where there is none."""
+    """Return (B, 2, W): arsinh(depth over sigma) over 2, log10 of sigma; 0 where there is none."""
     has = _has(presence, "spectra", 2)
     sigma = np.where(has, spectra_B2W[:, 1], 1.0)
-    channels = spectra_B2W[:, 0] / sigma / SIGNAL_TO_NOISE, np.log10(sigma)
+    channels = np.arcsinh(spectra_B2W[:, 0] / sigma) / SIGNAL_SCALE, np.log10(sigma)
     return np.where(has[:, None], np.stack(channels, axis=1), 0).astype(np.float32)
 
 

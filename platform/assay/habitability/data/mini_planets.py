@@ -5,22 +5,28 @@ The climate model is our own, with shallow oceans that settle soon; the networks
 windows of other places. Numbers are for trying things out.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from assay.habitability.data.compose import Guest, Invite, compose, pools_of, twins
+from assay.habitability.data.compose import Guest, Invite, compose, pools_of
 from assay.habitability.data.organisms import Organism
 from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import draw_known, dress
 from assay.habitability.data.samples import pack
+from assay.habitability.data.worlds import twins, worlds_of
 from assay.habitability.simulator.earth import EARTH_PHYSICS
 from assay.habitability.simulator.run import Physics
 from assay.habitability.simulator.surface import Ground
 from assay.pathways.data.mini_pathways import enumerate_pathways, table_of
 from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.graphs import pack as pack_pathways
+from assay.store.packed import SPLITS, Split
 from assay.store.sets import Built, Watch
 
 PLANETS, TWINS, SEED = 120, 16, 11
+GUESTS: Mapping[Split, int] = {"train": 4, "validation": 2, "test": 2}
+"""Of a planet."""
 PHYSICS = Physics(
     Ground(ocean_J_m2_K=4e7),
     cloud_W_m2=EARTH_PHYSICS.cloud_W_m2,
@@ -39,7 +45,7 @@ class MiniPlanets(PlanetSet):
     title = "drawn planets: model climates and spectra, rule-made networks and words, composed"
     licence = "Apache-2.0"
     citation = "Made by the rules of assay.habitability.data.mini_planets"
-    version = 1
+    version = 2
     upstream = None
 
     def build(self, source: str, watch: Watch) -> Built:
@@ -47,11 +53,14 @@ class MiniPlanets(PlanetSet):
         draw = np.random.default_rng(SEED)
         bodies = twins(dress(draw_known(draw, PLANETS), 1, SEED), TWINS)
         graphs = pack_pathways(enumerate_pathways())
-        samples = compose(bodies, graphs, invite(graphs), PHYSICS, SEED, watch)
+        worlds = worlds_of(bodies, PHYSICS, watch)
+        samples = compose(worlds, graphs, invite(graphs), GUESTS, SEED, watch)
         return Built(
             pack(samples, graphs, table_of(graphs)),
-            f"{len(samples):,} drawn planets ({TWINS} of them from two starts) with model climates "
-            "and spectra, rule-made networks and described in words; composed, nothing observed",
+            f"{len(samples):,} records of {len(worlds):,} drawn planets ({TWINS} of them from two "
+            f"starts) with {' / '.join(str(GUESTS[split]) for split in SPLITS)} guests each (train "
+            "/ validation / test): model climates and spectra, rule-made networks, described in "
+            "words; composed, nothing observed",
         )
 
 

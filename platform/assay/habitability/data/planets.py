@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.habitability.data import population
-from assay.habitability.data.compose import Guest, Invite, compose, pools_of, twins
+from assay.habitability.data.compose import Guest, Invite, compose, pools_of
 from assay.habitability.data.organisms import (
     SPECIES,
     Organism,
@@ -20,15 +20,19 @@ from assay.habitability.data.organisms import (
 from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import Bodies, draw_known, dress, read_catalogue
 from assay.habitability.data.samples import pack
+from assay.habitability.data.worlds import twins, worlds_of
 from assay.habitability.simulator.earth import EARTH_PHYSICS
 from assay.pathways.data import metacyc
 from assay.pathways.data.faults import Faults
 from assay.pathways.data.metacyc import METACYC_SET, compound_table, read_metacyc
 from assay.pathways.data.tables import check_pinned
 from assay.pathways.graphs import PathwayGraphs
+from assay.store.packed import SPLITS, Split
 from assay.store.sets import Built, Watch, is_url
 
-DRAWN, TWINS, GUISES, SEED = 1_400, 150, 4, 7
+DRAWN, TWINS, GUISES, SEED = 2_800, 300, 4, 7
+GUESTS: Mapping[Split, int] = {"train": 8, "validation": 4, "test": 4}
+"""Of a planet: what joins window and temperature is learned from pairs, which cost no climate."""
 PHYSICS = replace(EARTH_PHYSICS, settled_K=0.03, most_years=150, most_years_of_grid=25)
 CATALOGUE, ORGANISMS = "exoplanet_catalog", "organism_environment"
 PINNED = {
@@ -52,7 +56,7 @@ class PlanetsComposed(PlanetSet):
         "NASA Exoplanet Archive; Caspi et al., doi:10.1093/nar/gkz862; Madin et al., "
         "doi:10.1038/s41597-020-0497-4; Sato et al., TEMPURA (2020)"
     )
-    version = 1
+    version = 2
     upstream = "https://exoplanetarchive.ipac.caltech.edu"
     folder = CATALOGUE
 
@@ -84,12 +88,17 @@ class PlanetsComposed(PlanetSet):
         renumbered = {k: guests[graph] for k, graph in enumerate(sorted(guests))}
         drawn = draw_known(np.random.default_rng(SEED), DRAWN)
         bodies = joined(twins(dress(drawn, 1, SEED), TWINS), dress(known, GUISES, SEED + 1))
-        samples = compose(bodies, graphs, invite(graphs, renumbered), PHYSICS, SEED, watch)
-        too_far = len(bodies) - len(samples)
+        worlds = worlds_of(bodies, PHYSICS, watch)
+        samples = compose(worlds, graphs, invite(graphs, renumbered), GUESTS, SEED, watch)
+        watch("pack", 0.0)
+        too_far = len(bodies) - len(worlds)
+        counts = " / ".join(f"{worlds.bodies.splits.count(split):,}" for split in SPLITS)
         return Built(
             pack(samples, graphs, compound_table(networks, graphs)),
-            f"{len(samples):,} planets: {len(known):,} of the catalogue in {GUISES} guises each, "
-            f"{DRAWN:,} drawn, {TWINS} of these from two starts; climates and spectra by our models"
+            f"{len(samples):,} records of {len(worlds):,} planets ({counts}, train / validation / "
+            f"test), with {' / '.join(str(GUESTS[split]) for split in SPLITS)} guests each: "
+            f"{len(known):,} of the catalogue in {GUISES} guises, {DRAWN:,} drawn, {TWINS} of "
+            "these from two starts; climates and spectra by our models"
             f"{f' ({too_far} left out: too hot or too cold for them)' if too_far else ''}"
             f", {len(graphs):,} MetaCyc networks with organisms of their taxa, words by templates; "
             "composed, nothing observed together; split by planet and by network",

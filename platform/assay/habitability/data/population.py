@@ -10,7 +10,9 @@ Shapes: P planets, J latitudes, L longitudes.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +53,18 @@ class Bodies:
         """Return P."""
         return len(self.groups)
 
-    @property
+    def select(self, chosen: NDArray[np.integer]) -> Self:
+        """Return the planets at `chosen`, in that order."""
+        return type(self)(
+            self.planets.select(chosen),
+            [self.groups[int(k)] for k in chosen],
+            self.radius_earths[chosen],
+            self.star_radius_suns[chosen],
+            self.air.select(chosen),
+            [self.splits[int(k)] for k in chosen],
+        )
+
+    @cached_property
     def ocean_fraction(self) -> NDArray[np.float64]:
         """(P,) of the whole surface."""
         return np.einsum("pjl,j->p", self.planets.ocean, np.cos(np.radians(LATITUDES_DEG))) / (

@@ -1,8 +1,9 @@
 """One planet as it is composed or given, and many of them as the arrays of a packed set.
 
     ids (M,) int64    split (M,) uint8    presence (M, 5) bool, in the order of MODALITIES
-    climate_cubes (M, J, L, 12, V) float32      spectra (M, 2, W) float32 ppm
-    planet_params (M, K) float32                graph_of (M,) int32: into the graphs, -1 is none
+    climate_cubes (C, J, L, 12, V) float32      cube_of (M,) int32: into the cubes, -1 is none
+    spectra (M, 2, W) float32 ppm               graph_of (M,) int32: into the graphs, -1 is none
+    planet_params (M, K) float32
     environment (M, 4) float32, environment_known (M, 4) bool, as of `assay.pathways.environment`
     habitability (M,) float32, liquid_water (M,) float32, bistable (M,) int8: 1, 0, -1 not known
     windows (M, 2) float32 K, needs (M,) uint8, oxygen_bar, co2_ppm (M,) float32: what the target
@@ -11,7 +12,8 @@
     {descriptions,names,groups}_text (bytes,) uint8 in UTF-8, …_text_offsets int64
     pathways_… : the graphs, as `assay.pathways.data.packing` has them
 
-What a record lacks is 0 or empty, and its presence says so.
+What a record lacks is 0 or empty, and its presence says so. A planet is in as many records as it
+has guests, and its cube is stored once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +68,8 @@ class Sample:
     graph: int | None = None
     """Position in the graphs."""
     cube: NDArray[np.floating] | None = None
-    """(J, L, 12, V) in the order and units of `CUBE_VARIABLES`."""
+    """(J, L, 12, V) in the order and units of `CUBE_VARIABLES`; samples of one climate get the
+    same array, which is packed once."""
     spectrum: NDArray[np.floating] | None = None
     """(2, W) transit depth and sigma, ppm."""
     wavelength_um: NDArray[np.floating] = field(default_factory=WAVELENGTHS_UM.copy)
@@ -124,12 +127,14 @@ def pack(
         check_sample(sample, graphs)
     _check_groups(samples)
     graph_of = np.array([-1 if s.graph is None else s.graph for s in samples], np.int32)
+    cubes, cube_of = _each_once([s.cube for s in samples])
     known = graphs.environment_known[graph_of] & (graph_of >= 0)[:, None]
     arrays: dict[str, NDArray] = {
         "ids": np.arange(1, len(samples) + 1),
         "split": np.array([SPLITS.index(s.split) for s in samples], np.uint8),
         "presence": np.array([s.presence() for s in samples], np.bool_),
-        "climate_cubes": _stack([s.cube for s in samples], CUBE_SHAPE),
+        "climate_cubes": cubes,
+        "cube_of": cube_of,
         "spectra": _stack([s.spectrum for s in samples], SPECTRUM_SHAPE),
         "planet_params": _stack([s.params for s in samples], (len(PARAMETERS),)),
         "graph_of": graph_of,
@@ -177,6 +182,18 @@ def pathways_in(packed: PackedSet) -> PackedSet:
 def texts_in(packed: PackedSet, name: str) -> Texts:
     """Return descriptions, names or groups."""
     return Texts(packed.arrays[f"{name}_text"], packed.arrays[f"{name}_text_offsets"])
+
+
+def _each_once(
+    cubes: Sequence[NDArray | None],
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return (C, J, L, 12, V) the arrays that there are, and (M,) where each cube is among them."""
+    own: dict[int, tuple[int, NDArray]] = {}
+    for cube in cubes:
+        if cube is not None:
+            own.setdefault(id(cube), (len(own), cube))
+    cube_of = [-1 if cube is None else own[id(cube)][0] for cube in cubes]
+    return _stack([cube for _, cube in own.values()], CUBE_SHAPE), np.array(cube_of, np.int32)
 
 
 def _stack(values: Sequence[NDArray | None], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -3,9 +3,10 @@
 InfoNCE: van den Oord, Li and Vinyals, arXiv:1807.03748 (2018), for every ordered pair of
 modalities. The negatives of a batch's planet are no others of its batch, for then the loss would
 depend on how a step is cut into micro-batches: they are training planets that are drawn for the
-whole step, and encoded as they are, without a gradient. A negative that is the same planet in
-another guise, or has the same network, is left out. Their mean is taken off everybody first: what
-all planets share would make all cosines 1, and the loss would stay at that of guessing.
+whole step, and encoded as they are, without a gradient. A negative that is the same planet, in
+another guise or with another guest, or has the same network, is left out. Their mean is taken off
+everybody first: what all planets share would make all cosines 1, and the loss would stay at that of
+guessing.
 
 Shapes: B planets, N negatives, M modalities, C width of the shared space.
 """

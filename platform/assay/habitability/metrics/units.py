@@ -1,4 +1,4 @@
-"""Planets that are resampled as one: a planet's guises and starts are no independent trials.
+"""Planets that are resampled as one: guises, starts and guests are no independent trials.
 
 Shapes: N records, U units, R resamples.
 """
