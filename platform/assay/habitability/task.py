@@ -103,7 +103,7 @@ class HabitabilityTask(Task):
         return habitability_settings(variant, given)
 
     def stages(self) -> Sequence[Stage]:
-        """Return those of the schedule, or the one; none of a floor, which learns by no gradient."""
+        """Return those of the schedule, or the one; none of a floor, which has no gradients."""
         model = self.chosen.model
         return stages_of(model.schedule) if isinstance(model, ModelSettings) else ()
 

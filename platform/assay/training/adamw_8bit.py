@@ -11,7 +11,7 @@ Shapes: S shards, B blocks of the largest of them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,13 @@ def require_8bit_adamw(device: torch.device) -> None:
     quieten_bitsandbytes()
     with needing(EXTRA):
         import bitsandbytes
+        from bitsandbytes.optim.adamw import AdamW8bit as Theirs
 
     said = f"bitsandbytes {bitsandbytes.__version__} on device {device.type}"
     else_use = "use training.optimizer=adamw here, or a GPU that bitsandbytes knows"
     trial = nn.Parameter(torch.zeros(BLOCK, device=device))
     trial.grad = torch.ones_like(trial)
-    optimizer = bitsandbytes.optim.AdamW8bit([trial], lr=_TRIAL_RATE, min_8bit_size=1)
+    optimizer = Theirs([trial], lr=_TRIAL_RATE, min_8bit_size=1)
     try:
         optimizer.step()
         off = float((trial.detach() + _TRIAL_RATE).abs().max())
@@ -74,11 +75,11 @@ class AdamW8bit:
         """
         self._own = {p: _own(p) for group in groups for p in group["params"]}
         require_8bit_adamw(next(iter(self._own.values())).device)
-        from bitsandbytes import optim
+        from bitsandbytes.optim.adamw import AdamW8bit as Theirs
 
         self._names = names
         mine = [{**group, "params": [self._own[p] for p in group["params"]]} for group in groups]
-        self._optimizer: Any = optim.AdamW8bit(mine, lr=learning_rate, betas=betas, min_8bit_size=1)
+        self._optimizer: Any = Theirs(mine, lr=learning_rate, betas=betas, min_8bit_size=1)
 
     def step(self, rate: float) -> None:
         """Move the parameters along their gradients, at a learning rate."""
@@ -89,11 +90,10 @@ class AdamW8bit:
                     self._optimizer.init_state(group, own, g, k)
         for parameter, own in self._own.items():
             if isinstance(parameter, DTensor):
-                own.data = parameter.detach().to_local()
-                slope = parameter.grad
+                own.data = _local(parameter.detach())
                 # No kernel runs on a shard without elements.
-                there = isinstance(slope, DTensor) and own.numel() > 0
-                own.grad = slope.to_local() if there else None
+                there = parameter.grad is not None and own.numel() > 0
+                own.grad = _local(cast(Tensor, parameter.grad)) if there else None
         self._optimizer.step()
         for parameter, own in self._own.items():
             if own is not parameter:
@@ -159,7 +159,12 @@ def _own(parameter: nn.Parameter) -> nn.Parameter:
     """Return a parameter, or this worker's shard of it, which shares its memory."""
     if not isinstance(parameter, DTensor):
         return parameter
-    return nn.Parameter(parameter.detach().to_local())
+    return nn.Parameter(_local(parameter.detach()))
+
+
+def _local(whole: Tensor) -> Tensor:
+    """Return a worker's shard of a sharded tensor."""
+    return cast(DTensor, whole).to_local()
 
 
 def _place(parameter: Tensor) -> tuple[int, int]:

@@ -87,7 +87,8 @@ def compose(
         seats = seated(worlds, hosts, graphs, invite, draw)
         spectra = observed(depth_PW[hosts], bodies.select(hosts), draw)
         absent = drawn_absent(draw, len(hosts))
-        for k, seat, spectrum, gone in zip(hosts, seats, spectra, absent, strict=True):
+        each: list[int] = hosts.tolist()
+        for k, seat, spectrum, gone in zip(each, seats, spectra, absent, strict=True):
             organism = seat.guest.organism
             whole = Sample(
                 name=f"{bodies.planets.names[k]}, guest {turn + 1}",
