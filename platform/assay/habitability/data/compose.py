@@ -87,7 +87,7 @@ def compose(
         seats = seated(worlds, hosts, graphs, invite, draw)
         spectra = observed(depth_PW[hosts], bodies.select(hosts), draw)
         absent = drawn_absent(draw, len(hosts))
-        for k, seat, spectrum, gone in zip(hosts, seats, spectra, absent, strict=True):
+        for k, seat, spectrum, gone in zip(hosts.tolist(), seats, spectra, absent, strict=True):
             organism = seat.guest.organism
             whole = Sample(
                 name=f"{bodies.planets.names[k]}, guest {turn + 1}",
