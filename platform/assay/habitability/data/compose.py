@@ -83,12 +83,12 @@ def compose(
     liquid_P = liquid_water_fraction(worlds.temperature_K)
     for turn in range(max(guests.values())):
         watch("guests", turn / max(guests.values()))
-        hosts = np.array([k for k, split in enumerate(bodies.splits) if guests[split] > turn], int)
-        seats = seated(worlds, hosts, graphs, invite, draw)
-        spectra = observed(depth_PW[hosts], bodies.select(hosts), draw)
+        hosts = [k for k, split in enumerate(bodies.splits) if guests[split] > turn]
+        chosen = np.array(hosts, int)
+        seats = seated(worlds, chosen, graphs, invite, draw)
+        spectra = observed(depth_PW[chosen], bodies.select(chosen), draw)
         absent = drawn_absent(draw, len(hosts))
-        each: list[int] = hosts.tolist()
-        for k, seat, spectrum, gone in zip(each, seats, spectra, absent, strict=True):
+        for k, seat, spectrum, gone in zip(hosts, seats, spectra, absent, strict=True):
             organism = seat.guest.organism
             whole = Sample(
                 name=f"{bodies.planets.names[k]}, guest {turn + 1}",

@@ -48,7 +48,7 @@ class GcmPlanets(PlanetSet):
     title = "164 Earth-like planets of ROCKE-3D with its habitability, cubes by our own model"
     licence = "none given (adadams/habitability_metrics): cite Adams et al. 2024"
     citation = "Adams, Colose, Merrelli, Turnbull and Kane (2024)"
-    version = 1
+    version = 2
     upstream = "https://github.com/adadams/habitability_metrics"
     folder = "planet_climates"
 
