@@ -56,10 +56,16 @@ def compare(
     from assay.report.comparison import document
     from assay.report.comparison_page import draw
     from assay.report.comparison_tables import tables
+    from assay.report.cross_validation import is_cross_validated
     from assay.report.leaderboard import headline, leaderboard
     from assay.result import write_json
 
     results = results_of(what, storage, published)
+    if any(is_cross_validated(result.cell) for result in results):
+        raise DataError(
+            "folds are judged by other planets each, and cannot be compared with one another; "
+            "assay report pools them"
+        )
     unpaired = _unpaired(results)
     if unpaired is not None and (page is not None or figure is not None):
         raise DataError(unpaired)

@@ -209,12 +209,13 @@ def sample(
     Example: `assay sample runs/cells/29d4abe38306a4c2 --out s.npz --set settings.process.steps=50`
     """
     from assay.errors import ConfigError
-    from assay.generation.task import GenerationTask
     from assay.trained import open_trained
     from assay.training.execution import require_device
 
     if any(each.startswith("settings.evaluation_samples") for each in overrides or ()):
         raise ConfigError("settings.evaluation_samples: `assay sample` draws --count samples")
+    if planet is not None and overrides:
+        raise ConfigError("--set: nothing of it bears on networks for a planet; leave it out")
     suffix = ".npz" if planet is None else ".jsonl"
     if out.suffix != suffix:
         what = "samples" if planet is None else "networks"
@@ -222,7 +223,17 @@ def sample(
     trained = open_trained(cell, overrides or (), require_device(device))
     if planet is not None:
         _sample_networks(trained, cell, planet, count, out, as_json)
-        return
+    else:
+        _sample_systems(trained, cell, count, out, as_json)
+
+
+def _sample_systems(
+    trained: "TrainedCell", cell: Path, count: int, out: Path, as_json: bool
+) -> None:
+    """Draw molecules or crystals."""
+    from assay.errors import ConfigError
+    from assay.generation.task import GenerationTask
+
     task = trained.task
     if not isinstance(task, GenerationTask):
         hint = "; give --planet" if trained.cell.family == "pathways" else ""

@@ -11,7 +11,12 @@ from assay import catalog
 from assay.errors import ConfigError, DataError
 from assay.habitability.data import descriptions, target
 from assay.habitability.data.air import Air, mixing_ratios
-from assay.habitability.data.batches import PlanetRecords, splits, tokenize_bytes
+from assay.habitability.data.batches import (
+    PlanetRecords,
+    normalised_spectra,
+    splits,
+    tokenize_bytes,
+)
 from assay.habitability.data.columns import half_pressure_height_m
 from assay.habitability.data.mini_planets import GUESTS
 from assay.habitability.data.modalities import CUBE_SHAPE, CUBE_VARIABLES, MODALITIES, PARAMETERS
@@ -290,3 +295,15 @@ def test_the_sets_are_catalogued():
         data_set = catalog.load(catalog.DATA_SETS[name])
         assert data_set.name == name
         assert data_set.kind == "planets"
+
+
+def test_a_spectrum_is_seen_by_its_signal_to_noise_and_its_noise():
+    spectra = np.full((2, 2, 96), [[20.0], [2.0]], np.float32)
+    presence = np.zeros((2, len(MODALITIES)), bool)
+    presence[0, MODALITIES.index("spectra")] = True
+
+    seen = normalised_spectra(spectra, presence)
+
+    np.testing.assert_allclose(seen[0, 0], np.arcsinh(10) / 2, rtol=1e-6)
+    np.testing.assert_allclose(seen[0, 1], np.log10(2), rtol=1e-6)
+    assert not seen[1].any()

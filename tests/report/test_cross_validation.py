@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from assay import report
+from assay.errors import DataError
 from assay.report.cross_validation import cross_validation
 from assay.report.folders import read_folder
+from assay.report.overview import contests
+from assay.report.suite import suite_context
 from assay.result import write_bytes, write_json
 from tests.report.accessibility import findings
 from tests.report.markup import Element, parse
 from tests.report.synthetic import cell, estimate, result
+from tests.test_cli import invoke
 
 FOLDS, SEEDS, PLANETS = ("1", "2", "3"), (0, 1), 4
 
@@ -80,3 +84,13 @@ def test_the_page_has_the_table_and_a_way_to_it(folder, tmp_path):
 
 def test_other_suites_have_none(one_seed):
     assert cross_validation(read_folder(one_seed)) is None
+
+
+def test_folds_are_not_ranked_or_tested_against_each_other(folder):
+    of_suite = suite_context("s0", read_folder(folder))
+
+    assert of_suite["folds"] is not None
+    assert of_suite["differences"] == []
+    assert contests([of_suite]) == []
+    with pytest.raises(DataError, match="folds are judged by other planets each"):
+        invoke("compare", str(folder))

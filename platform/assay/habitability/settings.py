@@ -24,7 +24,8 @@ class HabitabilitySettings(Settings, Generic[ModelT]):
     """Which fold is the test, where planets are cross-validated; the next one is the validation. By
     default the split is the data set's own. As an axis of a grid: `fold: ["1", "2", …]`."""
     validation_planets: PositiveInt = 256
-    """Of the validation split, the first so many are looked at during training."""
+    """Of the validation split, the first so many are looked at during training: every planet with
+    its first guest before any with its second, drawn planets before those of the catalogue."""
 
 
 def fusion_class(name: str) -> type[Fusion] | type[Floor]:
@@ -52,7 +53,7 @@ def habitability_settings(
         )
     if "fold" in variant:
         own = given.get("fold")
-        if own is not None and str(own) != variant["fold"]:
+        if own is not None and str(own) != variant["fold"].lstrip("0"):
             raise ConfigError(
                 f"settings.fold is {own}, and {variant['fold']} in the grid; leave it out of the "
                 "settings"
@@ -70,7 +71,9 @@ def _require_effects(name: str, reads: tuple[str, ...], model: ModelSettings) ->
     """Refuse what is set for modalities that a fusion does not read."""
     plain = type(model).model_validate({})
     idle = {"graph": "bio_graphs" not in reads, "language_model": "text_descriptions" not in reads}
-    idle |= dict.fromkeys(("negatives", "temperature", "schedule"), len(reads) < 2)
+    idle |= dict.fromkeys(
+        ("modality_dropout", "negatives", "temperature", "schedule"), len(reads) < 2
+    )
     for key, is_idle in idle.items():
         if is_idle and getattr(model, key) != getattr(plain, key):
             raise ConfigError(

@@ -4,7 +4,7 @@ It is made of `<cell_key>.predictions.jsonl`. A leaderboard has a row for every 
 of their figures is none of the whole: R² is about each fold's own mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from assay.habitability.metrics.folds import Pooled
 
 FAMILY, AXIS, FLOOR = "habitability", "fold", "training_mean"
+
+
+def is_cross_validated(cell: Mapping[str, Any]) -> bool:
+    """Say whether a cell, as plain JSON, is judged by one fold, which says nothing of another."""
+    return cell["family"] == FAMILY and AXIS in cell["variant"]
 
 
 def cross_validation(folder: Folder) -> PlainTable | None:
@@ -37,8 +42,9 @@ def cross_validation(folder: Folder) -> PlainTable | None:
             found = Pooled.read([list(paths.values()) for paths in whole.values()])
             pooled[model] = found, len(whole)
     caption = (
-        "each planet is foretold once a seed, by the model of the fold that it is the test of; "
-        "figures are means over seeds, and intervals resample groups of planets that share a fold"
+        "each planet of these folds is foretold once a seed, by the model of the fold that it is "
+        "the test of; figures are means over seeds, and intervals resample groups of planets, "
+        "which no two folds share"
     )
     if left_out:
         caption += f"; left out for lack of a fold: {', '.join(left_out)}"

@@ -52,10 +52,12 @@ class Contest:
 def contests(suites: Sequence[Mapping[str, Any]]) -> list[Contest]:
     """Return one contest for every family and data set, by name.
 
+    Suites that are cross-validated are in none: a fold is judged by planets of its own.
+
     Args:
         suites: variables of the suites' templates.
     """
-    ordered = sorted(suites, key=_data_of)
+    ordered = sorted((each for each in suites if each["folds"] is None), key=_data_of)
     return [_contest(*key, list(group)) for key, group in groupby(ordered, key=_data_of)]
 
 

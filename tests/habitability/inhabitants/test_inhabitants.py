@@ -128,23 +128,42 @@ def test_json_is_all_that_is_printed(both, folder, tmp_path):
     assert document["file"] == str(out)
 
 
-def _planet_with_a_cube(has: bool = True) -> str:
+def _planet_with_a_cube() -> str:
     from assay.habitability.data.samples import planets_of, texts_in
 
     packed = planets_of(sets.open_set("mini_planets"))
-    row = int(np.flatnonzero(packed.arrays["presence"][:, 1] == has)[0])
+    row = int(np.flatnonzero(packed.arrays["cube_of"] >= 0)[0])
     return list(texts_in(packed, "names"))[row]
 
 
+def _planet_without_a_cube(monkeypatch) -> str:
+    from assay.habitability.data.samples import planets_of, texts_in
+
+    packed = planets_of(sets.open_set("mini_planets"))
+    gone = replace(packed, arrays={
+        **packed.arrays, "cube_of": np.full_like(packed.arrays["cube_of"], -1),
+    })  # fmt: skip
+    monkeypatch.setattr(sets, "open_set", lambda name: gone)
+    return next(iter(texts_in(packed, "names")))
+
+
 def test_a_record_is_asked_for_by_its_own_cube_and_oxygen(both):
-    from assay.habitability.data.samples import planets_of
+    """By the name of the planet, or of any of its records."""
+    from assay.habitability.data.samples import planets_of, texts_in
 
-    world = world_of("mini_planets:" + _planet_with_a_cube())
+    packed = planets_of(sets.open_set("mini_planets"))
+    cube_of, names = packed.arrays["cube_of"], list(texts_in(packed, "names"))
+    row = int(np.flatnonzero((cube_of >= 0) & (cube_of != np.arange(len(cube_of))))[-1])
+    planet = names[row].partition(", guest")[0]
 
-    arrays = planets_of(sets.open_set("mini_planets")).arrays
-    row = int(np.flatnonzero(arrays["presence"][:, 1])[0])
-    assert world.oxygen_bar == pytest.approx(float(arrays["oxygen_bar"][row]))
-    np.testing.assert_array_equal(world.temperature_JLM, arrays["climate_cubes"][row, ..., 0])
+    world = world_of(f"mini_planets:{planet}")
+
+    assert world.name == planet
+    assert world.oxygen_bar == pytest.approx(float(packed.arrays["oxygen_bar"][row]))
+    cube = packed.arrays["climate_cubes"][cube_of[row]]
+    np.testing.assert_array_equal(world.temperature_JLM, cube[..., 0])
+    again = world_of(f"mini_planets:{names[row]}")
+    np.testing.assert_array_equal(again.temperature_JLM, cube[..., 0])
     assert world.environment_4[1] == pytest.approx(world.mean_K)
     assert world.known_4.tolist() == [False, True, True, False]
 
@@ -169,8 +188,7 @@ def test_the_same_noise_and_sizes_are_asked_three_ways(both, folder):
 def estimates_of(planet: list[int], shuffled: list[int], oxygen_bar: float = 0.21):
     """As the classifier takes networks for aerobic (1) or not."""
     graphs = made.graphs().select(range(len(planet)))
-    answers = iter([planet, planet, shuffled])
-    judges = replace(NOBODY, oxygen=lambda graphs: np.array(next(answers)))
+    judges = replace(NOBODY, oxygen=lambda graphs: np.zeros(len(graphs), np.int64))
     found = {
         how: Judged(graphs, np.array(classes), None)
         for how, classes in (("planet", planet), ("open", planet), ("shuffled", shuffled))
@@ -192,12 +210,16 @@ def test_what_is_owed_to_the_planet_is_beyond_the_shuffled_network_by_network():
 
 
 def test_the_verdict_promises_nothing_that_was_not_found():
-    alike = whole(estimates_of([1, 0, 1, 0], [0, 1, 0, 1]))
-    better = whole(estimates_of([1] * 8, [0] * 8))
-    worse = whole(estimates_of([0] * 8, [1] * 8))
+    alike = whole(estimates_of([1, 0] * 6, [0, 1] * 6))
+    better = whole(estimates_of([1] * 12, [0] * 12))
+    worse = whole(estimates_of([0] * 12, [1] * 12))
 
     assert "50% of those asked for this planet" in alike
-    assert "cannot be told from others, and nothing here is owed to the planet" in alike
+    assert "taken for what was asked, aerobic above 0.105 bar of O2 and not aerobic below" in alike
+    assert "cannot be told from others, and nothing here is shown to be owed to the planet" in alike
+    assert whole(estimates_of([1], [0])) == (
+        "Of 1 network it cannot be judged whether they heed the planet's O2; ask for 10 or more."
+    )
     assert better.endswith("the request shows in their O2.")
     assert worse.endswith("the request shows in their O2 the wrong way.")
     assert whole({}) == "Whether networks heed the planet's O2 cannot be judged on this data set."
@@ -219,8 +241,9 @@ def test_what_is_said_of_a_network_is_computed_from_it():
     assert text == (
         "A generated network of 4 compounds and 3 directed edges, 1 of them reversible. It begins "
         "with alpha and an unnamed compound and ends in delta, edges taken as they are written. A "
-        "classifier, which is right of 80% (70% to 90%) of held-out real networks, takes it for "
-        "aerobic, as Vulcan asks with its 0.21 bar of O2. It is taken for a network of 300 K, 15 "
+        "classifier, right of 80% (70% to 90%) of held-out real networks, both classes counted "
+        "alike, takes it for aerobic, as was asked for: the 0.21 bar of O2 of Vulcan are above "
+        "0.105 bar. It is taken for a network of 300 K, 15 "
         "K above the planet's mean of 285 K; of real ones that guess is off by 6 K on average. "
         "The planet's mean lies outside "
         "the 290 to 340 K of the networks that the model learnt from. With a window of 290 to 310 "
@@ -264,15 +287,28 @@ def test_without_a_temperature_the_air_alone_is_judged():
     assert fit.format("not suit") in said(1e-6)
 
 
-def test_a_thermometer_that_real_networks_do_not_bear_out_is_no_judge(both, folder):
+def test_a_thermometer_that_real_networks_do_not_bear_out_is_no_judge(both, folder, monkeypatch):
     """Of the mini set, in which temperature goes with O2, it is one."""
-    judges = Judges.of(open_trained(folder).task)
+    task = open_trained(folder).task
+    judges = Judges.of(task)
 
     assert judges.thermometer is not None
     assert judges.error_K is not None
     assert judges.error_K.value < 12, "the two temperatures are 35 K apart"
     assert judges.spread_K >= judges.error_K.value
     assert judges.range_K == pytest.approx((298.15, 333.15))
+
+    learnt = Thermometer.errors_K
+
+    def as_the_mean_does(self, graphs):
+        true_K = learnt(self, graphs)[1]
+        return self.mean_K - true_K, true_K
+
+    monkeypatch.setattr(Thermometer, "errors_K", as_the_mean_does)
+    without = Judges.of(task)
+    assert without.thermometer is None
+    assert without.error_K is None
+    assert np.isnan(without.spread_K)
 
 
 def test_a_thermometer_learns_what_compounds_tell():
@@ -303,6 +339,7 @@ def test_a_thermometer_learns_what_compounds_tell():
         ({}, ConfigError, r"world.json: key 'oxygen_bar' is required"),
         ({"oxygen_bar": 0.2, "tilt": 3}, ConfigError, "unknown key 'tilt'"),
         ({"oxygen_bar": -1}, ConfigError, "oxygen_bar: input should be greater than"),
+        ({"oxygen_bar": 5}, ConfigError, "oxygen_bar: input should be less than or equal to 1"),
         ({"oxygen_bar": 0.2, "instellation": 9}, DataError, "instellation is 9; give 0.3 to 1.6"),
         ({"oxygen_bar": 0.2, "year_d": 20}, DataError, "too short for seasons; lock its rotation"),
         ({"oxygen_bar": 0.2, "ocean_fraction": 2}, DataError, "ocean fraction is outside"),
@@ -338,10 +375,14 @@ def test_a_planet_that_is_not_there_is_one_sentence(both):
         world_of("mini_pathways:Vulcan")
     with pytest.raises(ConfigError, match="unknown data set 'mini_planet'"):
         world_of("mini_planet:Vulcan")
-    with pytest.raises(DataError, match="has no climate cube; take another"):
-        world_of("mini_planets:" + _planet_with_a_cube(False))
     with pytest.raises(DataError, match="not readable as JSON"):
         world_of("nowhere.json")
+
+
+def test_a_planet_of_which_no_record_has_a_cube_is_refused(both, monkeypatch):
+    name = _planet_without_a_cube(monkeypatch)
+    with pytest.raises(DataError, match="has no climate cube; take another"):
+        world_of(f"mini_planets:{name}")
 
 
 def test_a_locked_planet_has_no_seasons_unless_it_is_given_them(tmp_path):
@@ -361,6 +402,9 @@ def test_what_cannot_be_asked_is_one_sentence(both, folder, earth, tmp_path):
     out = str(tmp_path / "n.jsonl")
     with pytest.raises(ConfigError, match=r"networks are written as \.jsonl"):
         invoke("sample", str(folder), "--planet", str(earth), "--out", str(tmp_path / "n.npz"))
+    with pytest.raises(ConfigError, match="--set: nothing of it bears on networks for a planet"):
+        invoke("sample", str(folder), "--planet", str(earth), "--out", out, "--set",
+               "settings.evaluation_graphs=4")  # fmt: skip
     with pytest.raises(ConfigError, match="draws no samples; give --planet"):
         invoke("sample", str(folder), "--out", str(tmp_path / "n.npz"))
     deaf = train(tmp_path / "deaf", "settings.model.environment=none")

@@ -31,6 +31,8 @@ from assay.pathways.graphs import PathwayGraphs
 from assay.store.packed import SPLITS, Split
 from assay.store.sets import Watch
 
+GUEST = ", guest "
+"""Between the name of a planet and the number of its guest, in that of a record."""
 ABSENT = 0.1
 """The chance of each modality to be missing."""
 
@@ -91,7 +93,7 @@ def compose(
         for k, seat, spectrum, gone in zip(hosts, seats, spectra, absent, strict=True):
             organism = seat.guest.organism
             whole = Sample(
-                name=f"{bodies.planets.names[k]}, guest {turn + 1}",
+                name=f"{bodies.planets.names[k]}{GUEST}{turn + 1}",
                 group=bodies.groups[k],
                 split=bodies.splits[k],
                 habitability=seat.habitability,

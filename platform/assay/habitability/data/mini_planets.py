@@ -1,8 +1,8 @@
 """A few planets that need no network: drawn bodies, and the pathways and organisms of rules.
 
 The climate model is our own, with shallow oceans that settle soon; the networks are those of
-`mini_pathways`; an organism grows within 15 K of what its network's environment says, or within
-windows of other places. Numbers are for trying things out.
+`mini_pathways`; the growth windows of organisms are drawn, whatever the network. Numbers are for
+trying things out.
 """
 
 from collections.abc import Mapping

@@ -43,7 +43,6 @@ CUBE_SHAPE = (N_LATITUDES, N_LONGITUDES, N_MONTHS, len(CUBE_VARIABLES))
 SPECTRUM_CHANNELS = ("transit_depth", "sigma")
 """In ppm; the depth less its mean over the bins, one sigma of its noise."""
 SPECTRUM_SHAPE = (len(SPECTRUM_CHANNELS), N_BINS)
-SPECTRUM_SCALE_PPM = 50.0
 
 PARAMETERS = (
     Quantity("instellation", "of the Earth's", 0.3, 1.6, 1.0, 0.3),

@@ -25,7 +25,7 @@ _BUCKETS = 2048
 _VOCABULARY = 257
 """Bytes, and padding."""
 _SPREAD = 0.03
-"""Of what is drawn for bytes, runs and places to begin with: a few dozen steps of learning move
+"""Of what is drawn for bytes and runs to begin with: a few dozen steps of learning move
 them by more. Drawn of order one, they hid for a hundred steps what was learned."""
 
 

@@ -1,6 +1,6 @@
 """A network and its planet in a paragraph: a template, filled with what was computed.
 
-What nobody could judge is said to be unknown, and the last sentence is always that of the whole
+What nobody could judge is said to be so, and the last sentence is always that of the whole
 set: how networks for the planet compare with those for other environments.
 
 Shapes: N nodes, E edges.
@@ -21,6 +21,9 @@ from assay.task import Estimate
 
 MOST_NAMED = 3
 """Compounds that a caption names of a kind."""
+FEWEST = 10
+"""Networks of which it can be said whether they heed the planet: of a handful, that all are alike
+by chance leaves an interval without width."""
 _TAKEN = {1: "aerobic", 0: "not aerobic"}
 
 
@@ -104,6 +107,11 @@ def whole(compared: Mapping[str, Estimate]) -> str:
     beyond = compared.get("oxygen/beyond_shuffled")
     if beyond is None:
         return "Whether networks heed the planet's O2 cannot be judged on this data set."
+    if beyond.n < FEWEST:
+        return (
+            f"Of {_count(beyond.n, 'network')} it cannot be judged whether they heed the planet's "
+            f"O2; ask for {FEWEST} or more."
+        )
     shares = [
         f"{compared[f'oxygen/{how}'].value:.0%} of those {words}"
         for how, words in (
@@ -116,11 +124,12 @@ def whole(compared: Mapping[str, Estimate]) -> str:
         if beyond.low > 0
         else "the request shows in their O2 the wrong way"
         if beyond.high < 0
-        else "by their O2 the request cannot be told from others, and nothing here is owed to the "
-        "planet"
+        else "by their O2 the request cannot be told from others, and nothing here is shown to be "
+        "owed to the planet"
     )
     return (
-        f"Of {_count(beyond.n, 'network')}, {shares[0]}, {shares[1]} and {shares[2]} fit its O2: "
+        f"Of {_count(beyond.n, 'network')}, {shares[0]}, {shares[1]} and {shares[2]} are taken "
+        f"for what was asked, aerobic above {AEROBIC_FROM:g} bar of O2 and not aerobic below: "
         f"{verdict}."
     )
 
@@ -152,11 +161,11 @@ def _oxygen(of: Described, world: World, judges: Judges) -> str:
     sure = ""
     if right is not None:
         surely = f"{right.value:.0%} ({right.low:.0%} to {right.high:.0%})"
-        sure = f", which is right of {surely} of held-out real networks,"
-    fits = "as" if of.aerobic == wanted else "which is not what"
+        sure = f", right of {surely} of held-out real networks, both classes counted alike,"
+    fits = "as was asked for" if of.aerobic == wanted else "which is not what was asked for"
     return (
-        f"A classifier{sure} takes it for {_TAKEN[of.aerobic]}, {fits} {world.name} asks with its "
-        f"{world.oxygen_bar:.2g} bar of O2."
+        f"A classifier{sure} takes it for {_TAKEN[of.aerobic]}, {fits}: the {world.oxygen_bar:.2g} "
+        f"bar of O2 of {world.name} are {'above' if wanted else 'not above'} {AEROBIC_FROM:g} bar."
     )
 
 

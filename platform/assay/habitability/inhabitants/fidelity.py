@@ -21,8 +21,7 @@ from assay.pathways.classifier import AEROBIC_FROM
 from assay.pathways.environment import normalised
 from assay.pathways.evaluation import Asked, drawn_from
 from assay.pathways.graphs import PathwayGraphs
-from assay.pathways.metrics.conditional import fidelity
-from assay.pathways.metrics.estimates import mean_over_graphs
+from assay.pathways.metrics.estimates import mean_over_graphs, share
 from assay.pathways.model import PathwayModel
 from assay.pathways.task import PathwaysTask
 from assay.task import Estimate
@@ -63,7 +62,7 @@ def asked_three_ways(
     )
     if task.chosen.sizes == "model":
         for_planet = for_planet.sized_by(model, seed)
-    others = _environments(task.train, world, count, seed)
+    others = _environments(task, world, count, seed)
     wishes: dict[How, Asked] = {
         "planet": for_planet,
         "open": replace(for_planet, known_G4=np.zeros_like(for_planet.known_G4)),
@@ -92,12 +91,9 @@ def compared(found: Mapping[How, Judged], judges: Judges, world: World) -> dict[
     estimates: dict[str, Estimate] = {}
     wanted = int(world.oxygen > AEROBIC_FROM)
     if judges.oxygen is not None:
-        for how, each in found.items():
-            wish_G = np.full(len(each.graphs), wanted)
-            estimates[f"oxygen/{how}"] = fidelity(each.graphs, wish_G, judges.oxygen)[
-                "conditional/fidelity"
-            ]
         right = {how: each.aerobic_G == wanted for how, each in found.items()}
+        for how, right_G in right.items():
+            estimates[f"oxygen/{how}"] = share(int(np.sum(right_G)), len(right_G), VERSION)
         _put(estimates, "oxygen/beyond_shuffled",
              np.subtract(right["planet"], right["shuffled"], dtype=np.float64))  # fmt: skip
         if judges.oxygen_right is not None:
@@ -128,18 +124,19 @@ def _put(
 
 
 def _environments(
-    train: PathwayGraphs, world: World, count: int, seed: int
+    task: PathwaysTask, world: World, count: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return (G, 4) environments of real networks, normalised, and what is known of them.
 
     Of the entries that a planet has; of networks of which at least one of these is known.
     """
+    train = task.train
     known = np.asarray(train.environment_known) & world.known_4
     some = np.flatnonzero(known.any(1))
     if not len(some):
         raise ConfigError(
-            "of no network that the model learnt from temperature or O2 is known; take a cell of "
-            "a set that tells them, such as metacyc"
+            f"{task.cell.label}: its training networks tell neither temperature nor O2; take a "
+            "cell of a set that tells them, such as metacyc"
         )
     generator = np.random.Generator(np.random.Philox(key=fold(seed, "environments of others")))
     chosen = some[generator.integers(len(some), size=count)]

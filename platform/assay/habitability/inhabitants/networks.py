@@ -41,7 +41,7 @@ class Inhabitants:
 
     def lines(self) -> Iterator[str]:
         """Yield a line of JSON a network, as `assay evaluate pathways` reads it, with its words."""
-        graphs = json_lines(self.found.graphs).splitlines()
+        graphs = json_lines(self.found.graphs).rstrip("\n").split("\n")
         told = zip(graphs, self.called, self.described, self.captions, strict=True)
         for line, called, of, text in told:
             yield json.dumps(

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field
 
 from assay.config import Settings, did_you_mean, validate
 from assay.errors import ConfigError, DataError
 from assay.habitability.data.checks import check_cube
 from assay.habitability.data.columns import half_pressure_height_m
-from assay.habitability.data.modalities import MODALITIES
+from assay.habitability.data.compose import GUEST
 from assay.habitability.data.samples import planets_of, texts_in
 from assay.habitability.simulator.earth import EARTH_PHYSICS, OCEAN_OF_EARTH
 from assay.habitability.simulator.grid import N_LATITUDES, N_LONGITUDES
@@ -30,8 +30,8 @@ class PlanetFile(Settings):
     """A planet as its file gives it; what is left out is the Earth's, but for oxygen."""
 
     name: str = Field(default="the planet", min_length=1)
-    oxygen_bar: NonNegativeFloat
-    """Partial pressure of O2, of which nothing else tells."""
+    oxygen_bar: float = Field(ge=0, le=1)
+    """Partial pressure of O2, of which nothing else tells; the air is of a bar."""
     instellation: float | None = None
     """Of the Earth's."""
     obliquity_deg: float | None = None
@@ -72,7 +72,7 @@ class World:
 
         Organisms feel the partial pressure, and the Earth's 0.21 are of a bar.
         """
-        return min(self.oxygen_bar, 1.0)
+        return self.oxygen_bar
 
     @property
     def environment_4(self) -> NDArray[np.float32]:
@@ -141,17 +141,20 @@ def _told(planets: Planets) -> str:
 
 def _of_record(data_set: str, name: str) -> World:
     packed = planets_of(sets.open_set(data_set))
-    names = list(texts_in(packed, "names"))
-    if name not in names:
-        raise ConfigError(f"{data_set}: has no planet {name!r}{did_you_mean(name, names)}")
-    row = names.index(name)
-    if not packed.arrays["presence"][row, MODALITIES.index("climate_cubes")]:
+    planets = [each.partition(GUEST)[0] for each in texts_in(packed, "names")]
+    rows = [k for k, each in enumerate(planets) if each == name.partition(GUEST)[0]]
+    if not rows:
+        raise ConfigError(f"{data_set}: has no planet {name!r}{did_you_mean(name, planets)}")
+    # All records of a planet, one a guest, have its cube but where that is missing.
+    cube_of = packed.arrays["cube_of"][rows]
+    if not (cube_of >= 0).any():
         raise DataError(f"{data_set}: planet {name} has no climate cube; take another")
+    row, cube = rows[0], int(cube_of.max())
     oxygen_bar = float(packed.arrays["oxygen_bar"][row])
     if not np.isfinite(oxygen_bar):
         raise DataError(
             f"{data_set}: of the oxygen of planet {name} nothing is known; describe it in a file "
             "with oxygen_bar"
         )
-    surface_JLM = np.asarray(packed.arrays["climate_cubes"][row, ..., 0])
-    return World(name, f"the climate cube of {data_set}", surface_JLM, oxygen_bar)
+    surface_JLM = np.asarray(packed.arrays["climate_cubes"][cube, ..., 0])
+    return World(planets[row], f"the climate cube of {data_set}", surface_JLM, oxygen_bar)

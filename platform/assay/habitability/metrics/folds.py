@@ -22,7 +22,8 @@ from assay.habitability.metrics.units import Statistic, Units, mean_of
 from assay.task import Estimate
 
 VERSION = "1"
-_KEYS = ("record", "group", "habitability", "foretold")
+_NUMBERS = ("habitability", "foretold")
+_KEYS = ("record", "group", *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _table(paths: Sequence[Path]) -> dict[int, Mapping[str, Any]]:
     for path in paths:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             told = _line(line, f"{path}: line {number}")
-            record = int(told["record"])
+            record = told["record"]
             if record in found:
                 raise DataError(
                     f"{path}: line {number} foretells record {record}, as another fold does; each "
@@ -117,4 +118,8 @@ def _line(line: str, where: str) -> Mapping[str, Any]:
     missing = [key for key in _KEYS if not isinstance(told, dict) or key not in told]
     if missing:
         raise DataError(f"{where} has no {missing[0]}; evaluate the cell again")
-    return told
+    try:
+        return {**told, "record": int(told["record"]), **{k: float(told[k]) for k in _NUMBERS}}
+    except (TypeError, ValueError) as error:
+        fault = f"{where} has a value that is no number; evaluate the cell again"
+        raise DataError(fault) from error
