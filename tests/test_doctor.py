@@ -189,6 +189,7 @@ def test_whether_8_bit_adamw_runs_here_is_said(monkeypatch):
     def fail(device):
         raise MachineError(f"no 8 bits on {device.type}; use training.optimizer=adamw here")
 
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(adamw_8bit, "require_8bit_adamw", lambda device: None)
     assert doctor.adamw_8bit().state == "ok"
     assert "on cpu: training.optimizer=adamw_8bit" in doctor.adamw_8bit().found

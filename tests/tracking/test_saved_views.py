@@ -3,11 +3,18 @@
 import json
 
 from assay.tracking import Tracker, saved_views
-from assay.tracking.saved_views import CELLS, MODELS, PREFIX, Contents
+from assay.tracking.saved_views import (
+    CELLS,
+    MODELS,
+    PREFIX,
+    Contents,
+    estimates_of,
+    groups_of,
+)
 from tests.tracking import toy
 
 CONTENTS = Contents(
-    params=("architecture", "process"),
+    groups=(("param", "architecture"), ("param", "process")),
     metrics=("fcd/fcd", "edm/validity"),
     headline="fcd/fcd",
     better="lower",
@@ -25,7 +32,8 @@ def test_cells_are_in_the_order_of_the_headline_with_its_interval_and_cost():
     page = states(saved_views.saved_views(CONTENTS, 7))[CELLS]
     assert page["orderByKey"] == "metrics.`final/fcd/fcd`"
     assert page["orderByAsc"] is True
-    assert page["searchFilter"] == "tags.`assay.level` = 'cell'"
+    finished = "tags.`assay.level` = 'cell' and attributes.status = 'FINISHED'"
+    assert page["searchFilter"] == finished
     assert page["columnOrder"] == page["selectedColumns"] == [
         "params.`architecture`", "params.`process`", "params.`seed`",
         "metrics.`final/fcd/fcd`", "metrics.`final/fcd/fcd_low`", "metrics.`final/fcd/fcd_high`",
@@ -55,16 +63,30 @@ def test_models_are_means_over_seeds_drawn_against_each_cost():
 
 
 def test_one_model_is_not_grouped():
-    alone = Contents(params=(), metrics=("fcd/fcd",), headline="fcd/fcd", better="lower")
+    alone = Contents(groups=(), metrics=("fcd/fcd",), headline="fcd/fcd", better="lower")
     assert states(saved_views.saved_views(alone, 7))[MODELS]["groupBy"] is None
 
 
 def test_models_are_told_apart_by_what_differs_but_seeds():
-    params = [
-        {"family": "toy", "architecture": "gnn", "seed": "0", "network": "width=4"},
-        {"family": "toy", "architecture": "gnn", "seed": "1", "network": "width=8", "size": "s"},
-    ]
-    assert saved_views.params_that_differ(params) == ("size",)
+    one = {"family": "toy", "architecture": "gnn", "seed": "0", "network": "width=4"}
+    other = {**one, "seed": "1", "network": "width=8"}
+    assert groups_of([(one, {}), (other, {})]) == (("param", "network"),)
+    assert groups_of([(one, {}), ({**other, "size": "s"}, {})]) == (("param", "size"),)
+    assert groups_of([(one, {}), ({**one, "seed": "1"}, {})]) == ()
+
+
+def test_cells_of_a_search_are_told_apart_by_their_trial():
+    tagged = [({"seed": "0"}, {"assay.study": "a", "assay.trial": str(k)}) for k in (0, 1)]
+    assert groups_of(tagged) == (("tag", "assay.study"), ("tag", "assay.trial"))
+    contents = Contents(groups_of(tagged), ("fcd/fcd",), "fcd/fcd", "lower")
+    page = states(saved_views.saved_views(contents, 7))[MODELS]
+    assert page["columnOrder"][:2] == ["tags.`assay.study`", "tags.`assay.trial`"]
+    assert page["groupBy"]["groupByKeys"][1] == {"mode": "tag", "groupByData": "assay.trial"}
+
+
+def test_the_first_figure_is_the_result_s_own_whatever_the_database_s_order():
+    metrics = {"final/a/z": 1.0, "final/a/z_low": 0.5, "cost/flops": 2.0, "final/b/a": 3.0}
+    assert list(estimates_of(metrics, ("b/a", "a/z", "c/c"))) == ["b/a", "a/z"]
 
 
 def test_the_suite_s_end_writes_views_and_a_description_that_links_to_them(runs, target, tmp_path):

@@ -2,8 +2,11 @@ import math
 
 import pytest
 
-from assay.cell import TrainingSettings
-from assay.training.schedule import rate_factor
+from assay.cell import Budget, TrainingSettings
+from assay.errors import ConfigError
+from assay.task import Stage
+from assay.training.schedule import rate_factor, require_steps_of_all_stages
+from tests.training import toy
 
 
 def test_cosine_warms_up_and_falls_to_zero():
@@ -48,3 +51,19 @@ def test_a_warm_up_in_steps_does_not_depend_on_the_budget():
     assert rate_factor(settings, 0.5, 4) == pytest.approx(0.4)
     assert rate_factor(settings, 0.001, 10) == 1.0
     assert rate_factor(settings, 0.9, 50) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("budget", "passed_over"),
+    [({"steps": 20}, "joint"), ({"samples": 100}, "joint"), ({"steps": 40}, None),
+     ({"flops": 1.0}, None)],
+)  # fmt: skip
+def test_a_stage_of_less_than_a_step_is_refused(budget, passed_over):
+    one = toy.toy_cell().model_copy(update={"budget": Budget(**budget)})
+    stages = [Stage("experts", 0.97), Stage("joint", 0.03)]
+
+    if passed_over is None:
+        require_steps_of_all_stages(one, stages)
+        return
+    with pytest.raises(ConfigError, match=f"stage {passed_over} has 0.03 of the budget, which is"):
+        require_steps_of_all_stages(one, stages)

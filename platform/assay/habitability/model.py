@@ -272,11 +272,13 @@ class HabitabilityModel(PartlyFixed):
         found: dict[str, Tensor] = {}
         if self.contrast is not None:
             assert negatives is not None, "a contrast needs negatives"
+            # First with a gradient: under autocast a cast that is made without one may be kept.
+            own_BMC = self._compared(encoded)
             with torch.no_grad():
                 other = self._encoded(negatives.batch)
                 other_NMC = self._compared(other)
             found["contrast"] = consistency.contrast(
-                self._compared(encoded), encoded.presence_BM, other_NMC, other.presence_BM,
+                own_BMC, encoded.presence_BM, other_NMC, other.presence_BM,
                 negatives.alike_BN, self.settings.temperature,
             )  # fmt: skip
         if self.climate is not None:

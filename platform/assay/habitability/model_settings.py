@@ -81,7 +81,7 @@ class ModelSettings(SizedSettings):
     weights: LossWeights = LossWeights()
     balancing: Balancing = FixedSettings()
     """Where the weights of a step come from: by default they are the given ones."""
-    # Left out of a cell without one, so that cells from before there were stages keep their keys.
+    # Left out of the cell where there is none: a key is of what is trained.
     schedule: ScheduleSettings | None = Field(default=None, exclude_if=lambda given: given is None)
     """Of the stages of training: by default everything learns from the first step to the last."""
 

@@ -27,6 +27,7 @@ def pulls(
     model.requires_grad_(True)
     norms: dict[str, dict[str, float]] = {}
     try:
+        model.zero_grad()
         with torch.enable_grad():
             outcome = model(batch, draws, None, negatives)
             weighted = {name: outcome.weights[name] * v for name, v in outcome.losses.items()}

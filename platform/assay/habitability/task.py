@@ -186,8 +186,8 @@ class HabitabilityTask(Task):
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write what was foretold, how surely, and which modalities it took.
 
-        `predictions.jsonl` has a test planet a line; `reliability.json` a bin a line;
-        `modalities.json` the 2^M sets of modalities, and the rises of the error.
+        `predictions.jsonl` has a test record a line, `reliability.json` bins; `modalities.json` has
+        the 2^M sets of modalities, and the rises of the error.
         """
         if self.answers is None or self.control is None:
             return

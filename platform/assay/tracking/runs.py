@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from mlflow.entities import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
 
+from assay.errors import DataError
+from assay.headline import headline
 from assay.result import Failure, read_result, read_settings
 from assay.tracking import saved_views, view
 from assay.tracking.curves import Curves
@@ -35,8 +37,6 @@ from assay.tracking.destination import Destination, may_be_alive, settle_environ
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 METRICS_A_REQUEST = 900  # MLflow takes 1,000 entries a request
 TAG_LENGTH = 5000
-LOOKED_AT = 200
-"""Cells by which it is decided what views of a suite show: of thousands they show no more."""
 DIGEST_LENGTH = 36
 
 
@@ -77,9 +77,7 @@ class Runs:
         Args:
             cells: The folder of cells of the run store; a result there says which way is better.
         """
-        wanted = f"tags.`{view.LEVEL}` = 'cell' and attributes.status = 'FINISHED'"
-        found = self.client.search_runs([self.experiment], wanted, max_results=LOOKED_AT)
-        contents = _contents(found, cells)
+        contents = _contents(self.children("FINISHED"), cells)
         if contents is None:
             return
         made = self.client.get_experiment(self.experiment)
@@ -287,20 +285,24 @@ def _is_whole(run: Run, digest: str) -> bool:
     return run.info.status == "FINISHED" and run.data.tags.get(view.RESULT) == digest
 
 
-def _contents(found: Iterable[Run], cells: Path) -> saved_views.Contents | None:
-    """Return what cells have to show; None where none has a figure, or its file is elsewhere."""
-    runs = list(found)
-    metric = saved_views.headline_of([run.data.metrics for run in runs])
+def _contents(runs: Sequence[Run], cells: Path) -> saved_views.Contents | None:
+    """Return what cells have to show; None where the file of none can be read here."""
     for run in runs:
         path = cells / run.data.tags[view.CELL_KEY] / "result.json"
-        if metric is not None and view.FINAL + metric in run.data.metrics and path.exists():
+        try:
             estimates = read_result(path).estimates
-            return saved_views.Contents(
-                params=saved_views.params_that_differ([run.data.params for run in runs]),
-                metrics=tuple(estimates),
-                headline=metric,
-                better=estimates[metric].better,
-            )
+        except DataError:  # of another store, or spoiled: views are by whatever is here
+            continue
+        finals = [saved_views.estimates_of(each.data.metrics, estimates) for each in runs]
+        metric = headline(finals)
+        if metric is None:
+            continue
+        return saved_views.Contents(
+            groups=saved_views.groups_of([(each.data.params, each.data.tags) for each in runs]),
+            metrics=tuple(estimates),
+            headline=metric,
+            better=estimates[metric].better,
+        )
     return None
 
 

@@ -6,18 +6,17 @@ link opens one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.headline import headline
 from assay.tracking import view
 
 PREFIX = "mlflow.sharedViewState."
 CELLS, MODELS = "assay-cells", "assay-models"
 COSTS = ("parameters", "flops", "training_seconds", "peak_memory_bytes")
-UNTOLD = ("seed", "network")
-"""Params that tell no models apart: `network` spells out what `size` says."""
+TRIAL = ("assay.study", "assay.trial")
+"""Tags of the cells of a search: a trial is what differs in nothing but the seed."""
 SHOWN_MODELS = 100
 """Rows of which charts are drawn."""
 
@@ -26,32 +25,34 @@ SHOWN_MODELS = 100
 class Contents:
     """What the finished cells of a suite have to show."""
 
-    params: tuple[str, ...]
-    """Those in which the models differ; the seed is none of them."""
+    groups: tuple[tuple[Literal["param", "tag"], str], ...]
+    """What tells models apart, as params or tags of a run."""
     metrics: tuple[str, ...]
     """`<protocol>/<metric>`, without their intervals."""
     headline: str
     better: Literal["higher", "lower"]
 
 
-def params_that_differ(params: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """Return what tells models apart, of the params of each cell."""
-    names = dict.fromkeys(name for each in params for name in each if name not in UNTOLD)
-    return tuple(name for name in names if len({each.get(name) for each in params}) > 1)
+def groups_of(
+    runs: Sequence[tuple[Mapping[str, str], Mapping[str, str]]],
+) -> tuple[tuple[Literal["param", "tag"], str], ...]:
+    """Return what tells models apart: params that differ, or of a search the trial.
+
+    Args:
+        runs: Params and tags of each run.
+    """
+    if any(TRIAL[1] in tags for _, tags in runs):
+        return tuple(("tag", name) for name in TRIAL)
+    params = [each for each, _ in runs]
+    names = dict.fromkeys(name for each in params for name in each if name != "seed")
+    differ = [name for name in names if len({each.get(name) for each in params}) > 1]
+    # `network` spells out what `size` says, and is as long as a line.
+    return tuple(("param", name) for name in differ if name != "network" or "size" not in differ)
 
 
-def headline_of(finals: Sequence[Mapping[str, float]]) -> str | None:
-    """Return the metric that orders cells, by what MLflow has of each; None if nothing is final."""
-    return headline(
-        [
-            {
-                name.removeprefix(view.FINAL): value
-                for name, value in each.items()
-                if name.startswith(view.FINAL) and not name.endswith((view.LOW, view.HIGH))
-            }
-            for each in finals
-        ]
-    )
+def estimates_of(metrics: Mapping[str, float], names: Iterable[str]) -> dict[str, float]:
+    """Return of a run's metrics the final estimates, in the order of `names`."""
+    return {name: metrics[view.FINAL + name] for name in names if view.FINAL + name in metrics}
 
 
 def saved_views(contents: Contents, at_ms: int) -> dict[str, str]:
@@ -102,7 +103,7 @@ def _models(contents: Contents) -> dict[str, Any]:
 
     Means of the ends of intervals are no interval, and are not shown.
     """
-    keys = [{"mode": "param", "groupByData": name} for name in contents.params]
+    keys = [{"mode": mode, "groupByData": name} for mode, name in contents.groups]
     first = view.FINAL + contents.headline
     quality = [_chart("headline", "quality", "BAR", metricKey=first)]
     costs = [
@@ -133,11 +134,12 @@ def _page(contents: Contents, more: Sequence[str], first: Sequence[str]) -> dict
     others = [view.FINAL + name for name in contents.metrics if name != contents.headline]
     costs = [f"cost/{name}" for name in COSTS]
     columns = [
-        *(f"params.`{name}`" for name in (*contents.params, *more)),
+        *(f"{mode}s.`{name}`" for mode, name in contents.groups),
+        *(f"params.`{name}`" for name in more),
         *(f"metrics.`{name}`" for name in (*first, *costs, *others)),
     ]
     return {
-        "searchFilter": f"tags.`{view.LEVEL}` = 'cell'",
+        "searchFilter": f"tags.`{view.LEVEL}` = 'cell' and attributes.status = 'FINISHED'",
         "orderByKey": f"metrics.`{first[0]}`",
         "orderByAsc": contents.better == "lower",
         "startTime": "ALL",

@@ -56,7 +56,7 @@ class Tracker:
     def end(self, status: Ending) -> None:
         """End the suite's run, if it was begun, and leave no child RUNNING that nobody runs.
 
-        The views of the suite are written once more.
+        The views of the suite are written, too.
         """
         if not self._begun:
             return

@@ -41,11 +41,10 @@ def require_8bit_adamw(device: torch.device) -> None:
 
     said = f"bitsandbytes {bitsandbytes.__version__} on device {device.type}"
     else_use = "use training.optimizer=adamw here, or a GPU that bitsandbytes knows"
-    trial = nn.Parameter(torch.zeros(BLOCK, device=device))
-    trial.grad = torch.ones_like(trial)
-    optimizer = Theirs([trial], lr=_TRIAL_RATE, min_8bit_size=1)
     try:
-        optimizer.step()
+        trial = nn.Parameter(torch.zeros(BLOCK, device=device))
+        trial.grad = torch.ones_like(trial)
+        Theirs([trial], lr=_TRIAL_RATE, min_8bit_size=1).step()
         off = float((trial.detach() + _TRIAL_RATE).abs().max())
     except Exception as error:  # libraries that do not load are told in many ways
         reason = " ".join(str(error).split())[:200]
@@ -83,10 +82,12 @@ class AdamW8bit:
 
     def step(self, rate: float) -> None:
         """Move the parameters along their gradients, at a learning rate."""
+        # An empty shard has a state as soon as those of its parameter have one elsewhere.
+        idle = {own for p, own in self._own.items() if p.grad is not None and not own.numel()}
         for g, group in enumerate(self._optimizer.param_groups):
             group["lr"] = rate
             for k, own in enumerate(group["params"]):
-                if not own.numel() and not self._optimizer.state[own]:
+                if own in idle and not self._optimizer.state[own]:
                     self._optimizer.init_state(group, own, g, k)
         for parameter, own in self._own.items():
             if isinstance(parameter, DTensor):

@@ -38,7 +38,11 @@ from assay.training.meter import FlopTable, Meter, peak_memory_bytes
 from assay.training.optimizer import ModelOptimizer, clip_gradients
 from assay.training.order import order_of, read_ahead
 from assay.training.parallel import ALONE, Workers
-from assay.training.schedule import rate_factor, require_one_warm_up
+from assay.training.schedule import (
+    rate_factor,
+    require_one_warm_up,
+    require_steps_of_all_stages,
+)
 from assay.training.selection import BestWeights
 from assay.training.trunk import Trunk, as_a_beginning
 
@@ -95,6 +99,7 @@ class Training:
         self.compiled = cast(nn.Module, torch.compile(self.model)) if execution.compile else None
         self.stages = tuple(task.stages())
         require_one_warm_up(cell, len(self.stages))
+        require_steps_of_all_stages(cell, self.stages)
         self.meter, self.flops, self.stage, self.resumed = Meter(), FlopTable(), 0, 0
         self.shared_steps = 0
         self._parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))

@@ -28,7 +28,7 @@ GENERATORS = (
 TINY = (
     f"grid.generator=[{', '.join(GENERATORS)}]",
     "rules=[]",
-    "budget.steps=4",
+    "budget.steps=10",
     "training={batch_size: 8, records: 48, validations: 0}",
     "settings={evaluation_molecules: 4, protocols: [whitespace, groups]}",
 )
@@ -106,7 +106,7 @@ def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
         *((name, "given", 2) for name in trained),
         *((name, "shuffled", None) for name in trained if name != "language_model"),
     }
-    assert {r.cost.steps for r in again} == {4}
+    assert {r.cost.steps for r in again} == {10}
     assert f"with {job.SHUFFLED}" in told.getvalue()
     assert terminal_table([*results, *again], None).row_count == len(rows)
 

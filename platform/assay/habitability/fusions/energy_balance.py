@@ -48,11 +48,12 @@ class EnergyBalance(Floor):
     @classmethod
     def of(cls, averages: Averages, records: Records) -> Self:
         """Return the floor of training planets; only those with a cube are neighbours."""
-        batches = list(in_batches(records))
-        has_N = torch.cat([batch.has(CUBE) for batch in batches])
-        liquid_N = torch.cat([liquid_water(batch.climate_cubes) for batch in batches])
-        reached_NK = torch.cat([reached(batch.habitability_label).float() for batch in batches])
-        return cls(averages, liquid_N[has_N], reached_NK[has_N])
+        liquid, labels = list[Tensor](), list[Tensor]()
+        for batch in in_batches(records):  # one at a time: cubes are large
+            has_B = batch.has(CUBE)
+            liquid.append(liquid_water(batch.climate_cubes)[has_B])
+            labels.append(batch.habitability_label[has_B])
+        return cls(averages, torch.cat(liquid), reached(torch.cat(labels)).float())
 
     def encode(self, batch: MultiModalBatch) -> Encoded:
         """Return a token of one column: the share of liquid water."""
