@@ -34,7 +34,7 @@ format: setup  ## Write the format that lint asks for
 	$(BIN)/ruff check --fix .
 
 test: setup  ## The tests that take less than 10 minutes
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-all: setup  ## All tests, the slow ones too
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder

@@ -306,6 +306,7 @@ def test_a_training_that_is_stopped_in_and_between_stages_ends_as_a_whole(
     assert log(tmp_path / "parts") == log(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["curriculum", "plateau"])
 def test_weights_that_change_with_time_are_resumed(cached_planets, tmp_path, method):
     """Without stages, too."""
