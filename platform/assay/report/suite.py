@@ -8,7 +8,7 @@ from typing import Any
 from assay.report import laws as scaling_laws
 from assay.report import sketch
 from assay.report.charts import chart_data, places
-from assay.report.cross_validation import cross_validation, is_cross_validated
+from assay.report.cross_validation import cross_validation
 from assay.report.differences import differences
 from assay.report.folders import Folder
 from assay.report.leaderboard import (
@@ -44,8 +44,8 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
     beside = [*main, *(row for row in shown if row.kind == "external")]
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
-    by_folds = any(is_cross_validated(result.cell) for result in folder.results)
-    found = [] if by_folds else differences(folder.results, metrics, headline(main), brief)
+    folds = cross_validation(folder)
+    found = differences(folder.results, metrics, headline(main), brief) if folds is None else []
     laws = scaling_laws.read_laws(folder.path)
     named = names(folder.results)
     pathways = pathway_figures(identity, folder, rows, named)
@@ -87,7 +87,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "sketches": folder.sketches,
         "captions": folder.captions,
         "pathways": pathways,
-        "folds": cross_validation(folder),
+        "folds": folds,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()

@@ -33,22 +33,18 @@ TINY = ("budget.steps=12", "training.batch_size=16", "training.validations=0",
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    """A cache that holds the mini sets of pathways and planets."""
-    found = tmp_path_factory.mktemp("both")
+def cache(prepared_planets) -> Path:
+    """A cache that holds the mini set of pathways beside that of planets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASSAY_CACHE", str(found))
+        patch.setenv("ASSAY_CACHE", str(prepared_planets))
         patch.delenv("ASSAY_DATA", raising=False)
         sets.prepare("mini_pathways")
-        sets.prepare("mini_planets")
-    return found
+    return prepared_planets
 
 
 @pytest.fixture
-def both(cache, monkeypatch) -> Path:
+def both(cache, cached_planets) -> Path:
     """Both sets as this test finds them."""
-    monkeypatch.setenv("ASSAY_CACHE", str(cache))
-    monkeypatch.delenv("ASSAY_DATA", raising=False)
     return cache
 
 
