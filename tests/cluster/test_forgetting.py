@@ -68,6 +68,7 @@ def run(state: Path) -> None:
     sys.stdout.write(json.dumps(watcher.alive))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_trial_that_has_ended_is_forgotten_when_the_next_one_ends(tmp_path):
     """One of them dies on the way and is taken up again: it has not ended, though it failed.
