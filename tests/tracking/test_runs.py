@@ -77,6 +77,24 @@ def test_the_whole_cell_and_its_result_are_artifacts(runs, tmp_path):
     assert json.loads(copy.read_text()) == cell.model_dump(mode="json")
 
 
+def test_a_finished_cell_says_where_its_weights_are(runs, tmp_path):
+    trained, floor = toy.cell(), toy.cell(seed=1)
+    for cell in (trained, floor):
+        toy.write_finished(directory_of(tmp_path, cell), cell)
+    weights = directory_of(tmp_path, trained) / "checkpoints" / "step-000000010"
+    for each in (weights.with_name("step-000000005"), weights):
+        each.mkdir(parents=True)
+    for cell in (trained, floor):
+        complete(runs, directory_of(tmp_path, cell))
+
+    tags = runs.child(trained.key).data.tags
+    assert tags["assay.checkpoint"] == str(weights)
+    assert f"`{weights}`" in tags["mlflow.note.content"]
+    described = runs.child(floor.key).data.tags
+    assert "assay.checkpoint" not in described
+    assert f"assay show {directory_of(tmp_path, floor)}" in described["mlflow.note.content"]
+
+
 def test_mirroring_twice_changes_nothing(runs, target, tmp_path):
     cell = toy.cell()
     directory = directory_of(tmp_path, cell)

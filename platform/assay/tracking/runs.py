@@ -175,7 +175,7 @@ class Runs:
         if known is not None and known.data.tags.get(view.RESULT, digest) != digest:
             self.client.delete_run(known.info.run_id)
             known = None
-        run_id = self.begin(result.cell, key, view.provenance_tags(result))
+        run_id = self.begin(result.cell, key, view.finished_tags(result, result_path.parent))
         self.log_rows(run_id, Curves(metrics_path).new())
         ended = round(1000 * result_path.stat().st_mtime)
         metrics = [

@@ -5,14 +5,17 @@ have stable names, since the table of runs shows a metric's last value.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from assay.result import Result
+from assay.training.checkpoint import newest
 
 CELL_KEY = "assay.cell_key"
 LEVEL = "assay.level"
 OWNER = "assay.owner"
 RESULT = "assay.result"
+CHECKPOINT = "assay.checkpoint"
 FAILURE = "assay.failure"
 STOPPED = "assay.stopped"
 NOTE = "mlflow.note.content"
@@ -68,6 +71,23 @@ def note(cell: Mapping[str, Any], key: str) -> str:
         f"Cell `{key}`: its files are in `cells/{key}/` of the run store; `cell.json` is the whole "
         "definition, `result.json` what was measured."
     )
+
+
+def finished_tags(result: Result, directory: Path) -> dict[str, str]:
+    """Return the tags that only a finished cell has: its provenance, and where its weights are.
+
+    Args:
+        result: What was measured.
+        directory: The folder of the cell; a floor, which is not trained, has no checkpoint there.
+    """
+    key = result.provenance.cell_key
+    described = note(result.cell, key) + f"\n\nAll of it: `assay show {directory.absolute()}`."
+    found = provenance_tags(result) | {NOTE: described}
+    weights = newest(directory / "checkpoints")
+    if weights is not None:
+        path = str(weights.absolute())
+        found |= {CHECKPOINT: path, NOTE: f"{described} Its weights: `{path}`, as safetensors."}
+    return found
 
 
 def provenance_tags(result: Result) -> dict[str, str]:

@@ -127,10 +127,15 @@ def load(root: Path, step: int) -> Checkpoint:
         ) from error
 
 
+def newest(root: Path) -> Path | None:
+    """Return the folder of the newest checkpoint by name, not verified; None if there is none."""
+    return next(iter(_newest_first(root)), None)
+
+
 def newest_step(root: Path) -> int:
     """Return the step of the newest checkpoint by name, not verified; 0 if there is none."""
-    newest = _newest_first(root)
-    return int(newest[0].name.removeprefix("step-")) if newest else 0
+    found = newest(root)
+    return int(found.name.removeprefix("step-")) if found else 0
 
 
 def _name(step: int) -> str:

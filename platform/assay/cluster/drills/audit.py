@@ -14,6 +14,7 @@ from assay.errors import DataError
 from assay.result import KEY, read_metrics, read_result
 from assay.runner import cell_directory
 from assay.tracking.audit import RecordedRun, recorded_runs
+from assay.training.checkpoint import newest
 
 TENSORS = ("model", "ema", "optimizer")
 
@@ -143,7 +144,7 @@ def _curves(path: Path) -> list[dict[str, Any]]:
 
 
 def _same_tensors(here: Path, there: Path) -> bool:
-    last = [max((each / "checkpoints").glob("step-*"), default=None) for each in (here, there)]
+    last = [newest(each / "checkpoints") for each in (here, there)]
     if last[0] is None or last[1] is None or last[0].name != last[1].name:
         return False
     names = [f"{group}.safetensors" for group in TENSORS]
