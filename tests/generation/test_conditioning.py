@@ -174,7 +174,7 @@ def test_samples_are_judged_against_what_was_asked_and_against_two_controls(mini
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1.0)
     cell = task.cell.model_dump(mode="json")
-    assert task.protocol_of(cell) == "edm 1, held_out 1, symmetry 1, composition 1, qed 1 edm 1"
+    assert task.protocol_of(cell) == "edm 1, held_out 2, symmetry 2, composition 1, qed 1 edm 1"
     assert task.evaluation_passes() == 30 * 4 * 3 / 1.5
 
 

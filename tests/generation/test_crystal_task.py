@@ -71,7 +71,7 @@ def test_samples_are_crystals_of_known_elements_and_are_scored(task, model, tmp_
     estimates = task.evaluate(model, task.data(), lambda phase, fraction: None)
     task.artifacts(model, task.data(), tmp_path)
 
-    assert task.protocol_of(task.cell.model_dump(mode="json")) == "cdvae 1, held_out 1, symmetry 1"
+    assert task.protocol_of(task.cell.model_dump(mode="json")) == "cdvae 1, held_out 2, symmetry 2"
     assert {"cdvae/structural_validity", "cdvae/cov_recall"} <= estimates.keys()
     assert estimates["cdvae/validity"].n == 30
     written = load_crystals(tmp_path / "samples.npz")
@@ -129,7 +129,7 @@ def test_a_structure_is_predicted_for_every_composition_of_the_test_split(mini_c
     assert set(loss.parts) == {"positions", "types", "cell"}
     assert (
         task.protocol_of(task.cell.model_dump(mode="json"))
-        == "csp 1 (cdvae 1), held_out 1, symmetry 1"
+        == "csp 1 (cdvae 1), held_out 2, symmetry 2"
     )
     assert estimates["csp/match_rate"].n == 30
     targets = task.domain.records.select(task.targets(30))

@@ -120,4 +120,4 @@ def test_the_estimate_is_the_mean_over_systems():
     assert (name, rest) == ("held_out/x_mse", [])
     assert found.value == pytest.approx(0.2)
     assert found.low < 0.2 < found.high
-    assert (found.n, found.version, found.better) == (3, "1", "lower")
+    assert (found.n, found.version, found.better) == (3, "2", "lower")

@@ -5,10 +5,12 @@ import torch
 from assay.cell import load_suite
 from assay.chemistry.formats import read_molecules
 from assay.errors import ConfigError
-from assay.generation import sampling
+from assay.generation import held_out, sampling, symmetry
+from assay.generation.metrics.protocol import sub_sample
 from assay.generation.task import GenerationTask
 from assay.store import sets
 from assay.task import Stage
+from assay.training.draws import Draws
 from tests.test_cell import ROOT
 
 STAGE = Stage("train")
@@ -70,6 +72,35 @@ def test_validation_is_the_same_at_every_call(task, model):
 
     assert first == again
     assert set(first) == {"loss", "positions", "types"}
+
+
+def test_what_is_measured_without_samples_is_measured_all_over_a_split(
+    task, model, monkeypatch
+):
+    """Records lie in the order of their sizes: the first would be the smallest."""
+    seen = {}
+
+    def listening(name, module, function):
+        def call(*given):
+            (draws,) = (each for each in given if isinstance(each, Draws))
+            seen.setdefault(name, []).append(draws.record_ids)
+            return function(*given)
+
+        monkeypatch.setattr(module, function.__name__, call)
+
+    listening("test", held_out, held_out.relative_errors)
+    listening("validation", symmetry, symmetry.symmetry_error)
+    monkeypatch.setattr(held_out, "SYSTEMS", 20)
+    monkeypatch.setattr(symmetry, "SYSTEMS", 12)
+    data = task.data()
+    task._held_out(model, data)
+    task._symmetry(model, data)
+
+    for name, most in (("test", 20), ("validation", 12)):
+        records = getattr(data, name)
+        places = sub_sample(len(records), most, seed=0)
+        assert torch.equal(torch.cat(seen[name]), records.batch(places).record_ids)
+        assert places[-1] > len(records) / 2
 
 
 def test_samples_are_molecules_in_angstrom_of_the_training_sizes(task, model, tmp_path):

@@ -17,9 +17,9 @@ from assay.generation.processes.process import GenerativeProcess, atom_mean
 from assay.task import Estimate
 from assay.training.draws import Draws
 
-VERSION = "1"
+VERSION = "2"
 SYSTEMS = 512
-"""Of the test split at most."""
+"""Of the test split at most, from all over it; in version 1 they were its first, the smallest."""
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """a/s; of molecules in units of 1.72 Å, noise of 3.4 Å to 0.05 Å. Of crystals without the first
 two, which diffusion on a torus does not have: its mean way to the data is never that long."""

@@ -42,7 +42,7 @@ from assay.generation.sources import (
     source_domain,
 )
 from assay.store import sets
-from assay.task import Batch, Estimate, Loss, Progress, Splits, Stage, Task
+from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 from assay.training.order import MixedRecords
 from assay.training.subset import Subset, that_are_used
@@ -165,10 +165,10 @@ class GenerationTask(Task):
 
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return the loss on the same records, times and noise at every call."""
-        count = min(self.chosen.validation_molecules, len(data.validation))
-        device = next(model.parameters()).device
+        places = _spread(data.validation, self.chosen.validation_molecules)
+        device, count = next(model.parameters()).device, len(places)
         totals: dict[str, float] = {}
-        for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
+        for indices in np.array_split(places, -(-count // SAMPLING_BATCH)):
             batch = data.validation.batch(indices).to(device)
             draws = Draws(fold(self.cell.seed, "validate"), 0, batch.record_ids)
             asked = self._known_of(batch)
@@ -293,10 +293,10 @@ class GenerationTask(Task):
 
     def _held_out(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how well the network sees test records through noise."""
-        count, device = min(held_out.SYSTEMS, len(data.test)), next(model.parameters()).device
+        places, device = _spread(data.test, held_out.SYSTEMS), next(model.parameters()).device
         equivariant = architecture(self.cell.variant["architecture"]).equivariant
         seed, errors = fold(self.cell.seed, "held out"), []
-        for indices in np.array_split(np.arange(count), -(-count // SAMPLING_BATCH)):
+        for indices in np.array_split(places, -(-len(places) // SAMPLING_BATCH)):
             batch = data.test.batch(indices).to(device)
             draws = Draws(seed, 0, batch.record_ids)
             network = Asking(cast(Denoiser, model), self._known_of(batch))
@@ -306,8 +306,9 @@ class GenerationTask(Task):
 
     def _symmetry(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how far the network is from symmetric, at random points of validation records."""
-        count = min(symmetry.SYSTEMS, len(data.validation))
-        batch = data.validation.batch(np.arange(count)).to(next(model.parameters()).device)
+        places = _spread(data.validation, symmetry.SYSTEMS)
+        count, device = len(places), next(model.parameters()).device
+        batch = data.validation.batch(places).to(device)
         draws = Draws(fold(self.cell.seed, "symmetry"), 0, batch.record_ids)
         point = self.process.path(self.domain.clean(batch, draws, equivariant=True), draws)
         atoms, time_B = point.atoms, point.time_B
@@ -370,6 +371,14 @@ class GenerationTask(Task):
         made = process(self.cell.variant["process"])(settings, domain.prior_K, domain.geometry)
         made.types_given = self.chosen.crystals.given == "composition"
         return made
+
+
+def _spread(records: Records, most: int) -> NDArray[np.int64]:
+    """Return at most `most` places all over a split, for every cell the same.
+
+    Not its first: records lie in the order of their numbers, which often is that of their sizes.
+    """
+    return sub_sample(len(records), most, seed=0)
 
 
 def _part(progress: Progress, part: int, parts: int) -> Progress:
