@@ -114,10 +114,14 @@ def test_of_crystals_the_way_is_what_counts(made):
     assert 0.3 < float(found.mean()) < 1.1
 
 
-def test_the_estimate_is_the_mean_over_systems():
-    (name, found), *rest = estimates(torch.tensor([0.1, 0.3, 0.2]), seed=0).items()
+def test_the_estimates_are_means_over_systems_of_each_split():
+    test_B, validation_B = torch.tensor([0.1, 0.3, 0.2]), torch.tensor([0.6, 0.4])
 
-    assert (name, rest) == ("held_out/x_mse", [])
+    both = estimates(test_B, validation_B, seed=0)
+
+    assert list(both) == ["held_out/x_mse", "held_out/x_mse_validation"]
+    found = both["held_out/x_mse"]
     assert found.value == pytest.approx(0.2)
     assert found.low < 0.2 < found.high
     assert (found.n, found.version, found.better) == (3, "2", "lower")
+    assert both["held_out/x_mse_validation"].value == pytest.approx(0.5)

@@ -78,28 +78,28 @@ def test_what_is_measured_without_samples_is_measured_all_over_a_split(
     task, model, monkeypatch
 ):
     """Records lie in the order of their sizes: the first would be the smallest."""
-    seen = {}
+    seen = []
 
-    def listening(name, module, function):
+    def listening(module, function):
         def call(*given):
             (draws,) = (each for each in given if isinstance(each, Draws))
-            seen.setdefault(name, []).append(draws.record_ids)
+            seen.append(draws.record_ids)
             return function(*given)
 
         monkeypatch.setattr(module, function.__name__, call)
 
-    listening("test", held_out, held_out.relative_errors)
-    listening("validation", symmetry, symmetry.symmetry_error)
+    listening(held_out, held_out.relative_errors)
+    listening(symmetry, symmetry.symmetry_error)
     monkeypatch.setattr(held_out, "SYSTEMS", 20)
     monkeypatch.setattr(symmetry, "SYSTEMS", 12)
     data = task.data()
     task._held_out(model, data)
     task._symmetry(model, data)
 
-    for name, most in (("test", 20), ("validation", 12)):
-        records = getattr(data, name)
+    looked_at = ((data.test, 20), (data.validation, 20), (data.validation, 12))
+    for record_ids, (records, most) in zip(seen, looked_at, strict=True):
         places = sub_sample(len(records), most, seed=0)
-        assert torch.equal(torch.cat(seen[name]), records.batch(places).record_ids)
+        assert torch.equal(record_ids, records.batch(places).record_ids)
         assert places[-1] > len(records) / 2
 
 

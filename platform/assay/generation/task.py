@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from assay import catalog
 from assay.cell import Cell
@@ -292,17 +292,21 @@ class GenerationTask(Task):
         return csp.evaluate(cast(Crystals, samples), cast(Crystals, targets))
 
     def _held_out(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
-        """Return how well the network sees test records through noise."""
-        places, device = _spread(data.test, held_out.SYSTEMS), next(model.parameters()).device
-        equivariant = architecture(self.cell.variant["architecture"]).equivariant
-        seed, errors = fold(self.cell.seed, "held out"), []
+        """Return how well the network sees test and validation records through noise."""
+        seed = fold(self.cell.seed, "held out")
+        errors = (self._relative_errors(model, each, seed) for each in (data.test, data.validation))
+        return held_out.estimates(*errors, seed)
+
+    def _relative_errors(self, model: nn.Module, records: Records, seed: int) -> Tensor:
+        places, device = _spread(records, held_out.SYSTEMS), next(model.parameters()).device
+        equivariant, errors = architecture(self.cell.variant["architecture"]).equivariant, []
         for indices in np.array_split(places, -(-len(places) // SAMPLING_BATCH)):
-            batch = data.test.batch(indices).to(device)
+            batch = records.batch(indices).to(device)
             draws = Draws(seed, 0, batch.record_ids)
             network = Asking(cast(Denoiser, model), self._known_of(batch))
             clean = self.domain.clean(batch, draws, equivariant)
             errors.append(held_out.relative_errors(network, self.process, clean, draws))
-        return held_out.estimates(torch.cat(errors), seed)
+        return torch.cat(errors)
 
     def _symmetry(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how far the network is from symmetric, at random points of validation records."""
