@@ -19,7 +19,8 @@ from assay.training.draws import Draws
 
 VERSION = "2"
 SYSTEMS = 512
-"""Of a split at most, from all over it; in version 1 they were its first, the smallest."""
+"""Of a split at most, from all over it; in version 1 they were its first, the smallest, and noise
+was paired with the data as in training."""
 SIGNAL_TO_NOISE = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """a/s; of molecules in units of 1.72 Å, noise of 3.4 Å to 0.05 Å. Of crystals without the first
 two, which diffusion on a torus does not have: its mean way to the data is never that long."""
@@ -34,8 +35,8 @@ def relative_errors(
     The square error of its predicted coordinates over that of the best linear estimate, which
     leaves s²/(a² + s²) of unit variance: 1 for a network that knows nothing of molecules, 0 for one
     that sees through the noise. Of crystals, over the variance of the way to the data. Each point
-    lies on the process's own path, with its own coupling of noise and data; no earlier prediction
-    is seen.
+    lies on the process's own path, but its noise is independent of the data whatever coupling the
+    process was trained with; no earlier prediction is seen.
 
     Args:
         network: What predicts, as the process sees it.
@@ -43,7 +44,8 @@ def relative_errors(
         clean: Systems of a split that no training has seen.
         draws: Of every system its own noise; record ids (B,).
     """
-    periodic, (B, N) = clean.cell_B6 is not None, clean.mask_BN.shape
+    process, periodic = process.uncoupled(), clean.cell_B6 is not None
+    B, N = clean.mask_BN.shape
     unit = UNIFORM_SPREAD if periodic else 1.0
     total_B = torch.zeros(B, device=clean.mask_BN.device)
     ratios = SIGNAL_TO_NOISE[2:] if periodic else SIGNAL_TO_NOISE

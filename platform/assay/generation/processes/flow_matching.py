@@ -46,6 +46,7 @@ class FlowMatching(GenerativeProcess):
     ) -> None:
         super().__init__(settings, type_prior_K, geometry)
         self.settings, self.positions_path = settings, PATHS[settings.path]
+        self.coupling = settings.coupling
 
     def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """Return a and b of the path."""
@@ -63,7 +64,7 @@ class FlowMatching(GenerativeProcess):
         """Return points between coupled noise and data."""
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
-        base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)
+        base_BS3 = couple(self.coupling, base_BS3, clean, self.types_given)
         end_BS3 = geometry.near(geometry.state(clean), base_BS3, mask_BN)
         clean = geometry.image(clean, end_BS3)
         a_B11, b_B11 = self.signal_and_noise(time_B[:, None, None])

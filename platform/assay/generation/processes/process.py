@@ -10,6 +10,7 @@ Shapes: B systems, N atoms (padded), S rows of a state (`geometry`), K types.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Self
@@ -22,6 +23,7 @@ from assay.config import Settings
 from assay.generation.denoiser import Atoms, Head, Network, Prediction, joined, mean_free
 from assay.generation.processes import conversions, samplers
 from assay.generation.processes.conversions import Target
+from assay.generation.processes.coupling import Coupling
 from assay.generation.processes.geometry import EUCLIDEAN, UNIFORM_SPREAD, Geometry
 from assay.generation.processes.samplers import Solver
 from assay.training.draws import Draws
@@ -125,6 +127,8 @@ class GenerativeProcess(ABC):
     vanishes: to repeat what is seen is easily learned."""
     target: Target = "velocity"
     """What the raw output for positions stands for."""
+    coupling: Coupling = "independent"
+    """Of noise and data, at the points that training looks at."""
 
     def __init__(
         self, settings: ProcessSettings, type_prior_K: Tensor, geometry: Geometry = EUCLIDEAN
@@ -136,6 +140,15 @@ class GenerativeProcess(ABC):
         self.type_prior_K = type_prior_K
         self.foreign_K = type_prior_K == 0
         self.has_foreign = bool(self.foreign_K.any())
+
+    def uncoupled(self) -> Self:
+        """Return this process with noise that is drawn without regard to the data.
+
+        Noise that was paired with the data tells of them beyond what its strength leaves.
+        """
+        free = copy(self)
+        free.coupling = "independent"
+        return free
 
     @property
     def evaluations(self) -> int:

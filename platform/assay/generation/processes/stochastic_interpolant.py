@@ -119,6 +119,7 @@ class StochasticInterpolant(GenerativeProcess):
     ) -> None:
         super().__init__(settings, type_prior_K, geometry)
         self.settings, self.positions_path, self.latent = settings, PATHS[settings.path], None
+        self.coupling = settings.coupling
         self.first = 0.0
         if settings.gamma != "none":
             self.latent = LATENTS[settings.gamma](settings.latent_strength)
@@ -152,7 +153,7 @@ class StochasticInterpolant(GenerativeProcess):
         """Return points between coupled base and data, with latent noise; or pairs of ±z."""
         geometry, mask_BN = self.geometry, clean.mask_BN
         base_BS3 = geometry.base("noise", mask_BN, draws)
-        base_BS3 = couple(self.settings.coupling, base_BS3, clean, self.types_given)
+        base_BS3 = couple(self.coupling, base_BS3, clean, self.types_given)
         end_BS3 = geometry.near(geometry.state(clean), base_BS3, mask_BN)
         clean = geometry.image(clean, end_BS3)
         t_B11 = time_B[:, None, None]
