@@ -48,7 +48,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="what falls, by its name in the results; may be repeated (default: held_out/x_mse, "
         "and edm/atom_stability or cdvae/validity as what is missing from 1)")  # fmt: skip
     add("--form", default="auto", metavar="FORM",
-        choices=("auto", "params_samples", "repeated", "params", "samples", "flops"),
+        choices=("auto", "params_samples", "repeated", "repeated_samples", "params", "samples",
+                 "flops"),
         help="of the laws, as for `assay scaling fit` (default: auto)")  # fmt: skip
     add("--bootstraps", type=count, metavar="B", default=1000,
         help="resamples of the runs, for the intervals (default: 1000)")  # fmt: skip

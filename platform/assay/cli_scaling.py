@@ -27,7 +27,9 @@ def fit_runs(
         typer.Argument(help="RUNS.csv: columns params, samples, loss[, flops, unique, seed]."),
     ],
     form: Annotated[
-        Literal["auto", "params_samples", "repeated", "params", "samples", "flops"],
+        Literal[
+            "auto", "params_samples", "repeated", "repeated_samples", "params", "samples", "flops"
+        ],
         typer.Option(
             help="What the loss depends on. auto: params and samples, repeated ones apart where "
             "there are any, or the one of the two that varies."

@@ -1,11 +1,12 @@
 """A law over its first variable, with its band: what a figure draws and a document keeps."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from assay.statistics.scaling.forms import Form
 from assay.statistics.scaling.runs import Runs, Values
 from assay.statistics.scaling.study import Study
 
@@ -16,6 +17,8 @@ _DIGITS = 6
 _ALONG: dict[str, Literal["params_R", "samples_R", "flops_R"]] = {
     "params": "params_R", "samples": "samples_R", "flops": "flops_R",
 }  # fmt: skip
+_NONE_AGAIN = 0
+"""Stands for the distinct samples of runs that see none twice, which are as many as they see."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ def curves(study: Study, points: int = _POINTS) -> Iterator[Curve]:
     """Yield a curve for each value of the second variable, or a single one."""
     law, runs = study.law, study.law.runs
     first, two = law.form.variables[0], len(law.form.variables) == 2
+    first = "samples" if first == "repeated" else first
     ones_R = np.ones(len(runs))
     others = [runs.samples_R if two else ones_R, ones_R]
     if law.form.repeats:
         others[1] = np.asarray(runs.unique_R)
+        if first == "samples":
+            others[1] = np.where(others[1] < runs.samples_R, others[1], _NONE_AGAIN)
     for seen, unique in np.unique(np.stack(others, axis=1), axis=0):
         mine = runs.at((others[0] == seen) & (others[1] == unique))
         x_R = np.asarray(getattr(mine, _ALONG[first]))
@@ -54,9 +60,19 @@ def curves(study: Study, points: int = _POINTS) -> Iterator[Curve]:
             x_G if first == "flops" else None,
             None if mine.unique_R is None else np.full(points, mine.unique_R[0]),
         )
-        name = f"{seen:,.0f} samples" if two else "law"
-        name += f", {unique:,.0f} of them distinct" if law.form.repeats else ""
+        if law.form.repeats and unique == _NONE_AGAIN:
+            grid = replace(grid, unique_R=grid.samples_R)
+        name = _name(law.form, seen, unique)
         yield Curve(name, first, mine, x_R, x_G, *law.predict(grid))
+
+
+def _name(form: Form, seen: float, unique: float) -> str:
+    if len(form.variables) == 2:
+        distinct = f", {unique:,.0f} of them distinct" if form.repeats else ""
+        return f"{seen:,.0f} samples{distinct}"
+    if not form.repeats:
+        return "law"
+    return "all samples distinct" if unique == _NONE_AGAIN else f"{unique:,.0f} distinct samples"
 
 
 def plain_curves(study: Study) -> list[dict[str, Any]]:

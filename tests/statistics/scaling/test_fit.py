@@ -61,6 +61,32 @@ def test_repeated_samples_are_told_from_new_ones():
     assert value["beta"] == pytest.approx(law["beta"], rel=0.01)
 
 
+def of_one_size(noise, seed):
+    """Runs of one size: eight numbers of distinct samples, seven of samples seen."""
+    law, r_star = CHINCHILLA, 15.4
+    seen, unique = np.meshgrid(np.geomspace(1e8, 4e11, 9), [1e7, 1e8, 1e9, 4e9, 1.6e10, 4e11])
+    seen_R = seen.ravel().round()
+    unique_R = np.minimum(unique.ravel(), seen_R).round()
+    worth_R = unique_R * (1 + r_star * -np.expm1(-(seen_R / unique_R - 1) / r_star))
+    off_R = np.random.default_rng(seed).normal(0, noise, len(seen_R))
+    loss_R = (law["E"] + law["B"] * worth_R ** -law["beta"]) * np.exp(off_R)
+    return Runs(np.full(len(seen_R), 5e7), seen_R, loss_R, None, unique_R)
+
+
+def test_in_one_size_repeated_samples_are_told_from_new_ones():
+    law, form = CHINCHILLA, FORMS["repeated_samples"]
+    assert form.parameters == ("E", "B", "beta", "R_star")
+    value = values_of(fit(form, of_one_size(0.0, seed=0), bootstraps=0))
+    truth = {**{name: law[name] for name in ("E", "B", "beta")}, "R_star": 15.4}
+    assert value == pytest.approx(truth, rel=5e-3)
+
+    found = fit(form, of_one_size(0.005, seed=1), bootstraps=100).parameters()
+
+    for name, true in truth.items():
+        assert found[name].refusal is None
+        assert found[name].low <= true <= found[name].high, name
+
+
 def test_a_floor_far_below_the_runs_is_refused():
     law = {"E": 1e-9, "A": 482.0, "alpha": 0.35, "B": 2085.0, "beta": 0.37}
     runs = ladder(law, SIZES, SAMPLES, 0.02, seed=0)

@@ -66,6 +66,7 @@ CHOSEN = {
     "two sizes": lambda runs: runs.at(runs.params_R < 1e5),
     "bare": bare,
     "never repeated": lambda runs: replace(runs, unique_R=runs.samples_R),
+    "as often": lambda runs: replace(runs, unique_R=runs.samples_R / 4),
     "in step": lambda runs: replace(runs, params_R=runs.samples_R / 100),
 }
 
@@ -78,7 +79,10 @@ CHOSEN = {
         ("two sizes", "params_samples", "params: 2 values"),
         ("bare", "flops", "no such column"),
         ("bare", "repeated", "unique: the runs"),
-        ("never repeated", "repeated", "no run repeats a sample"),
+        ("bare", "repeated_samples", "unique: the runs"),
+        ("never repeated", "repeated", "no run repeats a sample; use the form params_samples"),
+        ("never repeated", "repeated_samples", "repeats a sample; use the form samples"),
+        ("as often", "repeated_samples", "every run sees its samples 4 times"),
         ("in step", "params_samples", "rise together"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError
+from assay.report.law_curves import curves
 from assay.report.scaling import document, draw, tables
 from assay.statistics.scaling.extrapolation import extrapolate
 from assay.statistics.scaling.forms import FORMS
@@ -79,6 +80,32 @@ def test_what_one_variable_shows_is_fitted_by_itself():
 
     assert found.law.form.name == "samples"
     assert found.best == "L = E + B/D^beta: has no best size; it takes a law of params and samples"
+
+
+def test_repetitions_of_one_size_have_a_law_and_its_curves():
+    """The design of sweeps/scaling_data.yaml: four numbers of records by three of samples."""
+    seen, records = (x.ravel() for x in np.meshgrid([4096, 8192, 16384], [128, 512, 2048, 1e5]))
+    unique = np.minimum(seen, records)
+    worth = unique * (1 + 5 * -np.expm1(-(seen / unique - 1) / 5))
+    loss_R = np.tile(0.1 + 2 * worth**-0.3, 2) * np.exp(np.random.default_rng(0).normal(0, 2e-3, 24))
+    seen_R, unique_R = np.tile(seen, 2), np.tile(unique, 2)
+    chain_R = np.unique(np.tile(records, 2) + np.repeat([0.0, 0.5], 12), return_inverse=True)[1]
+
+    found = study(Runs(np.full(24, 8e4), seen_R, loss_R, None, unique_R, chain_R), bootstraps=100)
+
+    assert found.law.form.name == "repeated_samples"
+    assert found.law.parameters()["R_star"].value == pytest.approx(5, rel=0.2)
+    drawn = list(curves(found))
+    assert [curve.name for curve in drawn] == [
+        "all samples distinct", "128 distinct samples", "512 distinct samples",
+        "2,048 distinct samples",
+    ]  # fmt: skip
+    for curve in drawn:
+        assert (curve.along, len(curve.x_R)) == ("samples", 6)
+        np.testing.assert_allclose(curve.x_G[[0, -1]], [4096, 16384])
+        assert np.all((curve.low_G <= curve.value_G) & (curve.value_G <= curve.high_G))
+    distinct = drawn[0]
+    assert distinct.value_G[-1] < min(curve.value_G[-1] for curve in drawn[1:])
 
 
 def test_a_form_with_an_exponent_that_is_not_known_gives_way_to_a_better_one():

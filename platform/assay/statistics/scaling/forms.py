@@ -3,7 +3,8 @@
 Every form is L = E + Σ_t A_t / x_t^α_t, fitted as the logarithm of its loss. Hoffmann et al.,
 "Training compute-optimal large language models", 2022, equation 2 (parameters and samples);
 Muennighoff et al., "Scaling data-constrained language models", NeurIPS 2023, equation 5 (samples
-that are repeated; that of parameters in excess is left out).
+that are repeated; that of parameters in excess is left out). In one size that law is E + B/D'^β:
+its term of parameters is part of E.
 
 Shapes: R runs, T terms, P = 1 + 2T parameters (one more where samples repeat), … any. A point θ is
 (log E, c_1 … c_T, α_1 … α_T[, log R*]) with c_t the log of a term at the mean of log x_t: unlike
@@ -20,7 +21,9 @@ from assay.errors import DataError
 from assay.statistics.scaling.runs import Runs, Values
 
 Variable = Literal["params", "samples", "flops", "repeated"]
-FormName = Literal["params_samples", "repeated", "params", "samples", "flops"]
+FormName = Literal[
+    "params_samples", "repeated", "repeated_samples", "params", "samples", "flops"
+]
 
 _SYMBOLS: dict[Variable, tuple[str, str, str]] = {
     "params": ("A", "alpha", "N"),
@@ -30,6 +33,7 @@ _SYMBOLS: dict[Variable, tuple[str, str, str]] = {
 }
 EXPONENTS = frozenset(exponent for _, exponent, _ in _SYMBOLS.values())
 _LEAST_VALUES = 3
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,24 @@ class Form:
                     f"{name}: {seen}; a floor and a power of it need at least {_LEAST_VALUES} "
                     "different values"
                 )
-        if self.repeats and not np.any(runs.samples_R > np.asarray(runs.unique_R)):
-            raise DataError("unique: no run repeats a sample; use the form params_samples")
+        if self.repeats:
+            self._require_repetitions(runs.samples_R / np.asarray(runs.unique_R))
         logs = [np.log(column_R) for column_R in columns.values()]
         if len(logs) == 2 and not self.repeats and abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-6:
             raise DataError(
                 "params and samples rise together in all runs: their parts of the loss cannot be "
                 "told apart; vary one at a fixed other"
+            )
+
+    def _require_repetitions(self, times_R: Values) -> None:
+        """Refuse runs that do not tell R_star: D' must not be in proportion to U in all of them."""
+        if np.all(times_R <= 1):
+            plain = "params_samples" if len(self.variables) == 2 else "samples"
+            raise DataError(f"unique: no run repeats a sample; use the form {plain}")
+        if np.ptp(times_R) < _SAME * times_R.max():
+            raise DataError(
+                f"unique: every run sees its samples {times_R[0]:.3g} times, so that what seeing "
+                "them again is worth cannot be told; vary samples at a fixed number of records"
             )
 
     def inputs(self, runs: Runs) -> "Inputs":
@@ -159,6 +174,7 @@ FORMS: dict[FormName, Form] = {
     for form in (
         Form("params_samples", ("params", "samples")),
         Form("repeated", ("params", "repeated")),
+        Form("repeated_samples", ("repeated",)),
         Form("params", ("params",)),
         Form("samples", ("samples",)),
         Form("flops", ("flops",)),

@@ -74,7 +74,9 @@ def _choose(runs: Runs, form: Choice) -> Form:
     if form != "auto":
         return FORMS[form]
     found = {each.name: each for each in possible(runs)}
-    order: tuple[FormName, ...] = ("repeated", "params_samples", "params", "samples", "flops")
+    order: tuple[FormName, ...] = (
+        "repeated", "params_samples", "repeated_samples", "params", "samples", "flops",
+    )  # fmt: skip
     for name in order:
         if name in found:
             return found[name]
