@@ -68,6 +68,11 @@ CHOSEN = {
     "never repeated": lambda runs: replace(runs, unique_R=runs.samples_R),
     "as often": lambda runs: replace(runs, unique_R=runs.samples_R / 4),
     "in step": lambda runs: replace(runs, params_R=runs.samples_R / 100),
+    "traded": lambda runs: replace(runs, params_R=1e12 / runs.samples_R),
+    "one budget": lambda runs: replace(bare(runs), params_R=1e12 / runs.samples_R),
+    "nearly one budget": lambda runs: replace(
+        runs, flops_R=1e15 * (1 + 0.001 * np.arange(len(runs)))
+    ),
 }
 
 
@@ -83,7 +88,12 @@ CHOSEN = {
         ("never repeated", "repeated", "no run repeats a sample; use the form params_samples"),
         ("never repeated", "repeated_samples", "repeats a sample; use the form samples"),
         ("as often", "repeated_samples", "every run sees its samples 4 times"),
-        ("in step", "params_samples", "rise together"),
+        ("in step", "params_samples", "params and samples rise together in all runs"),
+        ("traded", "params_samples", "params and samples are traded for each other along one line"),
+        ("one budget", "params_samples", r"budgets are equal: .* 1e\+12 params · samples, where"),
+        ("one budget", "params", "all budgets are equal"),
+        ("nearly one budget", "params_samples", r"all budgets are equal: .* 1.02e\+15 FLOPs"),
+        ("nearly one budget", "flops", "all budgets are equal"),
     ],
 )
 def test_runs_that_cannot_tell_are_refused(chosen, name, sentence):

@@ -133,6 +133,13 @@ def test_equal_budgets_say_why_nothing_can_be_fitted():
         study(runs)
 
 
+def test_one_budget_of_several_sizes_says_so():
+    params_R = np.geomspace(1e5, 1e7, 8).round()
+    runs = Runs(params_R, (1e13 / params_R).round(), np.linspace(1, 2, 8))
+    with pytest.raises(DataError, match="all budgets are equal: the runs lie within a tenth of"):
+        study(runs)
+
+
 def test_what_lies_beyond_all_numbers_is_refused_and_still_json(studied):
     """Of three sizes a resample may have an exponent of hundreds, and a factor beyond 10^308."""
     law = studied.law

@@ -84,12 +84,14 @@ class Form:
                 )
         if self.repeats:
             self._require_repetitions(runs.samples_R / np.asarray(runs.unique_R))
-        logs = [np.log(column_R) for column_R in columns.values()]
-        if len(logs) == 2 and not self.repeats and abs(np.corrcoef(logs)[0, 1]) > 1 - 1e-6:
+        if np.all(runs.of_largest_budget_R):
             raise DataError(
-                "params and samples rise together in all runs: their parts of the loss cannot be "
-                "told apart; vary one at a fixed other"
+                f"all budgets are equal: the runs lie within a tenth of {runs.budget_R.max():.3g} "
+                f"{'params · samples' if runs.flops_R is None else 'FLOPs'}, where more of one is "
+                "less of the other; a law needs other budgets, too"
             )
+        if len(columns) == 2 and not self.repeats:
+            _require_apart(*columns.values())
 
     def _require_repetitions(self, times_R: Values) -> None:
         """Refuse runs that do not tell R_star: D' must not be in proportion to U in all of them."""
@@ -192,6 +194,17 @@ def possible(runs: Runs) -> Sequence[Form]:
             continue
         found.append(form)
     return found
+
+
+def _require_apart(params_R: Values, samples_R: Values) -> None:
+    """Refuse runs along one line of both."""
+    together = np.corrcoef(np.log(params_R), np.log(samples_R))[0, 1]
+    if abs(together) > 1 - _SAME:
+        how = "rise together" if together > 0 else "are traded for each other along one line"
+        raise DataError(
+            f"params and samples {how} in all runs: their parts of the loss cannot be told apart; "
+            "vary one at a fixed other"
+        )
 
 
 def _column(runs: Runs, variable: Variable) -> Values:
