@@ -134,6 +134,23 @@ def test_runs_that_share_a_beginning_make_intervals_wider():
     assert width(together) > 1.5 * width(apart)
 
 
+def test_runs_of_a_chain_weigh_as_one_when_forms_are_compared():
+    """Eight runs of one chance each: the criterion is that of one of them, given their fit."""
+    params_R = np.repeat(SIZES.round(), 8)
+    off_R = np.repeat(np.random.default_rng(5).normal(0, 0.01, len(SIZES)), 8)
+    loss_R = (1.8 + 482 * params_R**-0.35) * np.exp(off_R)
+    samples_R, chain_R = np.tile(SAMPLES.round(), 8), np.repeat(np.arange(8), 8)
+
+    once = fit(FORMS["params"], Runs(params_R[::8], samples_R[:8], loss_R[::8]), 0)
+    chained = fit(FORMS["params"], Runs(params_R, samples_R, loss_R, chain_R=chain_R), 0)
+    apart = fit(FORMS["params"], Runs(params_R, samples_R, loss_R), 0)
+
+    assert chained.aicc == pytest.approx(once.aicc, abs=0.05)
+    assert apart.aicc == pytest.approx(8 - 2 * apart.log_likelihood + 40 / 59)
+    assert fit(FORMS["params_samples"], chained.runs, 0).aicc < np.inf
+    assert fit(FORMS["params"], chained.runs.at(chain_R < 5), 0).aicc == np.inf
+
+
 def test_too_few_chains_have_no_intervals():
     params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES[:3].round(), SAMPLES.round()))
     loss_R = 1.8 + 482 * params_R**-0.35 + 2085 * samples_R**-0.37

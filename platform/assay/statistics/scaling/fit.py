@@ -24,7 +24,8 @@ from assay.statistics.scaling.runs import Runs, Values
 
 DELTA = 1e-3
 BOOTSTRAPS = 1000
-VERSION = "1"
+VERSION = "2"
+"""2: forms are compared by chains of runs, no longer by runs as if all were independent."""
 
 _FIRST_DELTA = 0.03
 _TRIES = 12
@@ -125,12 +126,15 @@ class Fit:
     def aicc(self) -> float:
         """Akaike's criterion, corrected for few runs: Hurvich and Tsai, Biometrika 76 (1989) 297.
 
-        Infinite where runs are no more than parameters (the scale is one) and one.
+        Runs of one chain share their chance and count as one observation, with the mean of their
+        log likelihoods: as if they were wholly dependent, which is the careful end. Infinite where
+        chains are no more than parameters (the scale is one) and one.
         """
-        k, n = len(self.theta_P) + 1, len(self.runs)
+        k, n = len(self.theta_P) + 1, self.runs.chains
         if n <= k + 1:
             return np.inf
-        return 2 * k - 2 * self.log_likelihood + 2 * k * (k + 1) / (n - k - 1)
+        log_likelihood = self.log_likelihood * n / len(self.runs)
+        return 2 * k - 2 * log_likelihood + 2 * k * (k + 1) / (n - k - 1)
 
     def _log_loss(self, runs: Runs, theta_xP: Values) -> Values:
         return self.form.inputs(runs).log_loss(self.centre_T, theta_xP)[0]
@@ -208,7 +212,7 @@ def _resampled(form: Form, runs: Runs, generator: np.random.Generator) -> Values
     R = len(runs)
     places_R = np.arange(R)
     chain_R = places_R if runs.chain_R is None else np.unique(runs.chain_R, return_inverse=True)[1]
-    chains = int(chain_R.max()) + 1
+    chains = runs.chains
     if chains <= len(form.parameters):
         raise DataError(
             f"{chains} chains of runs that share a beginning; intervals of the "

@@ -55,6 +55,11 @@ class Runs:
         )
 
     @property
+    def chains(self) -> int:
+        """Runs that share no beginning: all of them, where no chains are known."""
+        return len(self) if self.chain_R is None else len(np.unique(self.chain_R))
+
+    @property
     def budget_R(self) -> Values:
         """(R,) measured FLOPs; without them params · samples, which is in proportion at best."""
         return self.params_R * self.samples_R if self.flops_R is None else self.flops_R
