@@ -106,6 +106,16 @@ class TrainingSettings(Settings):
     validations: int = Field(default=5, ge=0, le=100)
     """How often the validation split is looked at, evenly spread over the budget."""
 
+    def too_long_a_warm_up(self, steps: float) -> str | None:
+        """Return why a budget of so many steps does not hold the warm-up; None if it does."""
+        begin = (1 - self.cooldown_fraction) * steps
+        if self.warmup_steps is None or self.warmup_steps <= begin:
+            return None
+        return (
+            f"warmup_steps {self.warmup_steps}: the cool-down begins at step {math.floor(begin)} "
+            "of this budget already"
+        )
+
     @model_validator(mode="after")
     def _warm_up_and_cool_down_fit(self) -> Self:
         if self.weights == "best" and self.validations == 0:
@@ -150,15 +160,11 @@ class Cell(Settings):
 
     @model_validator(mode="after")
     def _warm_up_ends_before_the_cool_down(self) -> Self:
-        training = self.training
-        per_step = {"steps": 1, "samples": training.batch_size}.get(self.budget.unit)
-        if training.warmup_steps is not None and per_step is not None:
-            begin = (1 - training.cooldown_fraction) * self.budget.amount / per_step
-            if training.warmup_steps > begin:
-                raise ValueError(
-                    f"warmup_steps {training.warmup_steps}: the cool-down begins at step "
-                    f"{math.floor(begin)} of this budget already"
-                )
+        per_step = {"steps": 1, "samples": self.training.batch_size}.get(self.budget.unit)
+        if per_step is not None:  # of FLOPs and seconds nobody knows before they are measured
+            fault = self.training.too_long_a_warm_up(self.budget.amount / per_step)
+            if fault is not None:
+                raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ import torch
 from assay import catalog
 from assay.cell import Cell
 from assay.config import digest16
+from assay.errors import ConfigError
 from assay.task import Batch, Splits, Stage, Task
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
@@ -81,6 +82,8 @@ def plan_cells(
         watch: Hears the name of the cell that is measured.
 
     Raises:
+        ConfigError: the FLOPs of a cell are so few steps that its warm-up reaches into its
+            cool-down.
         AssayError: as a cell itself would.
     """
     probes: dict[str, Probe] = {}
@@ -95,9 +98,19 @@ def plan_cells(
         if alike not in probes:
             probes[alike] = _probe(task, cell, execution)
         plans[name] = _plan(cell, task, probes[alike], shared.get(alike, 0))
+        _require_warm_up(name, plans[name])
         if cell.trunk is not None:
             shared[alike] = math.floor((1 - cell.training.cooldown_fraction) * plans[name].steps)
     return plans
+
+
+def _require_warm_up(name: str, plan: CellPlan) -> None:
+    """Refuse what a cell cannot, which does not know how many steps its FLOPs are."""
+    fault = plan.cell.training.too_long_a_warm_up(plan.steps)
+    if plan.cell.budget.unit == "flops" and fault is not None:
+        raise ConfigError(
+            f"{name}: {fault}, which is {plan.steps} steps; give more FLOPs or a shorter warm-up"
+        )
 
 
 def _plan(cell: Cell, task: Task, probe: Probe, shared_steps: int) -> CellPlan:
