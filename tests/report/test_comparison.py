@@ -47,11 +47,21 @@ def test_the_best_model_comes_first_with_its_mean_and_costs(compared):
 
     assert [best.name, compared.models[-1].name] == [NINE[0], NINE[-1]]
     assert best.mean == pytest.approx(expected.mean())
-    assert best.middle == pytest.approx(expected.mean())
+    assert best.middle is None
     assert best.ends[0] < best.mean < best.ends[1]
     assert best.costs["parameters"] == 120_000
     assert best.fronts == ("flops", "training_seconds", "parameters", "peak_memory_bytes")
     assert compared.models[-1].fronts == ()
+
+
+def test_the_middle_half_is_shown_where_it_is_not_all():
+    seeds = (0, 1, 2, 3, 4)
+    best = compare(nine(seeds), FIGURE).models[0]
+    ordered = sorted(value(0, 0, seed) for seed in seeds)
+
+    assert best.middle == pytest.approx(np.mean(ordered[1:4]))
+    assert best.middle_ends[0] <= best.middle <= best.middle_ends[1]
+    assert compare(nine((0, 1, 2)), FIGURE).models[0].middle_ends is None
 
 
 def test_effects_are_those_that_were_put_in(compared):

@@ -16,6 +16,11 @@ def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
     assert low <= value <= high
 
 
+def test_the_middle_half_of_three_scores_is_all_of_them():
+    assert interquartile_mean(np.array([[0.0], [1.0], [5.0]]))[0] == pytest.approx(2.0)
+    assert interquartile_mean(np.array([[0.0], [1.0], [2.0], [9.0]]))[0] == pytest.approx(1.5)
+
+
 def test_a_probability_of_improvement_is_the_statistic_of_mann_and_whitney():
     generator = np.random.default_rng(0)
     ours, theirs = generator.normal(0.5, 1, (6, 3)), generator.normal(0, 1, (5, 3))

@@ -17,7 +17,11 @@ from assay.provenance import package_versions
 from assay.report.told_apart import names
 from assay.report.wording import COSTS
 from assay.result import Result
-from assay.statistics.aggregate import interquartile_mean, probability_of_improvement
+from assay.statistics.aggregate import (
+    LEAST_SCORES,
+    interquartile_mean,
+    probability_of_improvement,
+)
 from assay.statistics.factorial import Factorial, factorial
 from assay.statistics.intervals import Interval
 from assay.statistics.paired import Difference, all_pairs
@@ -26,7 +30,8 @@ from assay.statistics.power import MOST_SEEDS, SeedsNeeded, seeds_needed
 from assay.statistics.ranks import Ranking, ranking
 from assay.statistics.seeds import mean_over_seeds
 
-VERSION = "1"
+VERSION = "2"
+"""2: no interquartile mean of fewer than four seeds."""
 
 PartT = TypeVar("PartT")
 Paired = Literal["all", "best", "none"]
@@ -44,7 +49,7 @@ class Model:
     ends: Interval | None
     """Student's t over seeds; None of one seed."""
     middle: float | None
-    """Interquartile mean; None of one seed."""
+    """Interquartile mean; None of fewer than four seeds, of which it leaves out none: the mean."""
     middle_ends: Interval | None
     costs: Mapping[str, float]
     """By the names of `COSTS`, means over seeds."""
@@ -201,7 +206,7 @@ def _models(
     for place, (name, found) in enumerate(of_model.items()):
         mean, ends = mean_over_seeds(values[name].tolist())
         middle, middle_ends = None, None
-        if len(seeds) > 1:
+        if len(seeds) >= LEAST_SCORES:
             middle, middle_ends = interquartile_mean(values[name][:, None])
         models.append(
             Model(

@@ -15,11 +15,17 @@ from assay.statistics.intervals import CONFIDENCE, RESAMPLES, Interval
 
 Values = NDArray[np.float64]
 
+LEAST_SCORES = 4
+"""Of which a quarter at either end is one: of fewer, the middle half is all."""
+
 
 def interquartile_mean(
     scores_ST: Values, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
 ) -> tuple[float, Interval]:
     """Return the mean of the middle half of all scores, and its interval.
+
+    Of S · T scores a quarter, rounded down, is left out at either end: of fewer than
+    `LEAST_SCORES` none, and what is returned is their mean.
 
     Raises:
         DataError: fewer than two seeds, or a score that is not finite.
