@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from assay.chemistry.checks import (
+    MOST_ATOMS,
     absurd_records,
     check_molecules,
+    foreign_units,
     nearest_neighbours,
     suspect_units,
     wrong_unit,
@@ -84,6 +86,49 @@ def test_a_wrong_unit_is_recognised(scale, sentence):
 
 def test_nanometres_are_recognised_without_hydrogens():
     assert "nanometres" in str(wrong_unit(molecules_of(CARBON_DIOXIDE, scale=0.1)))
+
+
+METHANE = [
+    (6, 0.0, 0.0, 0.0), (1, 0.63, 0.63, 0.63), (1, -0.63, -0.63, 0.63), (1, -0.63, 0.63, -0.63),
+    (1, 0.63, -0.63, -0.63),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit"), [(0.1, "nanometres"), (1 / 0.529177, "Bohr")], ids=["nanometres", "Bohr"]
+)
+def test_a_single_molecule_in_another_unit_is_told_where_that_is_certain(scale, unit):
+    one = molecules_of(METHANE, scale=scale)
+    positions = np.concatenate([molecules_of(WATER).positions, one.positions])
+    numbers = np.concatenate([molecules_of(WATER).numbers, one.numbers])
+    mixed = Molecules(positions, numbers, np.array([3, 5], dtype=np.int64))
+
+    assert foreign_units(mixed) == [(1, f"its atoms are bound as in {unit}, and none as in Å")]
+    assert foreign_units(molecules_of(WATER, scale=scale)) != []
+
+
+def test_what_may_be_a_poor_sample_is_in_no_other_unit():
+    torn = [(8, 0, 0, 0), (1, 2.1, 0, 0), (1, 0, 2.0, 0)]
+    apart = [(6, 0, 0, 0), (6, 2.6, 0, 0), (8, 0, 2.6, 0)]
+    heap = [(6, 0.02 * k, 0, 0) for k in range(6)]
+    odd = molecules_of(torn, apart, heap, ARGON, [], HYDROGEN, [(1, 0, 0, 0), (1, 1.4, 0, 0)])
+
+    assert foreign_units(odd) == []
+
+
+def test_a_molecule_of_very_many_atoms_is_refused_without_comparing_them():
+    grid = np.stack(np.meshgrid(*[np.arange(10)] * 3), axis=-1).reshape(-1, 3).astype(np.float32)
+    heap = np.concatenate([grid] * 10)  # of 10,000, each place ten times
+    molecules = Molecules(
+        np.concatenate([heap, 1.5 * grid[:MOST_ATOMS]]),
+        np.full(len(heap) + MOST_ATOMS, 6, np.uint8),
+        np.array([len(heap), MOST_ATOMS], dtype=np.int64),
+    )
+
+    assert absurd_records(molecules) == [(0, "it has 10,000 atoms, at most 999")]
+    assert np.isnan(nearest_neighbours(molecules)[: len(heap)]).all()
+    assert suspect_units(molecules) == []
+    assert foreign_units(molecules) == []
 
 
 def test_one_poor_sample_is_no_wrong_unit_but_is_no_data_either():

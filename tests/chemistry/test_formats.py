@@ -297,6 +297,38 @@ def test_a_file_in_another_unit_is_refused(scale, unit, write, tmp_path):
         read_molecules(path)
 
 
+METHANE_IN_BOHR = (
+    "5\n\nC 0 0 0\nH 1.19 1.19 1.19\nH -1.19 -1.19 1.19\nH -1.19 1.19 -1.19\nH 1.19 -1.19 -1.19\n"
+)
+
+
+def test_one_record_in_another_unit_is_set_aside(tmp_path):
+    text = HYDROGEN_XYZ + METHANE_IN_BOHR + WATER_XYZ
+    found, rejected = read_molecules(written(tmp_path, "a.xyz", text))
+
+    assert found.n_atoms.tolist() == [2, 3]
+    assert rejected == [Rejected(2, "its atoms are bound as in Bohr, and none as in Å")]
+
+
+def test_a_sample_in_npz_may_be_as_poor_as_it_likes(tmp_path):
+    positions = EVERYTHING.positions.copy()
+    rows = slice(*EVERYTHING.offsets[1:3])
+    positions[rows] /= np.float32(0.529177)
+    write_npz(tmp_path / "a.npz", Molecules(positions, EVERYTHING.numbers, EVERYTHING.n_atoms))
+
+    found, rejected = read_molecules(tmp_path / "a.npz")
+
+    assert (len(found), rejected) == (len(EVERYTHING), [])
+
+
+def test_ten_thousand_atoms_are_one_sentence_and_the_rest_is_read(tmp_path):
+    many = "10000\n\n" + "".join(f"C {2 * k} 0 0\n" for k in range(10_000))
+    found, rejected = read_molecules(written(tmp_path, "a.xyz", many + WATER_XYZ))
+
+    assert found.n_atoms.tolist() == [3]
+    assert rejected == [Rejected(1, "it has 10,000 atoms, at most 999")]
+
+
 @given(st.text(alphabet='0123 \nCHOx.-=:"', max_size=120))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_read_or_refused(tmp_path_factory, text):

@@ -5,13 +5,18 @@ Shapes: M molecules, ΣN their atoms one after the other, n atoms of each molecu
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from assay.chemistry.elements import HIGHEST
+from assay.chemistry.elements import HIGHEST, covalent_radii
 from assay.chemistry.molecules import Molecules
 from assay.errors import DataError
+
+MOST_ATOMS = 999
+"""Of a molecule: what has more is no small molecule, and comparing its atoms takes gigabytes."""
 
 COINCIDENT = 0.01
 """Å: below it two atoms are at one place, whatever the unit was."""
@@ -22,6 +27,18 @@ NANOMETRES = 0.3
 HYDROGEN = (0.7, 1.65)
 """Å: from a hydrogen to its nearest atom it is 0.74 (H2) to 1.61 (HI); in Bohr at least 1.7."""
 
+_UNITS = {"nanometres": 10.0, "Bohr": 0.529177}
+"""Å in one of each."""
+
+_BOND = (0.75, 1.25)
+"""Length over the sum of the covalent radii, from N2 (0.77) to F2 (1.24)."""
+
+_BOND_OF_HYDROGEN = (0.92, 1.08)
+"""Of a hydrogen to another element: from HBr (0.93) to HF (1.05)."""
+
+_SHORTEST_IN_BOHR = 1.7
+"""Å: that of a hydrogen to fluorine, 0.92 Å, taken for Bohr."""
+
 _UNANIMOUS = 0.9
 _PAIRS_AT_ONCE = 4_000_000
 
@@ -29,11 +46,13 @@ _PAIRS_AT_ONCE = 4_000_000
 def nearest_neighbours(molecules: Molecules) -> NDArray[np.float32]:
     """Return (ΣN,) the distance in Å from each atom to the nearest other of its molecule.
 
-    It is inf for an atom that is alone, and nan beside coordinates that are not finite.
+    It is inf for an atom that is alone, and nan beside coordinates that are not finite and among
+    more than `MOST_ATOMS`, which are not compared.
     """
     nearest = np.full(len(molecules.numbers), np.inf, dtype=np.float32)
-    starts = molecules.offsets[:-1]
-    for size in np.unique(molecules.n_atoms[molecules.n_atoms > 1]):
+    nearest[np.repeat(molecules.n_atoms > MOST_ATOMS, molecules.n_atoms)] = np.nan
+    starts, counts = molecules.offsets[:-1], molecules.n_atoms
+    for size in np.unique(counts[(counts > 1) & (counts <= MOST_ATOMS)]):
         of_size = np.flatnonzero(molecules.n_atoms == size)
         for chunk in np.array_split(of_size, -(-len(of_size) * size**2 // _PAIRS_AT_ONCE)):
             rows_Mn = starts[chunk, None] + np.arange(size)
@@ -44,7 +63,8 @@ def nearest_neighbours(molecules: Molecules) -> NDArray[np.float32]:
 def absurd_records(molecules: Molecules) -> list[tuple[int, str]]:
     """Return (index, reason) of each molecule that no unit or model can excuse, in order.
 
-    Empty, coordinates that are not finite, atomic numbers of no element, coincident atoms.
+    No atoms or too many, coordinates that are not finite, atomic numbers of no element, coincident
+    atoms.
     """
     owner = np.repeat(np.arange(len(molecules)), molecules.n_atoms)
     bad_rows = ~np.isfinite(molecules.positions)
@@ -54,8 +74,10 @@ def absurd_records(molecules: Molecules) -> list[tuple[int, str]]:
     reasons: dict[int, str] = {}
     for index in np.flatnonzero(molecules.n_atoms == 0):
         reasons[int(index)] = "it has no atoms"
+    for index in np.flatnonzero(molecules.n_atoms > MOST_ATOMS):
+        reasons[int(index)] = f"it has {molecules.n_atoms[index]:,} atoms, at most {MOST_ATOMS:,}"
     for index in np.flatnonzero(not_finite):
-        reasons[int(index)] = f"{not_finite[index]} coordinates are not finite"
+        reasons.setdefault(int(index), f"{not_finite[index]} coordinates are not finite")
     for row in np.flatnonzero(unknown):
         reasons.setdefault(int(owner[row]), f"no element has number {molecules.numbers[row]}")
     for index in np.unique(owner[coincident]):
@@ -86,6 +108,50 @@ def suspect_units(molecules: Molecules) -> list[tuple[int, str]]:
                 index, f"hydrogens are {distance:.2f} Å from the nearest atom: {unit}"
             )
     return sorted(reasons.items())
+
+
+def foreign_units(molecules: Molecules) -> list[tuple[int, str]]:
+    """Return (index, reason) of each molecule that is certainly in nanometres or Bohr.
+
+    That is, every atom is as far from its nearest as a bond is long in that unit, and none in Å.
+    In Bohr this is certain only of two hydrogens or more, whose bonds hardly vary: heavier atoms
+    at such distances may have been torn apart. What is merely odd is not reported.
+    """
+    nearest = nearest_neighbours(molecules)
+    reasons: list[tuple[int, str]] = []
+    for index, (begin, end) in enumerate(pairwise(molecules.offsets.tolist())):
+        least, most = nearest[begin:end].min(initial=np.inf), nearest[begin:end].max(initial=0.0)
+        strange = least > _SHORTEST_IN_BOHR or most < NANOMETRES
+        if end - begin < 2 or not (strange and np.isfinite(most)):
+            continue
+        ratios_n = _bond_ratios(molecules.positions[begin:end], molecules.numbers[begin:end])
+        unit = _unit_of(ratios_n, molecules.numbers[begin:end] == 1)
+        if unit is not None:
+            reasons.append((index, f"its atoms are bound as in {unit}, and none as in Å"))
+    return reasons
+
+
+def _unit_of(ratios_n: NDArray[np.float32], hydrogen_n: NDArray[np.bool_]) -> str | None:
+    """Return the unit in which all ratios to the sum of radii are those of bonds, if one is."""
+    for unit, angstrom in _UNITS.items():
+        there_n = ratios_n * angstrom
+        if not np.all((there_n > _BOND[0]) & (there_n < _BOND[1])):
+            continue
+        low, high = _BOND_OF_HYDROGEN
+        fits_n = (there_n > low) & (there_n < high)
+        if unit == "nanometres" or (hydrogen_n.sum() > 1 and fits_n[hydrogen_n].all()):
+            return unit
+    return None
+
+
+def _bond_ratios(
+    positions_n3: NDArray[np.float32], numbers_n: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return (n,) each atom's least distance over the sum of the two covalent radii."""
+    radii_n = covalent_radii()[numbers_n]
+    ratios_nn = cdist(positions_n3, positions_n3) / (radii_n[:, None] + radii_n[None, :])
+    np.fill_diagonal(ratios_nn, np.inf)
+    return ratios_nn.min(-1)
 
 
 def wrong_unit(molecules: Molecules) -> str | None:

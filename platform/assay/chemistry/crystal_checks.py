@@ -4,18 +4,16 @@ Shapes: M crystals, ΣN their atoms one after the other, n atoms of each crystal
 """
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rdkit import Chem
 from scipy.spatial import KDTree
 
 from assay.chemistry.checks import COINCIDENT, refuse
 from assay.chemistry.crystals import Crystals
-from assay.chemistry.elements import HIGHEST
+from assay.chemistry.elements import HIGHEST, covalent_radii
 from assay.chemistry.lattices import minimum_image_vectors
 
 MOST_ATOMS = 9_999
@@ -44,8 +42,8 @@ def nearest_neighbours(crystals: Crystals) -> tuple[NDArray[np.float32], NDArray
     """Return (ΣN,) distances in Å to the nearest atom or image, and over the sum of the radii.
 
     The images are those of the 27 cells around, as `minimum_image_vectors` has them. The second
-    array is the least ratio of a distance to the sum of the two covalent radii (Cordero et al.,
-    Dalton Trans. 2832, 2008, as RDKit has them). Both are nan in a crystal that is not finite.
+    array is the least ratio of a distance to the sum of the two covalent radii. Both are nan in a
+    crystal that is not finite.
     """
     distances = np.full(len(crystals.numbers), np.nan, dtype=np.float32)
     ratios = distances.copy()
@@ -56,7 +54,7 @@ def nearest_neighbours(crystals: Crystals) -> tuple[NDArray[np.float32], NDArray
         rows_Mn = offsets[chosen, None] + np.arange(size)
         frac_Mn3 = torch.from_numpy(crystals.frac_coords[rows_Mn])
         lattices_M33 = torch.from_numpy(crystals.lattices[chosen])
-        radii_Mn = torch.from_numpy(_radii()[crystals.numbers[rows_Mn]])
+        radii_Mn = torch.from_numpy(covalent_radii()[crystals.numbers[rows_Mn]])
         if size > _DENSE:
             found = _by_tree(frac_Mn3[0], lattices_M33[0], radii_Mn[0])
         else:
@@ -189,13 +187,3 @@ def _by_tree(
 def _neighbours() -> torch.Tensor:
     cells = [cell for cell in product((-1.0, 0.0, 1.0), repeat=3) if any(cell)]
     return torch.tensor(cells)
-
-
-@cache
-def _radii() -> NDArray[np.float32]:
-    """(256,) covalent radii in Å by atomic number; 1 where there is no element."""
-    table = Chem.GetPeriodicTable()
-    radii = np.ones(256, dtype=np.float32)
-    for number in range(1, HIGHEST + 1):
-        radii[number] = table.GetRcovalent(number)
-    return radii

@@ -1,6 +1,10 @@
 """The chemical elements: symbol ↔ atomic number (IUPAC, 118 elements)."""
 
 from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 _TABLE = """
 X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se
@@ -19,3 +23,18 @@ ATOMIC_NUMBERS: Mapping[str, int] = {
 
 HIGHEST = len(SYMBOLS) - 1
 """The highest atomic number, 118."""
+
+
+@cache
+def covalent_radii() -> NDArray[np.float32]:
+    """Return (256,) radii in Å by atomic number; 1 where there is no element.
+
+    Source: Cordero et al., Dalton Trans. 2832, 2008, as RDKit has them.
+    """
+    from rdkit import Chem
+
+    table = Chem.GetPeriodicTable()
+    radii = np.ones(256, dtype=np.float32)
+    for number in range(1, HIGHEST + 1):
+        radii[number] = table.GetRcovalent(number)
+    return radii

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
-from assay.chemistry.checks import absurd_records, wrong_unit
+from assay.chemistry.checks import absurd_records, foreign_units, wrong_unit
 from assay.chemistry.elements import SYMBOLS
 from assay.chemistry.files import (
     RecordError,
@@ -22,6 +22,7 @@ from assay.chemistry.files import (
     quoted,
     read_text,
     require_some,
+    set_aside,
     usable,
 )
 from assay.chemistry.molecules import Molecules
@@ -42,9 +43,10 @@ class _Molecule:
 def read_molecules(path: Path) -> tuple[Molecules, list[Rejected]]:
     """Read every usable molecule of an .xyz, .extxyz, .sdf or .npz file, in order.
 
-    Set aside: records that are malformed or truncated, without atoms, of unknown elements, with
-    coordinates that are not finite or atoms that coincide, periodic, declared in another unit,
-    or drawn in two dimensions.
+    Set aside: records that are malformed or truncated, without atoms or with 1,000 or more, of
+    unknown elements, with coordinates that are not finite or atoms that coincide, periodic,
+    declared in another unit, drawn in two dimensions, or, but for npz, bound as in nanometres or
+    Bohr.
 
     Raises:
         DataError: the file is missing, of another kind, holds nothing usable, or is not in Å.
@@ -53,11 +55,15 @@ def read_molecules(path: Path) -> tuple[Molecules, list[Rejected]]:
     if suffix not in _READERS:
         known = ", ".join(_READERS)
         raise DataError(f"{path}: unknown kind of file {suffix!r}; give one of {known}")
-    molecules, _, rejected = usable(_READERS[suffix](path), _pack, absurd_records)
+    molecules, places, rejected = usable(_READERS[suffix](path), _pack, absurd_records)
     require_some(path, molecules, rejected, "molecule")
     unit = wrong_unit(molecules)
     if unit is not None:
         raise DataError(f"{path}: {unit}; convert it to Å")
+    if suffix != ".npz":  # which says what its numbers are; samples may be as poor as they like
+        foreign = foreign_units(molecules)
+        molecules, _, rejected = set_aside(molecules, places, rejected, foreign)
+        require_some(path, molecules, rejected, "molecule")
     return molecules, rejected
 
 
