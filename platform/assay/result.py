@@ -200,6 +200,18 @@ def read_named(paths: Sequence[Path]) -> list[Result]:
     return sorted(found.values(), key=_place)
 
 
+def require_one_version(results: Sequence[Result], figure: str) -> None:
+    """Refuse to hold a figure of results against each other that is of several versions.
+
+    Raises:
+        DataError: it is.
+    """
+    found = (result.estimates.get(figure) for result in results)
+    versions = sorted({estimate.version for estimate in found if estimate is not None})
+    if len(versions) > 1:
+        raise DataError(f"{figure}: is of versions {', '.join(versions)}, not comparable")
+
+
 def _place(result: Result) -> tuple[str, int, str]:
     return result.label, result.cell["seed"], result.provenance.cell_key
 

@@ -57,6 +57,14 @@ def test_laws_are_of_what_is_asked_for_or_of_what_there_is(result):
         ladder.figures_of([bare], [])
 
 
+def test_runs_of_several_versions_have_no_law(result):
+    figure = "held_out/x_mse"
+    older = result.estimates[figure].model_copy(update={"version": "1"})
+    old = result.model_copy(update={"estimates": {**result.estimates, figure: older}})
+    with pytest.raises(DataError, match=f"{figure}: is of versions 1, 2, not comparable"):
+        ladder.rows([result, old], result.label, figure)
+
+
 def test_a_result_that_does_not_say_its_records_is_named(result):
     old = result.model_copy(update={"cost": result.cost.model_copy(update={"records": None})})
     with pytest.raises(DataError, match="does not say how many training records there were"):

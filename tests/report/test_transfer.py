@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from assay.cell import load_suite
+from assay.errors import DataError
 from assay.report import transfer, transfer_figure
 from tests.report.synthetic import estimate
 from tests.test_cell import ROOT
@@ -55,6 +56,13 @@ def test_only_seeds_that_both_have_are_paired_and_one_has_no_interval():
     assert "both, every other step" in shown.getvalue()
     (first, *_) = transfer.document(rows)["rows"]
     assert first["metric"] == METRIC
+
+
+def test_arms_of_several_versions_are_not_compared():
+    old, new = Finished(0, 0.5), Finished(0, 0.6)
+    new.estimates = {METRIC: new.estimates[METRIC].model_copy(update={"version": "2"})}
+    with pytest.raises(DataError, match=f"{METRIC}: is of versions 1, 2, not comparable"):
+        transfer.compare("mp20", "qm9", {"scratch": [old], "before": [new]})
 
 
 def test_what_was_not_measured_is_left_out():

@@ -16,7 +16,7 @@ from assay.errors import DataError
 from assay.provenance import package_versions
 from assay.report.told_apart import names
 from assay.report.wording import COSTS
-from assay.result import Result
+from assay.result import Result, require_one_version
 from assay.statistics.aggregate import (
     LEAST_SCORES,
     interquartile_mean,
@@ -172,9 +172,7 @@ def _by_model(results: Sequence[Result], figure: str) -> dict[str, dict[int, Res
                 "or hardware; compare them apart"
             )
         of_model[seed] = result
-    versions = {result.estimates[figure].version for result in results}
-    if len(versions) > 1:
-        raise DataError(f"{figure}: is of versions {', '.join(sorted(versions))}, not comparable")
+    require_one_version(results, figure)
     if len(found) < 2:
         raise DataError("there is one model only: nothing to compare")
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from assay.config import digest16
 from assay.errors import DataError
 from assay.report.wording import FRACTIONS
-from assay.result import Result, write_bytes
+from assay.result import Result, require_one_version, write_bytes
 
 FIGURES = ("held_out/x_mse", "edm/atom_stability", "cdvae/validity")
 """What laws are fitted to by default, where results have it."""
@@ -51,12 +51,12 @@ def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, A
     """Return a row for every result of a variant, as `assay scaling fit` reads it.
 
     Raises:
-        DataError: a result does not say how many training records there were.
+        DataError: a result does not say how many training records there were, or the figure is of
+            several versions.
     """
-    found = []
-    for result in results:
-        if result.label != label:
-            continue
+    found, mine = [], [result for result in results if result.label == label]
+    require_one_version(mine, figure)
+    for result in mine:
         cost, key = result.cost, result.provenance.cell_key
         if cost.records is None:
             raise DataError(

@@ -13,7 +13,7 @@ from rich.table import Table
 from assay.cell import Suite
 from assay.errors import DataError
 from assay.report.wording import FRACTIONS, metric_title
-from assay.result import Result, read_plain
+from assay.result import Result, read_plain, require_one_version
 from assay.statistics.seeds import mean_over_seeds
 
 SCRATCH = "scratch"
@@ -79,7 +79,12 @@ def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> l
         target: Data set that is to be learnt.
         source: The other.
         arms: The finished cells of each arm.
+
+    Raises:
+        DataError: a metric is of several versions.
     """
+    for metric in METRICS:
+        require_one_version([each for results in arms.values() for each in results], metric)
     values = {arm: _values(results) for arm, results in arms.items()}
     rows = []
     for (model, records, metric), base in values[SCRATCH].items():
