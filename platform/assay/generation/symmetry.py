@@ -19,7 +19,7 @@ from assay.training.draws import Draws
 
 VERSION = "2"
 SYSTEMS = 64
-"""From all over the validation split, by which a trained cell is measured; in version 1 its first."""
+"""From all over the validation split, by which a trained cell is measured; version 1: its first."""
 
 
 @dataclass(frozen=True)

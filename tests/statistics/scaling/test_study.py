@@ -87,7 +87,8 @@ def test_repetitions_of_one_size_have_a_law_and_its_curves():
     seen, records = (x.ravel() for x in np.meshgrid([4096, 8192, 16384], [128, 512, 2048, 1e5]))
     unique = np.minimum(seen, records)
     worth = unique * (1 + 5 * -np.expm1(-(seen / unique - 1) / 5))
-    loss_R = np.tile(0.1 + 2 * worth**-0.3, 2) * np.exp(np.random.default_rng(0).normal(0, 2e-3, 24))
+    off_R = np.random.default_rng(0).normal(0, 2e-3, 24)
+    loss_R = np.tile(0.1 + 2 * worth**-0.3, 2) * np.exp(off_R)
     seen_R, unique_R = np.tile(seen, 2), np.tile(unique, 2)
     chain_R = np.unique(np.tile(records, 2) + np.repeat([0.0, 0.5], 12), return_inverse=True)[1]
 
