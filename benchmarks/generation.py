@@ -43,6 +43,7 @@ from assay.generation.task import GenerationTask
 from assay.store import sets
 from assay.store.locations import data_root
 from assay.training.draws import Draws
+from assay.training.execution import Execution, prepare_process
 from assay.training.meter import measure_flops
 from assay.training.order import BatchOrder
 
@@ -74,7 +75,7 @@ def main(questions: Sequence[str], threads: int, figure: Path | None) -> None:
     name = "qm9" if data_root() is not None else "mini"
     sets.prepare(name)
     records = MoleculeRecords(sets.open_packed(name), "train")
-    torch.set_num_threads(threads)
+    prepare_process(Execution(threads=threads))
     answers: dict[str, Callable[[], Iterator[Row]]] = {
         "formulation": lambda: formulation(records),
         "share": lambda: share(records),

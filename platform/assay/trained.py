@@ -20,6 +20,7 @@ from assay.runner import cell_directory, finished
 from assay.store import sets
 from assay.task import Splits, Task
 from assay.training import checkpoint
+from assay.training.allocation import keep_freed_memory
 from assay.training.meter import Meter
 from assay.training.subset import that_are_used
 
@@ -59,6 +60,8 @@ def open_trained(
     data = that_are_used(task.data(), cell)
     model = task.model(data)
     model.load_state_dict(_weights(directory, trained_as))
+    if device is None or device.type == "cpu":
+        keep_freed_memory()
     return TrainedCell(cell, trained_as, task, data, model.to(device or torch.device("cpu")).eval())
 
 

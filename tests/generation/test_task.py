@@ -156,6 +156,18 @@ def test_batches_that_are_drawn_side_by_side_are_the_same_samples(
     assert heard[-1] == ("sample", 1.0)
 
 
+@pytest.mark.parametrize("fewest", [1, 8])
+def test_how_systems_are_gathered_changes_no_sample(fewest, task, model, monkeypatch):
+    monkeypatch.setattr(sampling, "FEWEST", 12)
+    together = task.sample(model, 12, lambda phase, done: None)
+    monkeypatch.setattr(sampling, "FEWEST", fewest)
+    apart = task.sample(model, 12, lambda phase, done: None)
+
+    assert np.array_equal(together.n_atoms, apart.n_atoms)
+    assert np.array_equal(together.numbers, apart.numbers)
+    np.testing.assert_allclose(together.positions, apart.positions, atol=1e-4)
+
+
 def test_the_data_row_is_scored_by_the_same_code(task):
     estimates = task.reference(task.data())
 

@@ -21,6 +21,8 @@ from assay.task import Progress
 from assay.training.side_by_side import Watch, side_by_side
 
 SAMPLING_BATCH = 128
+FEWEST = 32
+"""Systems of a batch on the CPU, below which it takes in those of the next size, and pads."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ def draw(
 ) -> Molecules | Crystals:
     """Return M systems in Å, in the order in which they are wanted."""
     n_atoms_M, device = wanted.n_atoms_M, next(denoiser.parameters()).device
-    order = np.argsort(n_atoms_M, kind="stable")
-    batches = np.array_split(order, -(-len(n_atoms_M) // SAMPLING_BATCH))
+    # A GPU waits for kernels to start, rather than for padding to be computed.
+    batches = batches_of(n_atoms_M, FEWEST if device.type == "cpu" else SAMPLING_BATCH)
 
     @torch.no_grad()
     def draw_batch(chosen: NDArray[np.int64], watch: Watch) -> Drawn:
@@ -70,3 +72,22 @@ def draw(
     pieces = [partial(draw_batch, chosen) for chosen in reversed(batches)]  # the longest first
     drawn = side_by_side(pieces, device, partial(progress, "sample"))
     return domain.samples(drawn, n_atoms_M)
+
+
+def batches_of(n_atoms_M: NDArray[np.int64], fewest: int) -> list[NDArray[np.int64]]:
+    """Return which systems are drawn together: of one size where there are enough, smallest first.
+
+    Args:
+        n_atoms_M: Sizes of all.
+        fewest: Systems of a batch, at the least, but for the largest ones. With one there is no
+            padding at all.
+    """
+    order = np.argsort(n_atoms_M, kind="stable")
+    ends_of_a_size = np.flatnonzero(np.diff(n_atoms_M[order], append=-1)) + 1
+    batches: list[NDArray[np.int64]] = []
+    begun = 0
+    for end in ends_of_a_size:
+        if end - begun >= fewest or end == len(order):
+            batches += np.array_split(order[begun:end], -(-(end - begun) // SAMPLING_BATCH))
+            begun = end
+    return batches
