@@ -36,6 +36,9 @@ _BOND = (0.75, 1.25)
 _BOND_OF_HYDROGEN = (0.92, 1.08)
 """Of a hydrogen to another element: from HBr (0.93) to HF (1.05)."""
 
+_FEWEST = 3
+"""Atoms of which a unit is told: two may lie at any distance by chance."""
+
 _SHORTEST_IN_BOHR = 1.7
 """Å: that of a hydrogen to fluorine, 0.92 Å, taken for Bohr."""
 
@@ -113,7 +116,7 @@ def suspect_units(molecules: Molecules) -> list[tuple[int, str]]:
 def foreign_units(molecules: Molecules) -> list[tuple[int, str]]:
     """Return (index, reason) of each molecule that is certainly in nanometres or Bohr.
 
-    That is, every atom is as far from its nearest as a bond is long in that unit, and none in Å.
+    That is, of three atoms or more every one is as far from its nearest as a bond is long in that unit, and none in Å.
     In Bohr this is certain only of two hydrogens or more, whose bonds hardly vary: heavier atoms
     at such distances may have been torn apart. What is merely odd is not reported.
     """
@@ -122,7 +125,7 @@ def foreign_units(molecules: Molecules) -> list[tuple[int, str]]:
     for index, (begin, end) in enumerate(pairwise(molecules.offsets.tolist())):
         least, most = nearest[begin:end].min(initial=np.inf), nearest[begin:end].max(initial=0.0)
         strange = least > _SHORTEST_IN_BOHR or most < NANOMETRES
-        if end - begin < 2 or not (strange and np.isfinite(most)):
+        if end - begin < _FEWEST or not (strange and np.isfinite(most)):
             continue
         ratios_n = _bond_ratios(molecules.positions[begin:end], molecules.numbers[begin:end])
         unit = _unit_of(ratios_n, molecules.numbers[begin:end] == 1)

@@ -1,4 +1,4 @@
-"""The chemical elements: symbol ↔ atomic number (IUPAC, 118 elements)."""
+"""The chemical elements: symbol ↔ atomic number (IUPAC, 118 elements), and covalent radii."""
 
 from collections.abc import Mapping
 from functools import cache
