@@ -116,9 +116,10 @@ def suspect_units(molecules: Molecules) -> list[tuple[int, str]]:
 def foreign_units(molecules: Molecules) -> list[tuple[int, str]]:
     """Return (index, reason) of each molecule that is certainly in nanometres or Bohr.
 
-    That is, of three atoms or more every one is as far from its nearest as a bond is long in that unit, and none in Å.
-    In Bohr this is certain only of two hydrogens or more, whose bonds hardly vary: heavier atoms
-    at such distances may have been torn apart. What is merely odd is not reported.
+    That is, of three atoms or more every one is as far from its nearest as a bond is long in that
+    unit, and none in Å. In Bohr this is certain only of two hydrogens or more, whose bonds hardly
+    vary: heavier atoms at such distances may have been torn apart. What is merely odd is not
+    reported.
     """
     nearest = nearest_neighbours(molecules)
     reasons: list[tuple[int, str]] = []
