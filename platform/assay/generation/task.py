@@ -294,8 +294,10 @@ class GenerationTask(Task):
     def _held_out(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how well the network sees test and validation records through noise."""
         seed = fold(self.cell.seed, "held out")
-        errors = (self._relative_errors(model, each, seed) for each in (data.test, data.validation))
-        return held_out.estimates(*errors, seed)
+        test_B, validation_B = (
+            self._relative_errors(model, records, seed) for records in (data.test, data.validation)
+        )
+        return held_out.estimates(test_B, validation_B, seed)
 
     def _relative_errors(self, model: nn.Module, records: Records, seed: int) -> Tensor:
         places, device = _spread(records, held_out.SYSTEMS), next(model.parameters()).device
