@@ -74,9 +74,7 @@ def test_validation_is_the_same_at_every_call(task, model):
     assert set(first) == {"loss", "positions", "types"}
 
 
-def test_what_is_measured_without_samples_is_measured_all_over_a_split(
-    task, model, monkeypatch
-):
+def test_what_is_measured_without_samples_is_measured_all_over_a_split(task, model, monkeypatch):
     """Records lie in the order of their sizes: the first would be the smallest."""
     seen = []
 

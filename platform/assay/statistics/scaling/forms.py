@@ -21,9 +21,7 @@ from assay.errors import DataError
 from assay.statistics.scaling.runs import Runs, Values
 
 Variable = Literal["params", "samples", "flops", "repeated"]
-FormName = Literal[
-    "params_samples", "repeated", "repeated_samples", "params", "samples", "flops"
-]
+FormName = Literal["params_samples", "repeated", "repeated_samples", "params", "samples", "flops"]
 
 _SYMBOLS: dict[Variable, tuple[str, str, str]] = {
     "params": ("A", "alpha", "N"),
