@@ -94,7 +94,8 @@ def test_what_is_measured_without_samples_is_measured_all_over_a_split(task, mod
     task._held_out(model, data)
     task._symmetry(model, data)
 
-    looked_at = ((data.test, 20), (data.validation, 20), (data.validation, 12))
+    unpaired = [(data.test, 20)] if task.process.coupling != "independent" else []
+    looked_at = [(data.test, 20), (data.validation, 20), *unpaired, (data.validation, 12)]
     for record_ids, (records, most) in zip(seen, looked_at, strict=True):
         places = sub_sample(len(records), most, seed=0)
         assert torch.equal(record_ids, records.batch(places).record_ids)

@@ -294,12 +294,17 @@ class GenerationTask(Task):
     def _held_out(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
         """Return how well the network sees test and validation records through noise."""
         seed = fold(self.cell.seed, "held out")
-        test_B, validation_B = (
-            self._relative_errors(model, records, seed) for records in (data.test, data.validation)
-        )
-        return held_out.estimates(test_B, validation_B, seed)
+        test_B = self._relative_errors(model, data.test, self.process, seed)
+        validation_B = self._relative_errors(model, data.validation, self.process, seed)
+        independent_B = test_B
+        if self.process.coupling != "independent":
+            free = self.process.uncoupled()
+            independent_B = self._relative_errors(model, data.test, free, seed)
+        return held_out.estimates(test_B, validation_B, independent_B, seed)
 
-    def _relative_errors(self, model: nn.Module, records: Records, seed: int) -> Tensor:
+    def _relative_errors(
+        self, model: nn.Module, records: Records, path: GenerativeProcess, seed: int
+    ) -> Tensor:
         places, device = _spread(records, held_out.SYSTEMS), next(model.parameters()).device
         equivariant, errors = architecture(self.cell.variant["architecture"]).equivariant, []
         for indices in np.array_split(places, -(-len(places) // SAMPLING_BATCH)):
@@ -307,7 +312,7 @@ class GenerationTask(Task):
             draws = Draws(seed, 0, batch.record_ids)
             network = Asking(cast(Denoiser, model), self._known_of(batch))
             clean = self.domain.clean(batch, draws, equivariant)
-            errors.append(held_out.relative_errors(network, self.process, clean, draws))
+            errors.append(held_out.relative_errors(network, path, clean, draws))
         return torch.cat(errors)
 
     def _symmetry(self, model: nn.Module, data: Splits) -> dict[str, Estimate]:
