@@ -133,6 +133,20 @@ def test_learning_beats_the_untrained_model_and_the_heuristic(trained, task, mod
     assert learned.n == 505
 
 
+def test_hard_negatives_are_made_once_for_a_data_set(task, model, monkeypatch):
+    evaluate = lambda of: of.evaluate(model, task.data(), lambda phase, done: None)  # noqa: E731
+    first = evaluate(task)
+
+    def made_again(*given):
+        raise AssertionError
+
+    monkeypatch.setattr("assay.interactions.hard_negatives.candidates", made_again)
+    assert evaluate(InteractionsTask(task.cell)) == first
+    monkeypatch.setattr("assay.interactions.hard_negatives.VERSION", "another")
+    with pytest.raises(AssertionError):
+        evaluate(task)
+
+
 def test_the_loss_falls(trained):
     storage, cell, _ = trained
     losses = [row["train/loss"] for row in rows(storage, cell)]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from assay.cell import Cell
+from assay.config import digest16
 from assay.errors import TrainingError
 from assay.interactions import hard_negatives, metrics
 from assay.interactions.data.links import (
@@ -35,6 +36,7 @@ from assay.interactions.sampling import Neighbours
 from assay.interactions.settings import LinkSettings, encoder, link_settings
 from assay.result import write_bytes
 from assay.store import sets
+from assay.store.kept import kept
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
 
@@ -203,10 +205,22 @@ class InteractionsTask(Task):
         edges_P2 = _edges(data.test).numpy()
         if not np.isin(edges_P2, self.graph.edges_E2.numpy()).all():
             return {}
+        return hard_negatives.evaluate(score, edges_P2, self._candidates())
+
+    def _candidates(self) -> NDArray[np.int64]:
+        """Return the hard negatives of every node; the data alone decides, so they are kept."""
+        made_of = {
+            "data": self.packed.digest,
+            "version": hard_negatives.VERSION,
+            "count": hard_negatives.CANDIDATES,
+        }
         edges_E2 = np.asarray(self.packed.arrays["edges"])
-        return hard_negatives.evaluate(
-            score, edges_P2, hard_negatives.candidates(self.graph, edges_E2)
+        found = kept(
+            "hard_negatives",
+            digest16(made_of),
+            lambda: torch.from_numpy(hard_negatives.candidates(self.graph, edges_E2)),
         )
+        return found.numpy()
 
 
 def _edges(records: Records) -> Tensor:
