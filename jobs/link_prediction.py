@@ -99,7 +99,7 @@ def run(given: argparse.Namespace) -> int:
 def any_is_missing(data: str, table: str) -> bool:
     """Tell whether the data set knows some nodes, and not all, by this table of structures."""
     from assay.interactions.data.links import links_of
-    from assay.interactions.features.sources import known_structures
+    from assay.interactions.features.structures import known_structures
     from assay.interactions.settings import FeatureSettings
     from assay.store import sets
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from assay.cell import Cell, load_suite
 from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
+from assay.interactions.features.structures import known_structures
 from assay.interactions.task import InteractionsTask
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
@@ -237,6 +239,18 @@ def test_every_treatment_of_missing_structures_trains_and_is_told_by_coverage(
     assert all(kind.n > 50 for kind in kinds)
     mean = sum(kind.value * kind.n for kind in kinds) / 505
     assert mean == pytest.approx(result.estimates["ogb/hits_at_20"].value)
+
+
+def test_a_structure_that_does_not_parse_is_unknown_to_coverage_and_told_in_the_description(task):
+    smiles = np.asarray(task.packed.arrays["smiles"]).copy()
+    smiles[3] = b"C1CC"
+    task.packed = replace(task.packed, arrays={**task.packed.arrays, "smiles": smiles})
+
+    told = task.data().description
+
+    assert told.endswith("; 1 structures do not parse and count as unknown: nodes 3 (C1CC)")
+    known_V = known_structures(task.packed, task.chosen.features)
+    assert np.flatnonzero(~known_V).tolist() == [3]
 
 
 def test_what_nodes_are_given_is_an_axis_of_a_grid(links):

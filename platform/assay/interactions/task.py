@@ -5,6 +5,7 @@ Shapes: B edges of a batch, n negatives of an edge, P pairs.
 
 import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,8 @@ from assay.interactions.data.links import (
     splits,
     training_graph,
 )
-from assay.interactions.features.sources import known_structures, node_features
+from assay.interactions.features.sources import node_features
+from assay.interactions.features.structures import known_structures, smiles_of, unreadable
 from assay.interactions.features.treatment import TreatedFeatures
 from assay.interactions.heuristics import paths_of_length_3
 from assay.interactions.messages import Messages
@@ -72,8 +74,10 @@ class InteractionsTask(Task):
         return (Stage("train"),)
 
     def data(self) -> Splits:
-        """Return the edges' splits."""
-        return splits(self.packed)
+        """Return the edges' splits; the description names structures that do not parse."""
+        found = splits(self.packed)
+        remark = unreadable(smiles_of(self.packed, self.chosen.features))
+        return replace(found, description="; ".join(filter(None, [found.description, remark])))
 
     def model(self, data: Splits) -> LinkPredictor:
         """Return the encoder over the training edges, between nodes and the decoder."""
