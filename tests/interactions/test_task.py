@@ -16,6 +16,7 @@ from assay.result import Result, read_metrics
 from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
 from assay.task import Stage
+from assay.trained import evaluate_as
 from assay.training.loop import Execution
 from tests.test_cell import ROOT
 
@@ -254,7 +255,8 @@ def test_a_structure_that_does_not_parse_is_unknown_to_coverage_and_told_in_the_
 
 
 def test_what_nodes_are_given_is_an_axis_of_a_grid(links):
-    axis = "grid={encoder: [gcn], nodes: [ids, zeros, per_node, fallback, fallback_ids]}"
+    beside = ("zeros_ids", "mean_ids", "fallback_ids")
+    axis = f"grid={{encoder: [gcn], nodes: [ids, zeros, per_node, fallback, {', '.join(beside)}]}}"
     given = (axis, "seeds=[0]", "settings.features={sources: [morgan], structures: study}")
 
     found = {cell.variant["nodes"]: cell for cell in cells(*given)}
@@ -262,10 +264,37 @@ def test_what_nodes_are_given_is_an_axis_of_a_grid(links):
     features = {name: cell.settings.features for name, cell in found.items()}
     assert [features[name].missing for name in ("zeros", "per_node")] == ["zeros", "per_node"]
     assert {name for name, of in features.items() if of.sources} == set(features) - {"ids"}
-    assert {name: of.ids for name, of in features.items() if of.ids} == {"fallback_ids": 64}
+    assert {name: of.ids for name, of in features.items() if of.ids} == dict.fromkeys(beside, 64)
+    assert [features[name].missing for name in beside] == ["zeros", "mean", "fallback"]
+    wide = {cell.variant["nodes"]: cell for cell in cells(*given, "settings.features.ids=48")}
+    assert [wide[name].settings.features.ids for name in beside] == [48] * 3
+    assert wide["ids"].key == found["ids"].key
     assert found["per_node"].label == "gcn-per_node"
     for cell in found.values():
         assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
+
+
+def test_learned_rows_alone_are_trained_once_for_both_tables_of_structures(links, tmp_path):
+    axis = ("grid={encoder: [gcn], nodes: [ids]}", "budget.steps=20")
+    (cell, *_), (other, *_) = cells(*axis), cells(*axis, "settings.features.structures=study")
+    trained = run(cell, tmp_path)
+
+    found = evaluate_as(tmp_path, trained, ["settings.features.structures=study"])
+
+    assert found.provenance.cell_key == other.key != cell.key
+    assert run(other, tmp_path) == found, "what is finished is reused"
+    assert {n: e for n, e in found.estimates.items() if n in trained.estimates} == trained.estimates
+    assert "coverage/hits_at_20_none" in set(found.estimates) - set(trained.estimates)
+    directory = cell_directory(tmp_path, other.key)
+    assert not (directory / "checkpoints").exists()
+
+
+def test_of_features_training_depends_on_the_table(links, tmp_path):
+    axis = ("grid={encoder: [gcn], nodes: [zeros]}", "budget.steps=2")
+    (cell, *_) = cells(*axis, "settings.features={sources: [morgan]}")
+
+    with pytest.raises(ConfigError, match=r"features\.structures: training depends on it"):
+        evaluate_as(tmp_path, run(cell, tmp_path), ["settings.features.structures=study"])
 
 
 def test_a_treatment_beside_that_of_the_grid_is_refused(links):

@@ -69,6 +69,12 @@ class InteractionsTask(Task):
         """Validate the family's part of a cell."""
         return link_settings(variant, given)
 
+    @classmethod
+    def of_evaluation(cls, variant: Mapping[str, str]) -> frozenset[str]:
+        """Return the table of structures where nodes are given none: it tells edges apart alone."""
+        alone = variant.get("nodes") == "ids"
+        return frozenset({"settings.features.structures"} if alone else ())
+
     def stages(self) -> Sequence[Stage]:
         """Return the one stage."""
         return (Stage("train"),)

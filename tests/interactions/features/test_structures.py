@@ -7,8 +7,8 @@ from rdkit.Chem import Descriptors
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from assay.errors import DataError
-from assay.interactions.features.proteins import proteins
 from assay.interactions.features import structures
+from assay.interactions.features.proteins import proteins
 from assay.interactions.features.structures import (
     descriptors,
     known_structures,
