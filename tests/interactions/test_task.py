@@ -11,7 +11,7 @@ from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
 from assay.interactions.features.structures import known_structures
 from assay.interactions.task import InteractionsTask
-from assay.reference import compute_reference
+from assay.reference import cached_reference, compute_reference, reference_for
 from assay.result import Result, read_metrics
 from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
@@ -148,6 +148,18 @@ def test_hard_negatives_are_made_once_for_a_data_set(task, model, monkeypatch):
     monkeypatch.setattr("assay.interactions.hard_negatives.VERSION", "another")
     with pytest.raises(AssertionError):
         evaluate(task)
+
+
+def test_a_row_that_is_held_against_is_of_the_table_that_tells_edges_apart(links, tmp_path):
+    (best, *_), (study, *_) = cells(), cells("settings.features.structures=study")
+    kept = reference_for(best, tmp_path)
+    assert not any(name.startswith("coverage/") for name in kept.estimates)
+
+    found = reference_for(study, tmp_path)
+
+    assert found.provenance == {**kept.provenance, "structures": "study"}
+    assert "coverage/hits_at_20_none" in found.estimates
+    assert cached_reference(tmp_path / "references" / study.data.digest[:16], best) is None
 
 
 def test_the_loss_falls(trained):

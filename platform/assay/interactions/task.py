@@ -65,6 +65,11 @@ class InteractionsTask(Task):
         return f"ogb {metrics.VERSION}, heart {hard_negatives.VERSION}"
 
     @classmethod
+    def reference_settings(cls, cell: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the table of structures, which tells edges apart."""
+        return {"structures": cell["settings"]["features"]["structures"]}
+
+    @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkSettings:
         """Validate the family's part of a cell."""
         return link_settings(variant, given)
