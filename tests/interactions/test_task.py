@@ -9,7 +9,9 @@ import torch
 from assay.cell import Cell, load_suite
 from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
+from assay.interactions.data.links import fixed_negatives
 from assay.interactions.features.structures import known_structures
+from assay.interactions.heuristics import HEURISTICS
 from assay.interactions.task import InteractionsTask
 from assay.reference import cached_reference, compute_reference, reference_for
 from assay.result import Result, read_metrics
@@ -148,6 +150,26 @@ def test_hard_negatives_are_made_once_for_a_data_set(task, model, monkeypatch):
     monkeypatch.setattr("assay.interactions.hard_negatives.VERSION", "another")
     with pytest.raises(AssertionError):
         evaluate(task)
+
+
+def test_the_row_that_is_held_against_names_the_other_heuristics(task):
+    (cell, *_) = cells()
+    pairs = [
+        task.data().test.batch(np.arange(505)).pairs_B2.numpy(),
+        fixed_negatives(task.packed, "test").numpy(),
+    ]
+    expected = {
+        f"floor/{name.lower().replace(' ', '_').replace('-', '_')}": metrics.hits_at_k(
+            *(of(task.graph, each) for each in pairs), 20
+        )
+        for name, of in HEURISTICS.items()
+    }
+    own = expected.pop("floor/paths_of_length_3")
+
+    found = compute_reference(cell).estimates
+
+    assert found["ogb/hits_at_20"] == own
+    assert {name: each for name, each in found.items() if name.startswith("floor/")} == expected
 
 
 def test_a_row_that_is_held_against_is_of_the_table_that_tells_edges_apart(links, tmp_path):

@@ -30,7 +30,13 @@ from assay.interactions.data.links import (
 from assay.interactions.features.sources import node_features
 from assay.interactions.features.structures import known_structures, smiles_of, unreadable
 from assay.interactions.features.treatment import TreatedFeatures
-from assay.interactions.heuristics import paths_of_length_3
+from assay.interactions.heuristics import (
+    Heuristic,
+    adamic_adar,
+    common_neighbours,
+    paths_of_length_3,
+    resource_allocation,
+)
 from assay.interactions.messages import Messages
 from assay.interactions.negatives import NonEdges
 from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
@@ -41,6 +47,13 @@ from assay.store import sets
 from assay.store.kept import kept
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
+
+FLOORS: Mapping[str, Heuristic] = {
+    "common_neighbours": common_neighbours,
+    "adamic_adar": adamic_adar,
+    "resource_allocation": resource_allocation,
+}
+"""By the names of their Hits@20 in the reference row, beside that row's own."""
 
 
 class InteractionsTask(Task):
@@ -148,15 +161,25 @@ class InteractionsTask(Task):
         return pairs / (1 + self.chosen.negatives)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
-        """Return the protocol on a heuristic's scores, the floor: data has no row of its own."""
-        pos, neg = (
-            paths_of_length_3(self.graph, pairs_P2.numpy())
-            for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
-        )
+        """Return the protocol on a heuristic's scores, the floor: data has no row of its own.
+
+        And the Hits@20 of the other heuristics, each under its own name.
+        """
+        positive_P2, negative_N2 = _edges(data.test), fixed_negatives(self.packed, "test")
+        pairs_P2 = torch.cat([positive_P2, negative_N2]).numpy()
+
+        def scores_of(heuristic: Heuristic) -> list[NDArray[np.float64]]:
+            return np.split(heuristic(self.graph, pairs_P2), [len(positive_P2)])
+
+        floors = {
+            f"floor/{name}": metrics.hits_at_k(*scores_of(heuristic), 20)
+            for name, heuristic in FLOORS.items()
+        }
+        pos, neg = scores_of(paths_of_length_3)
         hard = self._among_hard_negatives(
             lambda pairs_N2: paths_of_length_3(self.graph, pairs_N2), data
         )
-        return metrics.evaluate(pos, neg, self._known(data.test)) | hard
+        return metrics.evaluate(pos, neg, self._known(data.test)) | hard | floors
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated scores as `scores.npz`: `pos` and `neg`, float32, in file order."""
