@@ -331,10 +331,11 @@ def test_of_features_training_depends_on_the_table(links, tmp_path):
         evaluate_as(tmp_path, run(cell, tmp_path), ["settings.features.structures=study"])
 
 
-def test_a_treatment_beside_that_of_the_grid_is_refused(links):
-    given = "settings.features={sources: [morgan], missing: mean}"
+@pytest.mark.parametrize("missing", ["mean", "fallback"])
+def test_a_treatment_beside_that_of_the_grid_is_refused(links, missing):
+    given = f"settings.features={{sources: [morgan], missing: {missing}}}"
 
-    with pytest.raises(ConfigError, match="is what the grid's nodes say; leave it out"):
+    with pytest.raises(ConfigError, match="what the grid's nodes say, zeros for zeros; leave it"):
         cells("grid={encoder: [gcn], nodes: [zeros]}", given)
 
 

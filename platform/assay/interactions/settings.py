@@ -152,8 +152,13 @@ def _features_of(nodes: str | None, given: Mapping[str, Any]) -> Mapping[str, An
     if nodes is None:
         return given
     fixed = NODES[choose("nodes", nodes, NODES)]
-    if given.get("missing", fixed.get("missing")) not in (fixed.get("missing"), "fallback"):
-        raise ConfigError("settings.features.missing is what the grid's nodes say; leave it out")
+    # A cell that is read again says what its nodes are; of ids, which treat nothing, the default.
+    missing = fixed.get("missing", FeatureSettings.model_fields["missing"].default)
+    if given.get("missing", missing) != missing:
+        raise ConfigError(
+            f"settings.features.missing is what the grid's nodes say, {missing} for {nodes}; leave "
+            "it out"
+        )
     if nodes != "ids" and not given.get("sources"):
         raise ConfigError(f"nodes {nodes} need settings.features.sources, such as [morgan]")
     ids = (given.get("ids") or fixed["ids"]) if "ids" in fixed else None
