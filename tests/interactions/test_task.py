@@ -339,6 +339,24 @@ def test_a_treatment_beside_that_of_the_grid_is_refused(links, missing):
         cells("grid={encoder: [gcn], nodes: [zeros]}", given)
 
 
+def test_the_strong_recipe_trains_and_its_settings_are_part_of_its_cell(links, tmp_path):
+    strong = (
+        "settings.network.init=orthogonal", "settings.network.initial_residual=0.2",
+        "settings.features.ids=48", "settings.decoder={layers: 4, residual: true}",
+        "settings.masked=true", "budget.steps=60",
+    )  # fmt: skip
+    (cell, *_), (plain, *_) = cells(*strong), cells("budget.steps=60")
+    told = json.loads(cell.model_dump_json())["settings"]["network"]
+    assert (told["init"], told["initial_residual"]) == ("orthogonal", 0.2)
+    assert not {"init", "initial_residual"} & set(plain.model_dump()["settings"]["network"])
+    assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
+
+    run(cell, tmp_path)
+
+    losses = [row["train/loss"] for row in rows(tmp_path, cell)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
 def test_features_can_stand_beside_learned_rows(links):
     (cell, *_) = cells("settings.features={sources: [morgan, descriptors], ids: 8}")
     task = InteractionsTask(cell)

@@ -114,7 +114,7 @@ class InteractionsTask(Task):
             seed = fold(self.cell.seed, "features")
             treated = TreatedFeatures(features, width, chosen.features.missing, seed)
         ids = chosen.features.ids or (0 if treated is not None else width)
-        nodes = Nodes(self.graph.n_nodes, treated, ids)
+        nodes = Nodes(self.graph.n_nodes, treated, ids, chosen.network.init == "orthogonal")
         network = encoder(self.cell.variant["encoder"])
         return LinkPredictor(
             nodes,
