@@ -1,9 +1,12 @@
 import tracemalloc
+from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
 from assay.interactions import hard_negatives, heuristics
+from assay.interactions.data.links import Graph
 from assay.interactions.hard_negatives import candidates, evaluate
 from assay.interactions.heuristics import adjacency_of, degrees_of
 from tests.interactions.graphs import adjacency, graph, random_graph
@@ -112,16 +115,20 @@ def test_blocks_change_nothing(monkeypatch):
 
 
 def test_no_array_is_of_all_pairs(monkeypatch):
-    """Not even of their bits in bytes: what is held at a time is a block."""
-    of = random_graph(2000, 0.005)
-    monkeypatch.setattr(heuristics, "BLOCK", 1 << 14)
+    """Not even of one byte a pair: what is held at a time is a block, of which two are made."""
+    V, pairs = 6000, np.random.default_rng(0).integers(0, 6000, (30_000, 2))
+    edges = pairs[pairs[:, 0] < pairs[:, 1]]
+    of = Graph(V, torch.from_numpy(edges))
+    two = lambda nodes, n_nodes: islice(heuristics.blocks(nodes, n_nodes), 2)  # noqa: E731
+    monkeypatch.setattr(heuristics, "BLOCK", 1 << 15)
+    monkeypatch.setattr(hard_negatives, "blocks", two)
     tracemalloc.start()
 
-    candidates(of, of.edges_E2.numpy(), 10)
+    candidates(of, edges, 10)
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < of.n_nodes**2
+    assert peak < V**2 / 2
 
 
 def test_who_has_fewer_is_held_against_fewer():
