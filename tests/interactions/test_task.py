@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,46 +8,16 @@ import torch
 from assay.cell import Cell, load_suite
 from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
-from assay.interactions.data.links import fixed_negatives
-from assay.interactions.features.structures import known_structures
-from assay.interactions.heuristics import HEURISTICS
 from assay.interactions.task import InteractionsTask
-from assay.reference import cached_reference, compute_reference, reference_for
-from assay.result import Result, read_metrics
-from assay.runner import cell_directory, run_cell, train_until
+from assay.reference import compute_reference
+from assay.result import Result
+from assay.runner import cell_directory, train_until
 from assay.store import sets
 from assay.task import Stage
-from assay.trained import evaluate_as
 from assay.training.loop import Execution
-from tests.test_cell import ROOT
+from tests.interactions.mini_cells import SUITE, cells, rows, run
 
 STAGE = Stage("train")
-SUITE = ROOT / "sweeps" / "links_mini.yaml"
-
-
-def cells(*overrides: str) -> tuple[Cell, ...]:
-    return load_suite(SUITE, overrides).cells(sets.open_set("mini_links").digest)
-
-
-def run(cell: Cell, storage: Path, **execution) -> Result:
-    return run_cell(cell, Execution(**execution), storage, lambda report: None)
-
-
-def rows(storage: Path, cell: Cell) -> list[dict[str, float]]:
-    """The log without its clock."""
-    found = read_metrics(cell_directory(storage, cell.key) / "metrics.jsonl")
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in found]
-
-
-@pytest.fixture
-def task(links) -> InteractionsTask:
-    return InteractionsTask(cells("settings.negatives=3")[0])
-
-
-@pytest.fixture
-def model(task):
-    torch.manual_seed(0)
-    return task.model(task.data())
 
 
 @pytest.fixture(scope="module")
@@ -138,52 +107,6 @@ def test_learning_beats_the_untrained_model_and_the_heuristic(trained, task, mod
     assert learned.n == 505
 
 
-def test_hard_negatives_are_made_once_for_a_data_set(task, model, monkeypatch):
-    evaluate = lambda of: of.evaluate(model, task.data(), lambda phase, done: None)  # noqa: E731
-    first = evaluate(task)
-
-    def made_again(*given):
-        raise AssertionError
-
-    monkeypatch.setattr("assay.interactions.hard_negatives.candidates", made_again)
-    assert evaluate(InteractionsTask(task.cell)) == first
-    monkeypatch.setattr("assay.interactions.hard_negatives.VERSION", "another")
-    with pytest.raises(AssertionError):
-        evaluate(task)
-
-
-def test_the_row_that_is_held_against_names_the_other_heuristics(task):
-    (cell, *_) = cells()
-    pairs = [
-        task.data().test.batch(np.arange(505)).pairs_B2.numpy(),
-        fixed_negatives(task.packed, "test").numpy(),
-    ]
-    expected = {
-        f"floor/{name.lower().replace(' ', '_').replace('-', '_')}": metrics.hits_at_k(
-            *(of(task.graph, each) for each in pairs), 20
-        )
-        for name, of in HEURISTICS.items()
-    }
-    own = expected.pop("floor/paths_of_length_3")
-
-    found = compute_reference(cell).estimates
-
-    assert found["ogb/hits_at_20"] == own
-    assert {name: each for name, each in found.items() if name.startswith("floor/")} == expected
-
-
-def test_a_row_that_is_held_against_is_of_the_table_that_tells_edges_apart(links, tmp_path):
-    (best, *_), (study, *_) = cells(), cells("settings.features.structures=study")
-    kept = reference_for(best, tmp_path)
-    assert not any(name.startswith("coverage/") for name in kept.estimates)
-
-    found = reference_for(study, tmp_path)
-
-    assert found.provenance == {**kept.provenance, "structures": "study"}
-    assert "coverage/hits_at_20_none" in found.estimates
-    assert cached_reference(tmp_path / "references" / study.data.digest[:16], best) is None
-
-
 def test_the_loss_falls(trained):
     storage, cell, _ = trained
     losses = [row["train/loss"] for row in rows(storage, cell)]
@@ -258,87 +181,6 @@ def test_bf16_stays_close_to_fp32(links, tmp_path):
     np.testing.assert_allclose(*losses, rtol=0.02)
 
 
-STUDY = "settings.features={sources: [morgan], structures: study, missing: %s}"
-
-
-@pytest.mark.parametrize("missing", ["zeros", "random", "mean", "fallback", "per_node"])
-def test_every_treatment_of_missing_structures_trains_and_is_told_by_coverage(
-    links, tmp_path, missing
-):
-    (cell, *_) = cells("budget.steps=30", STUDY % missing)
-
-    result = run(cell, tmp_path)
-
-    kinds = [result.estimates[f"coverage/hits_at_20_{k}"] for k in ("none", "one", "both")]
-    assert sum(kind.n for kind in kinds) == result.estimates["ogb/hits_at_20"].n == 505
-    assert all(kind.n > 50 for kind in kinds)
-    mean = sum(kind.value * kind.n for kind in kinds) / 505
-    assert mean == pytest.approx(result.estimates["ogb/hits_at_20"].value)
-
-
-def test_a_structure_that_does_not_parse_is_unknown_to_coverage_and_told_in_the_description(task):
-    smiles = np.asarray(task.packed.arrays["smiles"]).copy()
-    smiles[3] = b"C1CC"
-    task.packed = replace(task.packed, arrays={**task.packed.arrays, "smiles": smiles})
-
-    told = task.data().description
-
-    assert told.endswith("; 1 structures do not parse and count as unknown: nodes 3 (C1CC)")
-    known_V = known_structures(task.packed, task.chosen.features)
-    assert np.flatnonzero(~known_V).tolist() == [3]
-
-
-def test_what_nodes_are_given_is_an_axis_of_a_grid(links):
-    beside = ("zeros_ids", "mean_ids", "fallback_ids")
-    axis = f"grid={{encoder: [gcn], nodes: [ids, zeros, per_node, fallback, {', '.join(beside)}]}}"
-    given = (axis, "seeds=[0]", "settings.features={sources: [morgan], structures: study}")
-
-    found = {cell.variant["nodes"]: cell for cell in cells(*given)}
-
-    features = {name: cell.settings.features for name, cell in found.items()}
-    assert [features[name].missing for name in ("zeros", "per_node")] == ["zeros", "per_node"]
-    assert {name for name, of in features.items() if of.sources} == set(features) - {"ids"}
-    assert {name: of.ids for name, of in features.items() if of.ids} == dict.fromkeys(beside, 64)
-    assert [features[name].missing for name in beside] == ["zeros", "mean", "fallback"]
-    wide = {cell.variant["nodes"]: cell for cell in cells(*given, "settings.features.ids=48")}
-    assert [wide[name].settings.features.ids for name in beside] == [48] * 3
-    assert wide["ids"].key == found["ids"].key
-    assert found["per_node"].label == "gcn-per_node"
-    for cell in found.values():
-        assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
-
-
-def test_learned_rows_alone_are_trained_once_for_both_tables_of_structures(links, tmp_path):
-    axis = ("grid={encoder: [gcn], nodes: [ids]}", "budget.steps=20")
-    (cell, *_), (other, *_) = cells(*axis), cells(*axis, "settings.features.structures=study")
-    trained = run(cell, tmp_path)
-
-    found = evaluate_as(tmp_path, trained, ["settings.features.structures=study"])
-
-    assert found.provenance.cell_key == other.key != cell.key
-    assert run(other, tmp_path) == found, "what is finished is reused"
-    assert {n: e for n, e in found.estimates.items() if n in trained.estimates} == trained.estimates
-    assert "coverage/hits_at_20_none" in set(found.estimates) - set(trained.estimates)
-    directory = cell_directory(tmp_path, other.key)
-    assert not (directory / "checkpoints").exists()
-
-
-def test_of_features_training_depends_on_the_table(links, tmp_path):
-    axis = ("grid={encoder: [gcn], nodes: [zeros]}", "budget.steps=2")
-    (cell, *_) = cells(*axis, "settings.features={sources: [morgan]}")
-
-    with pytest.raises(ConfigError, match=r"features\.structures: training depends on it"):
-        evaluate_as(tmp_path, run(cell, tmp_path), ["settings.features.structures=study"])
-
-
-@pytest.mark.parametrize("missing", ["mean", "fallback"])
-def test_a_treatment_beside_that_of_the_grid_is_refused(links, missing):
-    given = f"settings.features={{sources: [morgan], missing: {missing}}}"
-
-    with pytest.raises(ConfigError, match="what the grid's nodes say, zeros for zeros; leave it"):
-        cells("grid={encoder: [gcn], nodes: [zeros]}", given)
-
-
 def test_the_strong_recipe_trains_and_its_settings_are_part_of_its_cell(links, tmp_path):
     strong = (
         "settings.network.init=orthogonal", "settings.network.initial_residual=0.2",
@@ -355,16 +197,6 @@ def test_the_strong_recipe_trains_and_its_settings_are_part_of_its_cell(links, t
 
     losses = [row["train/loss"] for row in rows(tmp_path, cell)]
     assert losses[-1] < 0.9 * losses[0]
-
-
-def test_features_can_stand_beside_learned_rows(links):
-    (cell, *_) = cells("settings.features={sources: [morgan, descriptors], ids: 8}")
-    task = InteractionsTask(cell)
-
-    model = task.model(task.data())
-
-    assert model.nodes.columns == 8 + 32
-    assert model.nodes.features.proj.in_features > 2048 + 200
 
 
 def test_with_masking_training_does_not_see_the_edges_that_it_asks_for(links):
