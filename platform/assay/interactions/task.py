@@ -1,6 +1,6 @@
 """The interactions family: an encoder of a graph, trained on its edges, judged by unseen ones.
 
-Shapes: B edges of a batch, n negatives of an edge, P pairs.
+Shapes: B edges of a batch, n negatives of an edge, P pairs, N negatives of a split, M of both.
 """
 
 import io
@@ -165,14 +165,15 @@ class InteractionsTask(Task):
 
         And the Hits@20 of the other heuristics, each under its own name.
         """
-        positive_P2, negative_N2 = _edges(data.test), fixed_negatives(self.packed, "test")
-        pairs_P2 = torch.cat([positive_P2, negative_N2]).numpy()
+        edges_P2, negatives_N2 = _edges(data.test), fixed_negatives(self.packed, "test")
+        pairs_M2, P = torch.cat([edges_P2, negatives_N2]).numpy(), len(edges_P2)
 
-        def scores_of(heuristic: Heuristic) -> list[NDArray[np.float64]]:
-            return np.split(heuristic(self.graph, pairs_P2), [len(positive_P2)])
+        def scores_of(heuristic: Heuristic) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            scores_M = heuristic(self.graph, pairs_M2)
+            return scores_M[:P], scores_M[P:]
 
         floors = {
-            f"floor/{name}": metrics.hits_at_k(*scores_of(heuristic), 20)
+            f"floor/{name}": metrics.hits_at_k(*scores_of(heuristic), k=20)
             for name, heuristic in FLOORS.items()
         }
         pos, neg = scores_of(paths_of_length_3)

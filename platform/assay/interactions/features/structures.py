@@ -148,7 +148,7 @@ def _by_molecule(
     from rdkit import Chem
 
     x_VF, mask_V = np.zeros((len(smiles), width)), np.array([bool(text) for text in smiles])
-    for node in np.flatnonzero(mask_V):
+    for node in np.flatnonzero(mask_V).tolist():
         x_VF[node] = row(Chem.MolFromSmiles(smiles[node]))
     return NodeFeatures(x_VF.astype(np.float32), mask_V)
 
