@@ -1,6 +1,7 @@
 """What link prediction costs: our products over a dense graph beside PyG's lists of edges.
 
-    python benchmarks/interactions.py [memory] [encoders] [step] [hits] [--threads N] [--repeats N]
+    python benchmarks/interactions.py [memory] [encoders] [step] [hits] [hard_negatives]
+        [--threads N] [--repeats N]
 
 One JSON line a row; all questions without an argument. Seconds are medians; ratios are of one run.
 The graph is ogbl-ddi where it is here, else one drawn with its size and density.
@@ -10,6 +11,8 @@ encoders  two layers of width 256, forward and backward: over PyG's edge_index, 
           held sparsely (attention: over the list of edges) and densely
 step      a whole training step of the official recipe: reference, and ours in float32 and bfloat16
 hits      Hits@20 of 133,489 edges against 95,599 negatives
+hard_negatives  of all nodes, made once for a data set, on one thread: seconds of one run, and the
+          most that its arrays take, beside a float64 matrix of all pairs
 """
 
 import argparse
@@ -17,6 +20,7 @@ import json
 import resource
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch_geometric.utils import negative_sampling
 
-from assay.interactions import metrics
+from assay.interactions import hard_negatives, metrics
 from assay.interactions.catalog import ENCODERS
 from assay.interactions.data.links import Graph, links_of, training_graph
 from assay.interactions.data.ogbl_ddi import OGBL_DDI
@@ -51,6 +55,7 @@ def main() -> None:
         "encoders": encoders,
         "step": steps,
         "hits": hits,
+        "hard_negatives": making_hard_negatives,
     }
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=", ".join(questions))
@@ -181,6 +186,22 @@ def memory(repeats: int) -> Iterator[dict[str, Any]]:
             model(part)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield {"added_mib": (after - before) >> 10, "all_pairs_float64_mib": (NODES**2 * 8) >> 20}
+
+
+def making_hard_negatives(repeats: int) -> Iterator[dict[str, Any]]:
+    """Time and measure what every evaluation on a data set shares."""
+    of = graph()
+    tracemalloc.start()
+    started = time.perf_counter()
+    hard_negatives.candidates(of, of.edges_E2.numpy())
+    seconds = time.perf_counter() - started
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    yield {
+        "seconds": round(seconds, 1),
+        "peak_mib": peak >> 20,
+        "all_pairs_float64_mib": (NODES**2 * 8) >> 20,
+    }
 
 
 def graph() -> Graph:

@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
     plain = load_suite(given.suite, tuple(given.overrides))
     storage = run_store(given, console)
     root = results_root(given, storage, plain.name)
-    failures = {}
+    failures, of_rows = {}, []
     for table in given.structures:
         if not any_is_missing(plain.data, table):
             console.print(
@@ -79,9 +79,12 @@ def run(given: argparse.Namespace) -> int:
             continue
         suite = load_suite(given.suite, (*given.overrides, *changes(plain, table, given.chemberta)))
         folder = root / suite.name
+        if not given.fresh:  # or else all is trained again
+            evaluate_for(table, of_rows, storage, suite.device, console)
         outcome = run_suite(suite, storage, grid_options(given, folder), console)
         failures |= {f"{suite.name} {name}": why for name, why in outcome.failures.items()}
         results = read_results(folder) if outcome.finished else []
+        of_rows += [each for each in results if each.cell["variant"].get("nodes") == "ids"]
         if len({result.label for result in results}) < 2:
             console.print(f"{suite.title}: fewer than two models are finished: nothing to compare")
             continue
@@ -99,12 +102,28 @@ def run(given: argparse.Namespace) -> int:
 def any_is_missing(data: str, table: str) -> bool:
     """Tell whether the data set knows some nodes, and not all, by this table of structures."""
     from assay.interactions.data.links import links_of
-    from assay.interactions.features.sources import known_structures
+    from assay.interactions.features.structures import known_structures
     from assay.interactions.settings import FeatureSettings
     from assay.store import sets
 
     settings = FeatureSettings.model_validate({"structures": table})
     return not known_structures(links_of(sets.prepare(data)), settings).all()
+
+
+def evaluate_for(table: str, trained: list[Any], storage: Path, device: str, console: Any) -> None:
+    """Evaluate cells of learned rows alone by another table, so that the suite finds them done."""
+    import torch
+
+    from assay.errors import CheckpointError
+    from assay.trained import evaluate_as
+
+    for result in trained:
+        try:
+            evaluate_as(
+                storage, result, [f"settings.features.structures={table}"], torch.device(device)
+            )
+        except CheckpointError as error:  # then the suite trains it
+            console.print(f"{result.label}: {error}", highlight=False, soft_wrap=True, markup=False)
 
 
 def changes(suite: Any, table: str, chemberta: Path | None) -> list[str]:

@@ -161,6 +161,7 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["evaluate", "crystals", "nowhere.cif"], "nowhere.cif"),
         (["evaluate", "crystals", "a.cif", "--reference", "mini"], "holds no crystals"),
         (["evaluate", "csp", "nowhere.cif", "nowhere.cif"], "nowhere.cif"),
+        (["evaluate", "links", "nowhere.npz"], "nowhere.npz"),
         (["evaluate", "pathways", "nowhere.jsonl"], "nowhere.jsonl"),
         (["evaluate", "pathways", "a.jsonl", "--reference", "mini"], "holds no pathways"),
         (["evaluate", "pathways", "a.jsonl", "--reference", "metacyk"], "did you mean 'metacyc'?"),
@@ -197,6 +198,6 @@ def test_a_suite_without_a_choice_lists_the_choices(mini):
 
 def test_the_version_and_the_help():
     assert invoke("--version").strip()
-    scoring = [["evaluate", what] for what in ("molecules", "crystals", "pathways")]
+    scoring = [["evaluate", what] for what in ("molecules", "crystals", "links", "pathways")]
     for words in ([], ["data"], ["train"], ["plan"], *scoring, ["report"]):
         assert "Usage" in invoke(*words, "--help")

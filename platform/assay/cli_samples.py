@@ -148,6 +148,26 @@ def evaluate_csp(
     _score(lambda watch: score(predictions, targets, processes), table, json_out)
 
 
+@evaluate_app.command("links", epilog=PLAIN)
+def evaluate_links(
+    scores: Annotated[
+        Path, typer.Argument(help="SCORES.npz: arrays pos (edges) and neg (pairs that are none).")
+    ],
+    json_out: JSONOut = None,
+) -> None:
+    """Score links: the share of edges above the 10th, 20th and 30th best pair that is none.
+
+    pos and neg are one float a pair, the higher the surer; a cell's artifacts/scores.npz is such a
+    file. For ogbl-ddi give all 133,489 test edges and all 95,599 test negatives.
+
+    Example: `assay evaluate links scores.npz --json hits.json`
+    """
+    from assay.generation.metrics.evaluate import table
+    from assay.interactions.score_file import evaluate_links as score
+
+    _score(lambda watch: score(scores), table, json_out)
+
+
 @evaluate_app.command("pathways", epilog=PLAIN)
 def evaluate_pathways(
     graphs: Annotated[Path, typer.Argument(help="GRAPHS.jsonl: a graph a line.")],

@@ -53,6 +53,7 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "data": cell.data.name,
         "data_digest": cell.data.digest,
         "protocol": family.protocol_of(plain),
+        **family.reference_settings(plain),
     }
     split, count = family.reference_split(plain), family.reference_records(plain)
     if count is not None:

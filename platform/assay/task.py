@@ -132,6 +132,11 @@ class Task(Protocol):
         return None
 
     @classmethod
+    def reference_settings(cls, cell: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings by name that `reference` follows from, beside data and protocol."""
+        return {}
+
+    @classmethod
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return name and version of the protocol that evaluates a cell, given as plain JSON.
 

@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from assay.interactions.task import InteractionsTask
 from assay.store import sets
+from tests.interactions.mini_cells import cells
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,14 @@ def links(prepared_links, monkeypatch) -> Path:
     monkeypatch.setenv("ASSAY_CACHE", str(prepared_links))
     monkeypatch.delenv("ASSAY_DATA", raising=False)
     return prepared_links
+
+
+@pytest.fixture
+def task(links) -> InteractionsTask:
+    return InteractionsTask(cells("settings.negatives=3")[0])
+
+
+@pytest.fixture
+def model(task):
+    torch.manual_seed(0)
+    return task.model(task.data())

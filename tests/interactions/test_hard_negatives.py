@@ -1,8 +1,14 @@
+import tracemalloc
+from itertools import islice
+
 import numpy as np
 import pytest
+import torch
 
-from assay.interactions import hard_negatives
+from assay.interactions import hard_negatives, heuristics
+from assay.interactions.data.links import Graph
 from assay.interactions.hard_negatives import candidates, evaluate
+from assay.interactions.heuristics import adjacency_of, degrees_of
 from tests.interactions.graphs import adjacency, graph, random_graph
 
 
@@ -67,25 +73,62 @@ def test_the_best_are_those_that_either_heuristic_takes_for_edges():
 
 
 def test_pagerank_is_where_the_walker_is_found():
-    of = random_graph(9, 0.5)
+    """Node 9 has no neighbour: there the walker stays."""
+    of = graph(10, *map(tuple, random_graph(9, 0.5).edges_E2.tolist()))
     matrix = adjacency(of).numpy()
-    step = matrix / matrix.sum(1, keepdims=True)
+    step = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    start = np.array([2, 5, 9])
 
-    found = hard_negatives._pagerank(step)
+    sparse = adjacency_of(of)
+    found = hard_negatives._pagerank(sparse, np.maximum(degrees_of(sparse), 1), start).T
 
-    walker = np.eye(9)
+    walker = np.eye(10)
     for _ in range(400):
-        walker = hard_negatives.RETURN * np.eye(9) + (1 - hard_negatives.RETURN) * walker @ step
-    np.testing.assert_allclose(found, walker, atol=1e-9)
-    np.testing.assert_allclose(found.sum(1), 1)
+        walker = hard_negatives.RETURN * np.eye(10) + (1 - hard_negatives.RETURN) * walker @ step
+    np.testing.assert_allclose(found, walker[start], atol=1e-12)
+    np.testing.assert_allclose(found.sum(1), [1, 1, hard_negatives.RETURN])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.4])
+def test_candidates_are_those_of_the_inverted_matrix(share):
+    """Both heuristics as the protocol defines them, written out densely."""
+    of = random_graph(150, share)
+    edges = of.edges_E2.numpy()
+    matrix = adjacency(of).numpy()
+    degree = np.maximum(matrix.sum(0), 1)
+    walk = np.eye(150) - (1 - hard_negatives.RETURN) * matrix / degree[:, None]
+    both = (matrix / degree) @ matrix, hard_negatives.RETURN * np.linalg.inv(walk)
+    barred = (matrix > 0) | np.eye(150, dtype=bool)
+    rank = np.minimum(*(hard_negatives._ranks(scores, barred) for scores in both))
+
+    expected = np.argsort(rank, axis=1, kind="stable")[:, :20]
+
+    assert np.array_equal(candidates(of, edges, 20), expected)
 
 
 def test_blocks_change_nothing(monkeypatch):
     of = random_graph(40, 0.3)
     whole = candidates(of, of.edges_E2.numpy(), 9)
-    monkeypatch.setattr(hard_negatives, "_BLOCK", 7)
+    monkeypatch.setattr(heuristics, "BLOCK", 40 * 7)
 
     assert np.array_equal(candidates(of, of.edges_E2.numpy(), 9), whole)
+
+
+def test_no_array_is_of_all_pairs(monkeypatch):
+    """Not even of one byte a pair: what is held at a time is a block, of which two are made."""
+    V, pairs = 6000, np.random.default_rng(0).integers(0, 6000, (30_000, 2))
+    edges = pairs[pairs[:, 0] < pairs[:, 1]]
+    of = Graph(V, torch.from_numpy(edges))
+    two = lambda nodes, n_nodes: islice(heuristics.blocks(nodes, n_nodes), 2)  # noqa: E731
+    monkeypatch.setattr(heuristics, "BLOCK", 1 << 15)
+    monkeypatch.setattr(hard_negatives, "blocks", two)
+    tracemalloc.start()
+
+    candidates(of, edges, 10)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < V**2 / 2
 
 
 def test_who_has_fewer_is_held_against_fewer():

@@ -50,11 +50,18 @@ def test_neighbours_in_common_by_hand():
     assert heuristics.resource_allocation(of, pairs) == pytest.approx([1 / 2 + 1 / 3] * 2 + [0])
 
 
+def test_an_edge_that_is_given_twice_is_one():
+    twice = graph(3, (0, 1), (0, 1), (1, 2))
+
+    assert heuristics.adjacency_of(twice).toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
+    assert heuristics.common_neighbours(twice, np.array([[0, 2]])).tolist() == [1]
+
+
 @pytest.mark.parametrize("name", sorted(HEURISTICS))
 def test_blocks_of_nodes_change_nothing(name, monkeypatch):
     of = random_graph(40, 0.3)
     pairs = np.argwhere(np.triu(np.ones((40, 40)), k=1))
     whole = HEURISTICS[name](of, pairs)
-    monkeypatch.setattr(heuristics, "_BLOCK", 7)
+    monkeypatch.setattr(heuristics, "BLOCK", 40 * 7)
 
     assert np.array_equal(HEURISTICS[name](of, pairs), whole)

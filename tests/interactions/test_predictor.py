@@ -81,6 +81,12 @@ def test_the_score_of_a_hidden_edge_does_not_know_it():
     torch.testing.assert_close(hidden, predictor(apart)(PAIRS[:1]))
 
 
+def test_learned_rows_can_begin_orthogonal():
+    rows = Nodes(20, None, 6, orthogonal=True).ids.weight
+
+    torch.testing.assert_close(rows.t() @ rows, torch.eye(6))
+
+
 @pytest.mark.parametrize(("name", "published"), [("gcn", 1_289_985), ("sage", 1_421_057)])
 def test_the_parameters_of_the_official_example(name, published):
     """Of 4,267 rows of 256, two layers and the decoder."""

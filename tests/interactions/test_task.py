@@ -10,40 +10,14 @@ from assay.errors import ConfigError, TrainingError
 from assay.interactions import metrics
 from assay.interactions.task import InteractionsTask
 from assay.reference import compute_reference
-from assay.result import Result, read_metrics
-from assay.runner import cell_directory, run_cell, train_until
+from assay.result import Result
+from assay.runner import cell_directory, train_until
 from assay.store import sets
 from assay.task import Stage
 from assay.training.loop import Execution
-from tests.test_cell import ROOT
+from tests.interactions.mini_cells import SUITE, cells, rows, run
 
 STAGE = Stage("train")
-SUITE = ROOT / "sweeps" / "links_mini.yaml"
-
-
-def cells(*overrides: str) -> tuple[Cell, ...]:
-    return load_suite(SUITE, overrides).cells(sets.open_set("mini_links").digest)
-
-
-def run(cell: Cell, storage: Path, **execution) -> Result:
-    return run_cell(cell, Execution(**execution), storage, lambda report: None)
-
-
-def rows(storage: Path, cell: Cell) -> list[dict[str, float]]:
-    """The log without its clock."""
-    found = read_metrics(cell_directory(storage, cell.key) / "metrics.jsonl")
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in found]
-
-
-@pytest.fixture
-def task(links) -> InteractionsTask:
-    return InteractionsTask(cells("settings.negatives=3")[0])
-
-
-@pytest.fixture
-def model(task):
-    torch.manual_seed(0)
-    return task.model(task.data())
 
 
 @pytest.fixture(scope="module")
@@ -207,54 +181,22 @@ def test_bf16_stays_close_to_fp32(links, tmp_path):
     np.testing.assert_allclose(*losses, rtol=0.02)
 
 
-STUDY = "settings.features={sources: [morgan], structures: study, missing: %s}"
+def test_the_strong_recipe_trains_and_its_settings_are_part_of_its_cell(links, tmp_path):
+    strong = (
+        "settings.network.init=orthogonal", "settings.network.initial_residual=0.2",
+        "settings.features.ids=48", "settings.decoder={layers: 4, residual: true}",
+        "settings.masked=true", "budget.steps=60",
+    )  # fmt: skip
+    (cell, *_), (plain, *_) = cells(*strong), cells("budget.steps=60")
+    told = json.loads(cell.model_dump_json())["settings"]["network"]
+    assert (told["init"], told["initial_residual"]) == ("orthogonal", 0.2)
+    assert not {"init", "initial_residual"} & set(plain.model_dump()["settings"]["network"])
+    assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
 
+    run(cell, tmp_path)
 
-@pytest.mark.parametrize("missing", ["zeros", "random", "mean", "fallback", "per_node"])
-def test_every_treatment_of_missing_structures_trains_and_is_told_by_coverage(
-    links, tmp_path, missing
-):
-    (cell, *_) = cells("budget.steps=30", STUDY % missing)
-
-    result = run(cell, tmp_path)
-
-    kinds = [result.estimates[f"coverage/hits_at_20_{k}"] for k in ("none", "one", "both")]
-    assert sum(kind.n for kind in kinds) == result.estimates["ogb/hits_at_20"].n == 505
-    assert all(kind.n > 50 for kind in kinds)
-    mean = sum(kind.value * kind.n for kind in kinds) / 505
-    assert mean == pytest.approx(result.estimates["ogb/hits_at_20"].value)
-
-
-def test_what_nodes_are_given_is_an_axis_of_a_grid(links):
-    axis = "grid={encoder: [gcn], nodes: [ids, zeros, per_node, fallback, fallback_ids]}"
-    given = (axis, "seeds=[0]", "settings.features={sources: [morgan], structures: study}")
-
-    found = {cell.variant["nodes"]: cell for cell in cells(*given)}
-
-    features = {name: cell.settings.features for name, cell in found.items()}
-    assert [features[name].missing for name in ("zeros", "per_node")] == ["zeros", "per_node"]
-    assert {name for name, of in features.items() if of.sources} == set(features) - {"ids"}
-    assert {name: of.ids for name, of in features.items() if of.ids} == {"fallback_ids": 64}
-    assert found["per_node"].label == "gcn-per_node"
-    for cell in found.values():
-        assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
-
-
-def test_a_treatment_beside_that_of_the_grid_is_refused(links):
-    given = "settings.features={sources: [morgan], missing: mean}"
-
-    with pytest.raises(ConfigError, match="is what the grid's nodes say; leave it out"):
-        cells("grid={encoder: [gcn], nodes: [zeros]}", given)
-
-
-def test_features_can_stand_beside_learned_rows(links):
-    (cell, *_) = cells("settings.features={sources: [morgan, descriptors], ids: 8}")
-    task = InteractionsTask(cell)
-
-    model = task.model(task.data())
-
-    assert model.nodes.columns == 8 + 32
-    assert model.nodes.features.proj.in_features > 2048 + 200
+    losses = [row["train/loss"] for row in rows(tmp_path, cell)]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_with_masking_training_does_not_see_the_edges_that_it_asks_for(links):

@@ -60,7 +60,7 @@ def load_crystals(path: Path) -> Crystals:
         DataError: arrays are missing or do not fit each other; then no record can be told apart.
     """
     frac_coords, numbers, n_atoms = _atoms(path, "frac_coords")
-    lattices = _array(path, "lattices", "float")
+    lattices = read_array(path, "lattices", "float")
     if lattices.shape != (len(n_atoms), 3, 3):
         raise DataError(
             f"{path}: lattices has shape {lattices.shape}, expected {(len(n_atoms), 3, 3)} as "
@@ -73,9 +73,9 @@ def _atoms(
     path: Path, coordinates: str
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
     """Return the array `coordinates` (ΣN, 3), numbers (ΣN,) and n_atoms (M,)."""
-    places = _array(path, coordinates, "float")
-    numbers = _array(path, "numbers", "int")
-    n_atoms = _array(path, "n_atoms", "int")
+    places = read_array(path, coordinates, "float")
+    numbers = read_array(path, "numbers", "int")
+    n_atoms = read_array(path, "n_atoms", "int")
     A = numbers.size
     if numbers.ndim != 1 or n_atoms.ndim != 1 or places.shape != (A, 3):
         raise DataError(
@@ -108,7 +108,13 @@ def _require_memory(path: Path, file: BinaryIO, name: str) -> None:
     file.seek(0)
 
 
-def _array(path: Path, name: str, kind: Literal["float", "int"]) -> NDArray[Any]:
+def read_array(path: Path, name: str, kind: Literal["float", "int"]) -> NDArray[Any]:
+    """Return one array of a file of them, in whatever precision it has.
+
+    Raises:
+        DataError: the file is missing, damaged or no NPZ, holds pickles, or unpacks to more than
+            there is memory for; it lacks the array, or that is of another kind of number.
+    """
     try:
         with path.open("rb") as file:
             _require_memory(path, file, name)

@@ -27,6 +27,16 @@ class EncoderSettings(SizedSettings):
     """Add a layer's input to its output, where they are of one width."""
     jumping: Literal["last", "max", "cat"] = "last"
     """Which layers' outputs count: Xu et al., "Jumping knowledge networks", ICML 2018."""
+    # Out of the cell where they are off: what was run before them keeps its key.
+    initial_residual: float = Field(default=0.0, ge=0, lt=1, exclude_if=lambda share: share == 0)
+    """Share α of the first features in every layer's output, (1 - α) of it being the layer's: Chen
+    et al., "Simple and deep graph convolutional networks", ICML 2020, equation 5. Features of
+    another width are mapped to the layers' by a matrix."""
+    init: Literal["default", "orthogonal"] = Field(
+        default="default", exclude_if=lambda way: way == "default"
+    )
+    """How matrices begin: as PyG has them, or orthogonal (Saxe et al., ICLR 2014), and with them
+    the learned rows of nodes."""
 
 
 class Encoder(nn.Module, ABC):
@@ -49,6 +59,12 @@ class Encoder(nn.Module, ABC):
         self.dropouts = nn.ModuleList(Dropout(settings.dropout, name) for name in names)
         joined = settings.width * settings.depth
         self.join = nn.Linear(joined, settings.width) if settings.jumping == "cat" else None
+        mapped = settings.initial_residual > 0 and inputs != settings.width
+        self.first = nn.Linear(inputs, settings.width) if mapped else None
+        if settings.init == "orthogonal":
+            for parameter in self.parameters():
+                if parameter.dim() == 2:
+                    nn.init.orthogonal_(parameter)
 
     @classmethod
     @abstractmethod
@@ -63,11 +79,13 @@ class Encoder(nn.Module, ABC):
             seen: A graph of V nodes.
             nodes_V: int64, which nodes they are, for the draws of dropout.
         """
-        x, kept = x_VF, []
+        x, kept, share = x_VF, [], self.settings.initial_residual
+        first = x_VF if self.first is None else self.first(x_VF)
         for number, layer in enumerate(self.layers):
             if number:
                 x = self.dropouts[number](x.relu(), nodes_V)
             y = layer(x, seen)
+            y = (1 - share) * y + share * first if share else y
             x = x + y if self.settings.residual and x.shape == y.shape else y
             kept.append(x)
         if self.join is not None:

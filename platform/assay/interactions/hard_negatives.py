@@ -9,13 +9,22 @@ benchmarking" (HeaRT), NeurIPS 2023. Shapes: V nodes, C candidates of a node, P 
 block.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from assay.interactions.data.links import Graph
-from assay.interactions.heuristics import adjacency_of
+from assay.interactions.heuristics import (
+    Nodes,
+    Pairs,
+    adjacency_of,
+    blocks,
+    degrees_of,
+    joined,
+    shared,
+)
 from assay.statistics.intervals import Interval, linearised, wilson
 from assay.task import Estimate
 
@@ -24,10 +33,11 @@ CANDIDATES = 250
 """Of each end of an edge, so that it has 500 negatives."""
 RETURN = 0.15
 """Probability with which PageRank's walker goes back to where it began."""
-_BLOCK, _DIGITS = 512, 10
+_DIGITS = 10
+_RESIDUAL = 1e-13
+"""Of PageRank's equations, so that its error is far below the digits that count."""
 
 Scores = NDArray[np.floating]
-Pairs = NDArray[np.integer]
 
 
 def candidates(graph: Graph, edges_E2: Pairs, count: int = CANDIDATES) -> NDArray[np.int64]:
@@ -40,17 +50,22 @@ def candidates(graph: Graph, edges_E2: Pairs, count: int = CANDIDATES) -> NDArra
         edges_E2: Every edge there is, of all splits: none of them is a candidate.
         count: C.
     """
-    V, u_E, v_E = graph.n_nodes, *edges_E2.T
-    joined_VV = np.eye(V, dtype=bool)
-    joined_VV[u_E, v_E] = joined_VV[v_E, u_E] = True
+    V = graph.n_nodes
+    adjacency_VV, joined_VV = adjacency_of(graph), joined(edges_E2, V)
+    degree_V = np.maximum(degrees_of(adjacency_VV), 1)
     C = min(count, V)
     found_VC = np.empty((V, C), np.int64)
-    for begin, scores in _blocks(graph):
-        barred_BV = joined_VV[begin : begin + len(scores[0])]
-        rank_BV = np.minimum(*(_ranks(each, barred_BV) for each in scores))
+    for u_B in blocks(np.arange(V), V):
+        barred_BV = joined_VV[u_B].toarray() > 0
+        barred_BV[np.arange(len(u_B)), u_B] = True
+        scores = (
+            shared(adjacency_VV, 1 / degree_V, u_B),  # resource allocation
+            _pagerank(adjacency_VV, degree_V, u_B),
+        )
+        rank_BV = np.minimum(*(_ranks(scores_VB.T, barred_BV) for scores_VB in scores))
         order_BC = np.argsort(rank_BV, axis=1, kind="stable")[:, :C]
         is_barred_BC = np.take_along_axis(barred_BV, order_BC, axis=1)
-        found_VC[begin : begin + len(order_BC)] = np.where(is_barred_BC, -1, order_BC)
+        found_VC[u_B] = np.where(is_barred_BC, -1, order_BC)
     return found_VC
 
 
@@ -103,21 +118,27 @@ def _estimate(value: float, ends: Interval, n: int) -> Estimate:
     return Estimate(value=value, low=low, high=high, n=n, version=VERSION, better="higher")
 
 
-def _blocks(graph: Graph) -> Iterator[tuple[int, tuple[Scores, Scores]]]:
-    """Yield the first node of each block and its (B, V) scores by both heuristics."""
-    adjacency_VV = adjacency_of(graph)
-    degree_V = np.maximum(adjacency_VV.sum(0), 1)
-    pagerank_VV = _pagerank(adjacency_VV / degree_V[:, None])
-    for begin in range(0, graph.n_nodes, _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
-        allocation_BV = (adjacency_VV[rows] / degree_V) @ adjacency_VV
-        yield begin, (allocation_BV, pagerank_VV[rows])
+def _pagerank(adjacency_VV: csr_array, degree_V: Scores, u_B: Nodes) -> Scores:
+    """Return (V, B): where walkers from some nodes are found, rows of α (I - (1 - α) D⁻¹A)⁻¹.
 
-
-def _pagerank(step_VV: Scores) -> Scores:
-    """Return (V, V): where a walker from each node is found, α (I - (1 - α) D⁻¹A)⁻¹."""
-    V = len(step_VV)
-    return RETURN * np.linalg.inv(np.eye(V) - (1 - RETURN) * step_VV)
+    That is α D^-½ M⁻¹ D^½ with M = I - (1 - α) D^-½ A D^-½, symmetric and of a condition below
+    2/α: conjugate gradients (Hestenes and Stiefel, 1952), for all nodes of the block at once.
+    """
+    root_V1 = np.sqrt(degree_V)[:, None]
+    starts = u_B, np.arange(len(u_B))
+    x_VB = np.zeros((len(degree_V), len(u_B)))
+    left_VB = np.zeros_like(x_VB)
+    left_VB[starts] = 1
+    way_VB, norm_B = left_VB.copy(), np.ones(len(u_B))
+    least = np.finfo(np.float64).tiny  # a column that is solved exactly stays as it is
+    while norm_B.max() > _RESIDUAL**2:
+        of_way_VB = way_VB - (1 - RETURN) * (adjacency_VV @ (way_VB / root_V1)) / root_V1
+        length_B = norm_B / np.maximum((way_VB * of_way_VB).sum(axis=0), least)
+        x_VB += length_B * way_VB
+        left_VB -= length_B * of_way_VB
+        before_B, norm_B = norm_B, (left_VB**2).sum(axis=0)
+        way_VB = left_VB + norm_B / np.maximum(before_B, least) * way_VB
+    return RETURN * x_VB * root_V1 / root_V1[u_B, 0]
 
 
 def _ranks(scores_BV: Scores, barred_BV: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -23,12 +23,15 @@ SCORED_AT_ONCE = 1 << 14
 class Nodes(nn.Module):
     """What the encoder is given of every node: features, a learned row, or both."""
 
-    def __init__(self, n_nodes: int, features: TreatedFeatures | None, ids: int) -> None:
+    def __init__(
+        self, n_nodes: int, features: TreatedFeatures | None, ids: int, orthogonal: bool = False
+    ) -> None:
         super().__init__()
         self.features = features
         self.ids = nn.Embedding(n_nodes, ids) if ids else None
         if self.ids is not None:
-            nn.init.xavier_uniform_(self.ids.weight)
+            init = nn.init.orthogonal_ if orthogonal else nn.init.xavier_uniform_
+            init(self.ids.weight)
         self.columns = ids + (features.proj.out_features if features is not None else 0)
         """F."""
 

@@ -13,6 +13,8 @@ from assay.interactions.encoder import Encoder, EncoderSettings
 from assay.interactions.features.treatment import Missing
 from assay.store.pretrained import PretrainedSettings
 
+IDS = 64
+"""Width of a learned row beside features, where a grid asks for it and nobody says."""
 NODES: Mapping[str, Mapping[str, Any]] = {
     "ids": {"sources": [], "chemberta": None},
     "zeros": {"missing": "zeros"},
@@ -20,12 +22,12 @@ NODES: Mapping[str, Mapping[str, Any]] = {
     "mean": {"missing": "mean"},
     "fallback": {"missing": "fallback"},
     "per_node": {"missing": "per_node"},
-    "fallback_ids": {"missing": "fallback"},
+    "zeros_ids": {"missing": "zeros", "ids": IDS},
+    "mean_ids": {"missing": "mean", "ids": IDS},
+    "fallback_ids": {"missing": "fallback", "ids": IDS},
 }
 """What nodes are given, as an axis of a grid: a learned row alone; the suite's sources with one of
-the treatments of those that are not known; with the fallback and a learned row a node."""
-IDS = 64
-"""Width of a learned row beside features, where a grid asks for it and nobody says."""
+the treatments of those that are not known; that, and a learned row a node beside it."""
 
 NetworkT = TypeVar("NetworkT", bound=EncoderSettings)
 
@@ -67,7 +69,7 @@ class FeatureSettings(Settings):
     """What nodes without features are given."""
     ids: PositiveInt | None = None
     """Width of a learned row a node beside the features; without sources by default the encoder's
-    width. Where a grid has nodes as an axis, that of fallback_ids."""
+    width. Where a grid has nodes as an axis, that of zeros_ids, mean_ids and fallback_ids."""
     chemberta: ChembertaSettings | None = None
     """Of source chemberta."""
 
@@ -150,9 +152,14 @@ def _features_of(nodes: str | None, given: Mapping[str, Any]) -> Mapping[str, An
     if nodes is None:
         return given
     fixed = NODES[choose("nodes", nodes, NODES)]
-    if given.get("missing", fixed.get("missing")) not in (fixed.get("missing"), "fallback"):
-        raise ConfigError("settings.features.missing is what the grid's nodes say; leave it out")
+    # A cell that is read again says what its nodes are; of ids, which treat nothing, the default.
+    missing = fixed.get("missing", FeatureSettings.model_fields["missing"].default)
+    if given.get("missing", missing) != missing:
+        raise ConfigError(
+            f"settings.features.missing is what the grid's nodes say, {missing} for {nodes}; leave "
+            "it out"
+        )
     if nodes != "ids" and not given.get("sources"):
         raise ConfigError(f"nodes {nodes} need settings.features.sources, such as [morgan]")
-    ids = (given.get("ids") or IDS) if nodes == "fallback_ids" else None
+    ids = (given.get("ids") or fixed["ids"]) if "ids" in fixed else None
     return {**given, **fixed, "ids": ids}

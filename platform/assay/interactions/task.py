@@ -1,10 +1,11 @@
 """The interactions family: an encoder of a graph, trained on its edges, judged by unseen ones.
 
-Shapes: B edges of a batch, n negatives of an edge, P pairs.
+Shapes: B edges of a batch, n negatives of an edge, P pairs, N negatives of a split, M of both.
 """
 
 import io
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from assay.cell import Cell
+from assay.config import digest16
 from assay.errors import TrainingError
 from assay.interactions import hard_negatives, metrics
 from assay.interactions.data.links import (
@@ -25,9 +27,16 @@ from assay.interactions.data.links import (
     splits,
     training_graph,
 )
-from assay.interactions.features.sources import known_structures, node_features
+from assay.interactions.features.sources import node_features
+from assay.interactions.features.structures import known_structures, smiles_of, unreadable
 from assay.interactions.features.treatment import TreatedFeatures
-from assay.interactions.heuristics import paths_of_length_3
+from assay.interactions.heuristics import (
+    Heuristic,
+    adamic_adar,
+    common_neighbours,
+    paths_of_length_3,
+    resource_allocation,
+)
 from assay.interactions.messages import Messages
 from assay.interactions.negatives import NonEdges
 from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
@@ -35,8 +44,16 @@ from assay.interactions.sampling import Neighbours
 from assay.interactions.settings import LinkSettings, encoder, link_settings
 from assay.result import write_bytes
 from assay.store import sets
+from assay.store.kept import kept
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
+
+FLOORS: Mapping[str, Heuristic] = {
+    "common_neighbours": common_neighbours,
+    "adamic_adar": adamic_adar,
+    "resource_allocation": resource_allocation,
+}
+"""By the names of their Hits@20 in the reference row, beside that row's own."""
 
 
 class InteractionsTask(Task):
@@ -61,17 +78,30 @@ class InteractionsTask(Task):
         return f"ogb {metrics.VERSION}, heart {hard_negatives.VERSION}"
 
     @classmethod
+    def reference_settings(cls, cell: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the table of structures, which tells edges apart."""
+        return {"structures": cell["settings"]["features"]["structures"]}
+
+    @classmethod
     def settings(cls, variant: Mapping[str, str], given: Mapping[str, Any]) -> LinkSettings:
         """Validate the family's part of a cell."""
         return link_settings(variant, given)
+
+    @classmethod
+    def of_evaluation(cls, variant: Mapping[str, str]) -> frozenset[str]:
+        """Return the table of structures where nodes are given none: it tells edges apart alone."""
+        alone = variant.get("nodes") == "ids"
+        return frozenset({"settings.features.structures"} if alone else ())
 
     def stages(self) -> Sequence[Stage]:
         """Return the one stage."""
         return (Stage("train"),)
 
     def data(self) -> Splits:
-        """Return the edges' splits."""
-        return splits(self.packed)
+        """Return the edges' splits; the description names structures that do not parse."""
+        found = splits(self.packed)
+        remark = unreadable(smiles_of(self.packed, self.chosen.features))
+        return replace(found, description="; ".join(filter(None, [found.description, remark])))
 
     def model(self, data: Splits) -> LinkPredictor:
         """Return the encoder over the training edges, between nodes and the decoder."""
@@ -84,7 +114,7 @@ class InteractionsTask(Task):
             seed = fold(self.cell.seed, "features")
             treated = TreatedFeatures(features, width, chosen.features.missing, seed)
         ids = chosen.features.ids or (0 if treated is not None else width)
-        nodes = Nodes(self.graph.n_nodes, treated, ids)
+        nodes = Nodes(self.graph.n_nodes, treated, ids, chosen.network.init == "orthogonal")
         network = encoder(self.cell.variant["encoder"])
         return LinkPredictor(
             nodes,
@@ -131,15 +161,26 @@ class InteractionsTask(Task):
         return pairs / (1 + self.chosen.negatives)
 
     def reference(self, data: Splits) -> dict[str, Estimate]:
-        """Return the protocol on a heuristic's scores, the floor: data has no row of its own."""
-        pos, neg = (
-            paths_of_length_3(self.graph, pairs_P2.numpy())
-            for pairs_P2 in (_edges(data.test), fixed_negatives(self.packed, "test"))
-        )
+        """Return the protocol on a heuristic's scores, the floor: data has no row of its own.
+
+        And the Hits@20 of the other heuristics, each under its own name.
+        """
+        edges_P2, negatives_N2 = _edges(data.test), fixed_negatives(self.packed, "test")
+        pairs_M2, P = torch.cat([edges_P2, negatives_N2]).numpy(), len(edges_P2)
+
+        def scores_of(heuristic: Heuristic) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            scores_M = heuristic(self.graph, pairs_M2)
+            return scores_M[:P], scores_M[P:]
+
+        floors = {
+            f"floor/{name}": metrics.hits_at_k(*scores_of(heuristic), k=20)
+            for name, heuristic in FLOORS.items()
+        }
+        pos, neg = scores_of(paths_of_length_3)
         hard = self._among_hard_negatives(
             lambda pairs_N2: paths_of_length_3(self.graph, pairs_N2), data
         )
-        return metrics.evaluate(pos, neg, self._known(data.test)) | hard
+        return metrics.evaluate(pos, neg, self._known(data.test)) | hard | floors
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write the evaluated scores as `scores.npz`: `pos` and `neg`, float32, in file order."""
@@ -203,10 +244,22 @@ class InteractionsTask(Task):
         edges_P2 = _edges(data.test).numpy()
         if not np.isin(edges_P2, self.graph.edges_E2.numpy()).all():
             return {}
+        return hard_negatives.evaluate(score, edges_P2, self._candidates())
+
+    def _candidates(self) -> NDArray[np.int64]:
+        """Return the hard negatives of every node; the data alone decides, so they are kept."""
+        made_of = {
+            "data": self.packed.digest,
+            "version": hard_negatives.VERSION,
+            "count": hard_negatives.CANDIDATES,
+        }
         edges_E2 = np.asarray(self.packed.arrays["edges"])
-        return hard_negatives.evaluate(
-            score, edges_P2, hard_negatives.candidates(self.graph, edges_E2)
+        found = kept(
+            "hard_negatives",
+            digest16(made_of),
+            lambda: torch.from_numpy(hard_negatives.candidates(self.graph, edges_E2)),
         )
+        return found.numpy()
 
 
 def _edges(records: Records) -> Tensor:

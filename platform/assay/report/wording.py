@@ -2,6 +2,11 @@
 
 from assay.task import Estimate
 
+_FLOORS = {
+    "common_neighbours": "common neighbours",
+    "adamic_adar": "Adamic-Adar",
+    "resource_allocation": "resource allocation",
+}
 FRACTIONS = frozenset(
     {
         "edm/atom_stability",
@@ -20,6 +25,7 @@ FRACTIONS = frozenset(
         *(f"ogb/hits_at_{k}" for k in (10, 20, 30)),
         *(f"coverage/hits_at_20_{known}" for known in ("none", "one", "both")),
         "heart/hits_at_20",
+        *(f"floor/{name}" for name in _FLOORS),
         *(f"validity/{name}" for name in ("connected", "sources_sinks", "degree", "valid")),
         "validity/atoms",
         "validity/atoms_coverage",
@@ -47,6 +53,7 @@ _TITLES = {
     **{f"ogb/hits_at_{k}": f"Hits@{k}" for k in (10, 20, 30)},
     "heart/hits_at_20": "Hits@20 (hard)",
     "heart/mrr": "MRR (hard)",
+    **{f"floor/{name}": f"Hits@20, {title}" for name, title in _FLOORS.items()},
     **{f"mmd/{name}": f"MMD² {name.replace('_', '-')}" for name in _DISTANCES},
     **{f"mmd_ratio/{name}": f"MMD² ratio {name.replace('_', '-')}" for name in _DISTANCES},
     "validity/degree": "Degrees valid",

@@ -140,6 +140,59 @@ def test_a_residual_adds_the_input_where_it_is_as_wide():
     torch.testing.assert_close(model(x), first.relu() + model.layers[1](first.relu(), seen))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_an_initial_residual_mixes_the_first_features_into_every_layer(name):
+    of = random_graph(8, 0.4)
+    model, x = made(name, of, initial_residual=0.25), features(of)
+    seen, first = model.messages.without(None), model.model.first(x)
+    one = 0.75 * model.layers[0](x, seen) + 0.25 * first
+
+    expected = 0.75 * model.layers[1](one.relu(), seen) + 0.25 * first
+
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_first_features_of_the_layers_width_are_taken_as_they_are():
+    of = random_graph(8, 0.4)
+    model, x = made("gcn", of, width=INPUTS, depth=1, initial_residual=0.5), features(of)
+
+    assert model.model.first is None
+    layer = model.layers[0](x, model.messages.without(None))
+    torch.testing.assert_close(model(x), (layer + x) / 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_matrices_can_begin_orthogonal(name):
+    torch.manual_seed(0)
+    cls = encoder(name)
+    model = cls(cls.Settings(width=6, depth=2, init="orthogonal", initial_residual=0.1), INPUTS)
+
+    matrices = [(n, p) for n, p in model.named_parameters() if p.dim() == 2]
+    assert len(matrices) >= 3
+    for where, weight in matrices:
+        short = weight if weight.shape[0] <= weight.shape[1] else weight.t()
+        torch.testing.assert_close(short @ short.t(), torch.eye(len(short)), msg=where)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_off_is_in_no_cell_and_draws_nothing(name):
+    cls = encoder(name)
+    plain, off = (
+        cls.Settings.model_validate({"width": 6, "depth": 2, **given})
+        for given in ({}, {"initial_residual": 0.0, "init": "default"})
+    )
+
+    told = plain.model_dump(mode="json")
+    assert told == off.model_dump(mode="json")
+    assert not {"initial_residual", "init"} & set(told)
+    assert plain.model_copy(update={"init": "orthogonal"}).model_dump()["init"] == "orthogonal"
+    weights = []
+    for settings in (plain, off):
+        torch.manual_seed(0)
+        weights.append(cls(settings, INPUTS).state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
 def test_dropout_thins_between_layers_in_training_alone():
     of = random_graph(8, 0.4)
     model, x = made("gcn", of, dropout=0.5), features(of)

@@ -8,6 +8,7 @@ import torch
 
 from assay.errors import DataError
 from assay.interactions.features import chemberta as module
+from assay.interactions.features import structures
 from assay.interactions.features.chemberta import chemberta
 from assay.interactions.settings import ChembertaSettings
 from assay.store.pretrained import model_digest
@@ -42,6 +43,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path))
+    structures._read.cache_clear()
 
 
 def settings(folder, **changes):
@@ -69,6 +71,18 @@ def test_a_text_has_the_same_embedding_in_a_batch_as_alone(folder, pooling, pool
     for node in (0, 2, 3):
         expected = pooled(alone(folder, SMILES[node]))
         np.testing.assert_allclose(found.x_VF[node], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_no_structure_is_unknown_though_its_text_has_tokens(folder, caplog):
+    given = ["CCO", "C1CC", "c1ccccc1"]
+    kept = chemberta(["CCO", "", "c1ccccc1"], settings(folder))
+
+    with caplog.at_level(logging.WARNING):
+        found = chemberta(given, settings(folder))
+
+    assert found.mask_V.tolist() == [True, False, True]
+    assert np.array_equal(found.x_VF, kept.x_VF)
+    assert "1 structures do not parse and count as unknown: nodes 1 (C1CC)" in caplog.text
 
 
 def test_long_structures_are_cut_and_counted(folder, caplog):

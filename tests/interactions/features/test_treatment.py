@@ -63,6 +63,20 @@ def test_unknown_nodes_are_zeros_the_mean_or_a_random_row_before_the_projection(
     assert not torch.equal(random, treated("random", seed=1).known.x_VF[~MASK])
 
 
+def test_random_rows_deviate_as_the_known_ones_do_feature_by_feature():
+    """Of a bit that a hundredth of the known nodes has, one that all have, and one of half."""
+    mask = np.arange(40_000) < 20_000
+    x = np.zeros((40_000, 3), np.float32)
+    x[:200, 0], x[:20_000, 1], x[:10_000, 2] = 1, 1, 1
+
+    random = TreatedFeatures(NodeFeatures.of(x, mask), 4, "random", 0).known.x_VF[~mask]
+
+    torch.testing.assert_close(
+        random.std(0), torch.tensor([0.0995, 0.0, 0.5]), rtol=0.03, atol=1e-6
+    )
+    torch.testing.assert_close(random.mean(0), torch.zeros(3), rtol=0, atol=0.02)
+
+
 def test_one_row_for_all_or_one_for_each():
     one, each = treated("fallback"), treated("per_node")
     with torch.no_grad():
@@ -73,9 +87,10 @@ def test_one_row_for_all_or_one_for_each():
     assert each()[~MASK].tolist() == [[1.0] * 4, [2.0] * 4]
 
 
-def test_nothing_to_average_is_said():
+@pytest.mark.parametrize("missing", ["mean", "random"])
+def test_nothing_to_be_like_is_said(missing):
     with pytest.raises(DataError, match="no node has any"):
-        treated("mean", mask=np.zeros(5, bool))
+        treated(missing, mask=np.zeros(5, bool))
 
 
 @pytest.mark.parametrize("missing", MISSING)

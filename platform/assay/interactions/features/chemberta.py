@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from assay.chemistry.extras import needing
 from assay.errors import DataError
 from assay.interactions.features.node_features import NodeFeatures, cached
-from assay.interactions.features.sources import smiles_of
-from assay.interactions.features.structures import digest_of
+from assay.interactions.features.structures import digest_of, readable, smiles_of
 from assay.interactions.settings import ChembertaSettings, FeatureSettings
 from assay.store.packed import PackedSet
 from assay.store.pretrained import FROM_DISK, folder_of
@@ -36,11 +35,14 @@ def of_nodes(packed: PackedSet, settings: FeatureSettings) -> NodeFeatures:
 def chemberta(smiles: Sequence[str], settings: ChembertaSettings) -> NodeFeatures:
     """Return (V, F) embeddings, computed once for these texts and weights.
 
+    A structure that RDKit does not read is unknown, though a tokenizer would take it.
+
     Raises:
         DataError: the model is not to be had, cannot be read, or is another one than the cell's.
         MachineError: transformers is not installed.
     """
     folder, digest = folder_of(settings, "chemberta")
+    smiles = readable(smiles)
     of = {
         "smiles": digest_of(smiles),
         "pooling": settings.pooling,

@@ -1,12 +1,10 @@
 """What can be known of nodes, by name, and several of them side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import cast
 
-import numpy as np
-
 from assay.catalog import load
-from assay.errors import ConfigError, DataError
+from assay.errors import DataError
 from assay.interactions.catalog import SOURCES
 from assay.interactions.features.node_features import NodeFeatures, concatenated
 from assay.interactions.settings import FeatureSettings
@@ -34,22 +32,3 @@ def _of_source(name: str, packed: PackedSet, settings: FeatureSettings) -> NodeF
             "set from a source that has structures"
         )
     return found
-
-
-def smiles_of(packed: PackedSet, settings: FeatureSettings) -> Sequence[str]:
-    """Return (V,) SMILES of the chosen table, empty where a structure is not known.
-
-    Raises:
-        ConfigError: the data set has no such table.
-    """
-    name = {"best": "smiles", "study": "study_smiles"}[settings.structures]
-    if name not in packed.arrays:
-        raise ConfigError(
-            f"{packed.name}: has no table of structures {settings.structures!r}; use best"
-        )
-    return [text.decode() for text in np.asarray(packed.arrays[name])]
-
-
-def known_structures(packed: PackedSet, settings: FeatureSettings) -> np.ndarray:
-    """Return bool (V,): the nodes whose structure the chosen table knows."""
-    return np.array([bool(text) for text in smiles_of(packed, settings)])

@@ -1,19 +1,19 @@
-"""Features of structures by RDKit: fingerprints and descriptors of SMILES.
+"""Structures of nodes, and features of them by RDKit: fingerprints and descriptors of SMILES.
 
-Shapes: V nodes, F features.
+A structure that RDKit does not read is not known, whoever asks. Shapes: V nodes, F features.
 """
 
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.errors import ConfigError
 from assay.interactions.features.node_features import NodeFeatures, cached
-from assay.interactions.features.sources import smiles_of
 from assay.interactions.settings import FeatureSettings
 from assay.store.packed import PackedSet
 
@@ -21,6 +21,61 @@ MORGAN_BITS, MORGAN_RADIUS = 2048, 2
 _MOST_DEVIATIONS = 10.0
 _LISTED = 5
 log = logging.getLogger(__name__)
+
+
+def smiles_of(packed: PackedSet, settings: FeatureSettings) -> list[str]:
+    """Return (V,) SMILES of the chosen table as they stand there, empty where there is none.
+
+    Raises:
+        ConfigError: the data set has no such table.
+    """
+    name = {"best": "smiles", "study": "study_smiles"}[settings.structures]
+    if name not in packed.arrays:
+        raise ConfigError(
+            f"{packed.name}: has no table of structures {settings.structures!r}; use best"
+        )
+    return [text.decode() for text in np.asarray(packed.arrays[name])]
+
+
+def readable(smiles: Sequence[str]) -> tuple[str, ...]:
+    """Return (V,) SMILES, empty where RDKit reads none; counts and lists those in a warning."""
+    return _read(tuple(smiles))[0]
+
+
+def unreadable(smiles: Sequence[str]) -> str:
+    """Return the sentence that counts and lists the SMILES that RDKit does not read, or nothing."""
+    return _read(tuple(smiles))[1]
+
+
+def known_structures(packed: PackedSet, settings: FeatureSettings) -> NDArray[np.bool_]:
+    """Return bool (V,): the nodes whose structure the chosen table knows, in SMILES that parse.
+
+    Raises:
+        ConfigError: the data set has no such table.
+    """
+    return np.array([bool(text) for text in readable(smiles_of(packed, settings))])
+
+
+@lru_cache(maxsize=4)  # features and coverage ask for the same table, and it is told of once
+def _read(smiles: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():  # what does not parse is listed below
+        unread = {
+            node: text
+            for node, text in enumerate(smiles)
+            if text and Chem.MolFromSmiles(text) is None
+        }
+    if not unread:
+        return smiles, ""
+    listed = [f"{node} ({text[:40]})" for node, text in unread.items()]
+    more = f" and {len(unread) - _LISTED:,} more" if len(unread) > _LISTED else ""
+    sentence = (
+        f"{len(unread):,} structures do not parse and count as unknown: nodes "
+        f"{', '.join(listed[:_LISTED])}{more}"
+    )
+    log.warning("%s", sentence)
+    return tuple("" if node in unread else text for node, text in enumerate(smiles)), sentence
 
 
 def morgan_of_nodes(packed: PackedSet, settings: FeatureSettings) -> NodeFeatures:
@@ -42,7 +97,7 @@ def morgan(smiles: Sequence[str]) -> NodeFeatures:
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
     generator = GetMorganGenerator(radius=MORGAN_RADIUS, fpSize=MORGAN_BITS)
-    row = partial(_bits, generator)
+    row, smiles = partial(_bits, generator), readable(smiles)
     of = {"smiles": digest_of(smiles), "bits": MORGAN_BITS, "radius": MORGAN_RADIUS}
     of["rdkit"] = rdkit.__version__
     return cached("morgan", of, len(smiles), lambda: _by_molecule(smiles, row, MORGAN_BITS))
@@ -58,6 +113,8 @@ def descriptors(smiles: Sequence[str]) -> NodeFeatures:
 
     def row(molecule: Any) -> list[float]:
         return list(CalcMolDescriptors(molecule, missingVal=np.nan).values())
+
+    smiles = readable(smiles)
 
     def compute() -> NodeFeatures:
         return standardised(_by_molecule(smiles, row, len(descList)))
@@ -88,22 +145,11 @@ def digest_of(smiles: Sequence[str]) -> str:
 def _by_molecule(
     smiles: Sequence[str], row: Callable[[Any], Sequence[float] | NDArray], width: int
 ) -> NodeFeatures:
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
-    x_VF, mask_V, unread = np.zeros((len(smiles), width)), np.zeros(len(smiles), bool), []
-    with rdBase.BlockLogs():  # what does not parse is listed below
-        for node, text in enumerate(smiles):
-            molecule = Chem.MolFromSmiles(text) if text else None
-            if molecule is not None:
-                x_VF[node], mask_V[node] = row(molecule), True
-            elif text:
-                unread.append(f"{node} ({text[:40]})")
-    if unread:
-        more = f" and {len(unread) - _LISTED:,} more" if len(unread) > _LISTED else ""
-        log.warning(
-            "%d structures do not parse and count as unknown: nodes %s%s",
-            len(unread), ", ".join(unread[:_LISTED]), more,
-        )  # fmt: skip
+    x_VF, mask_V = np.zeros((len(smiles), width)), np.array([bool(text) for text in smiles])
+    for node in np.flatnonzero(mask_V).tolist():
+        x_VF[node] = row(Chem.MolFromSmiles(smiles[node]))
     return NodeFeatures(x_VF.astype(np.float32), mask_V)
 
 

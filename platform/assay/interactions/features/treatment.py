@@ -29,8 +29,9 @@ class _Known(Constant):
 class TreatedFeatures(nn.Module):
     """Features projected to a width, with something in place of those that are not known.
 
-    zeros, random and mean stand before the projection: no features, a random row a node, the mean
-    of the known ones. fallback and per_node stand after it: one learned row for all unknown nodes,
+    zeros, random and mean stand before the projection: no features; a row a node, drawn from normal
+    distributions with the standard deviations of the known rows, feature by feature; the mean of
+    the known ones. fallback and per_node stand after it: one learned row for all unknown nodes,
     mask · proj(x) + (1 - mask) · fallback, or one for each. Then ReLU.
     """
 
@@ -38,12 +39,14 @@ class TreatedFeatures(nn.Module):
         super().__init__()
         x_VF, mask_V = torch.from_numpy(features.x_VF.copy()), torch.from_numpy(features.mask_V)
         unknown = int((~mask_V).sum())
+        if missing in ("random", "mean") and unknown == len(mask_V):
+            raise DataError("features: no node has any, so they have no mean and no deviation")
         if missing == "random":
+            # Rows of deviation 1 would drown the known ones, which may be mostly zeros.
             generator = torch.Generator().manual_seed(seed)
-            x_VF[~mask_V] = torch.randn(unknown, x_VF.shape[1], generator=generator)
+            drawn_UF = torch.randn(unknown, x_VF.shape[1], generator=generator)
+            x_VF[~mask_V] = drawn_UF * x_VF[mask_V].std(0, correction=0)
         elif missing == "mean":
-            if unknown == len(mask_V):
-                raise DataError("features: no node has any, so there is no mean of them")
             x_VF[~mask_V] = x_VF[mask_V].mean(0)
         self.known = _Known(x_VF, mask_V[:, None])
         self.proj = nn.Linear(x_VF.shape[1], width)
