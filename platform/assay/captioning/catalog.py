@@ -10,6 +10,7 @@ GENERATORS: Mapping[str, str] = {
     "solid_bridge": "assay.captioning.solid_bridge:SolidBridge",
     "solid_bridge_retrieval": "assay.captioning.solid_bridge:SolidBridgeRetrieval",
     "language_model": "assay.captioning.solid_bridge:TextOnly",
+    "embedding_retrieval": "assay.captioning.embedding_retrieval:EmbeddingRetrieval",
     "retrieval": "assay.captioning.baselines:Retrieval",
     "random_caption": "assay.captioning.baselines:RandomCaption",
     "most_common": "assay.captioning.baselines:MostCommon",

@@ -61,7 +61,10 @@ class CaptioningTask(Task):
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return the versions of the protocols that judge a cell."""
         names = protocols_of(cell["settings"].get("protocols"), cell["data"]["name"])
-        return ", ".join(f"{name} {_version(name)}" for name in names)
+        of_captions = [f"{name} {_version(name)}" for name in names]
+        return ", ".join(
+            filter(None, [*of_captions, generator(cell["variant"]["generator"]).protocol])
+        )
 
     @classmethod
     def reference_records(cls, cell: Mapping[str, Any]) -> int | None:
@@ -112,7 +115,7 @@ class CaptioningTask(Task):
         """Return the protocols on captions of the test split, none left out.
 
         A molecule without a caption scores as one with an empty caption. What the generator calls a
-        ceiling is scored beside, under its name.
+        ceiling is scored beside, under its name, and so is what it measures of its model.
         """
         places = np.arange(self._judged)
         captions = self.generator.captions(model, data.test, places, progress)
@@ -124,7 +127,7 @@ class CaptioningTask(Task):
         found = self._score(captions)
         for name, texts in self.generator.ceilings(model, data.test, places, progress).items():
             found |= {f"{name}/{metric}": each for metric, each in self._score(texts).items()}
-        return found
+        return found | self.generator.estimates(model, data.test, places, progress)
 
     def evaluation_passes(self) -> float:
         """Return what the generator says of a caption, for all that are judged."""

@@ -115,7 +115,7 @@ def test_the_suite_has_every_control_and_both_generators():
     for name in ("captions_controls", "captions_mini_controls"):
         suite = load_suite(ROOT / "sweeps" / f"{name}.yaml")
         assert set(suite.grid["generator"]) == set(GENERATORS) | {
-            "random_caption", "most_common", "latent_prefix", "solid_bridge",
+            "random_caption", "most_common", "embedding_retrieval", "latent_prefix", "solid_bridge",
         }  # fmt: skip
         settings = {cell.label: cell.settings.generator for cell in suite.cells("0" * 16)}
         shown = {label for label, each in settings.items() if getattr(each, "neighbours", 0)}
