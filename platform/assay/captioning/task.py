@@ -15,6 +15,7 @@ from assay.captioning.generator import Corpus
 from assay.captioning.metrics.evaluate import PROTOCOLS, score
 from assay.captioning.metrics.pairs import pairs_of
 from assay.captioning.retrieval import nearest_captions
+from assay.captioning.rewriting import RewrittenRecords
 from assay.captioning.settings import (
     CaptioningSettings,
     captioning_settings,
@@ -85,7 +86,9 @@ class CaptioningTask(Task):
             for name in own.of_evaluation
             for key in _leaves(own.model_fields[name].annotation, f"settings.generator.{name}")
         }
-        return frozenset(keys | {"settings.protocols", "settings.evaluation_molecules"})
+        return frozenset(
+            keys | {f"settings.{each}" for each in ("protocols", "evaluation_molecules", "smiles")}
+        )
 
     def stages(self) -> Sequence[Stage]:
         """Return the generator's stages."""
@@ -150,10 +153,13 @@ class CaptioningTask(Task):
     @cached_property
     def _splits(self) -> Splits:
         """Tokenise once."""
-        made = {
-            name: self.generator.records(getattr(self.texts, name))
-            for name in ("train", "validation", "test")
+        test, writing = cast(CaptionRecords, self.texts.test), self.chosen.smiles
+        texts = {
+            "train": self.texts.train,
+            "validation": self.texts.validation,
+            "test": test if writing == "given" else RewrittenRecords(test, writing),
         }
+        made = {name: self.generator.records(records) for name, records in texts.items()}
         note = self.generator.note(made["train"])
         about = "; ".join(filter(None, [self.texts.description, note]))
         return replace(self.texts, **made, description=about)
