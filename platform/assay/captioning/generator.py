@@ -7,6 +7,7 @@ that learns nothing has no stages, and a model without parameters.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -68,6 +69,8 @@ class Corpus:
     captions: list[str]
     ids: Sequence[int] = ()
     """Of the records, by which they are known in their split."""
+    numbers: Sequence[int] = ()
+    """Of the records in the data set's own numbering."""
 
     @classmethod
     def of(cls, records: Records) -> Self:
@@ -77,7 +80,13 @@ class Corpus:
             [smiles for batch in found for smiles in batch.smiles],
             [caption for batch in found for caption in batch.captions],
             [each for batch in found for each in batch.record_ids.tolist()],
+            [number for batch in found for number in batch.numbers],
         )
+
+    def where(self, chosen: Sequence[bool]) -> Self:
+        """Return a part of it, in the same order."""
+        parts = (self.smiles, self.captions, self.ids, self.numbers)
+        return type(self)(*(list(compress(part, chosen)) for part in parts))
 
     def __len__(self) -> int:
         """Return the number of records."""

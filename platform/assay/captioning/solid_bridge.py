@@ -27,6 +27,7 @@ from assay.captioning.bridge.records import (
 from assay.captioning.bridge.settings import (
     BridgeRetrievalSettings,
     BridgeSettings,
+    GraphOnlySettings,
     TextOnlySettings,
 )
 from assay.captioning.contrast import Contrast, TextEncoder
@@ -282,6 +283,12 @@ class SolidBridgeRetrieval(SolidBridge):
     """The solid bridge whose prompt holds captions of similar molecules, too."""
 
     Settings: ClassVar[type[GeneratorSettings]] = BridgeRetrievalSettings
+
+
+class GraphOnly(SolidBridge):
+    """The solid bridge whose prompt tells of the graph and holds no SMILES."""
+
+    Settings: ClassVar[type[GeneratorSettings]] = GraphOnlySettings
 
 
 class TextOnly(SolidBridge):
