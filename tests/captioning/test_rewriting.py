@@ -43,7 +43,7 @@ def cell_of(generator, settings, smiles="given"):
 
 
 def opened(cell):
-    """The test split as the generator reads it, and what a model that learned nothing says first."""
+    """The test split as it is read, and what a model that learned nothing says of the first."""
     task = CaptioningTask(cell)
     data = task.data()
     torch.manual_seed(0)
