@@ -85,8 +85,12 @@ class Corpus:
 
     def where(self, chosen: Sequence[bool]) -> Self:
         """Return a part of it, in the same order."""
-        parts = (self.smiles, self.captions, self.ids, self.numbers)
-        return type(self)(*(list(compress(part, chosen)) for part in parts))
+        return type(self)(
+            list(compress(self.smiles, chosen)),
+            list(compress(self.captions, chosen)),
+            list(compress(self.ids, chosen)),
+            list(compress(self.numbers, chosen)),
+        )
 
     def __len__(self) -> int:
         """Return the number of records."""

@@ -130,7 +130,7 @@ class CaptioningTask(Task):
         found = self._score(captions)
         for name, texts in self.generator.ceilings(model, data.test, places, progress).items():
             found |= {f"{name}/{metric}": each for metric, each in self._score(texts).items()}
-        return found | self.generator.estimates(model, data.test, places, progress)
+        return {**found, **self.generator.estimates(model, data.test, places, progress)}
 
     def evaluation_passes(self) -> float:
         """Return what the generator says of a caption, for all that are judged."""
