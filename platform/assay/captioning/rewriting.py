@@ -59,9 +59,10 @@ def rewritten(smiles: str, writing: Writing, place: int = 0) -> str:
         writing: How.
         place: Of the molecule in its split, which a random order is of.
     """
-    from rdkit import Chem
+    from rdkit import Chem, rdBase
 
-    molecule = Chem.MolFromSmiles(smiles)
+    with rdBase.BlockLogs():  # what it warns of was packed all the same
+        molecule = Chem.MolFromSmiles(smiles)
     if writing == "canonical":
         return Chem.MolToSmiles(molecule)
     if writing == "kekulised":
