@@ -25,7 +25,10 @@ examples:
   python jobs/captioning.py                             the mini molecules, on this machine
   python jobs/captioning.py --suite sweeps/captions_chebi20.yaml
   python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
-      --also 'settings.generator.decoding={method: beam, beams: 3, candidates: 3}'
+      --also 'settings.generator.decoding={method: beam, beams: 3, candidates: 3}' \\
+      --also 'settings.generator.decoding={method: beam, beams: 3, candidates: 3}' \\
+             settings.generator.graphs=shuffled
+  python jobs/captioning.py --also settings.smiles=canonical --also settings.smiles=randomised
   python jobs/captioning.py --suite sweeps/captions_controls.yaml \\
       --language-model ~/t5-small --language-model ~/Qwen3-0.6B --four-bits
   python jobs/captioning.py --no-control --set 'seeds=[0, 1, 2]'
@@ -36,7 +39,7 @@ command completes what is missing. Results and captions lie in one folder.
 
 exit codes: 0 every cell is finished, 1 some cell failed, 2 bad input, 130 stopped"""
 READ_T5 = ("latent_prefix", "latent_prefix_retrieval")
-READ_CAUSAL = ("solid_bridge", "solid_bridge_retrieval", "language_model")
+READ_CAUSAL = ("solid_bridge", "solid_bridge_retrieval", "solid_bridge_graph", "language_model")
 SHUFFLED = "settings.generator.graphs=shuffled"
 
 
@@ -53,14 +56,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         files="result files are published",
     )
     add = parser.add_argument
-    add("--language-model", type=Path, metavar="PATH", action="append", default=[],
+    add("--language-model", "--llm", type=Path, metavar="PATH", action="append", default=[],
         help="a folder with a pretrained language model: a T5 for latent_prefix, a causal one for "
         "solid_bridge (once for each)")  # fmt: skip
     add("--four-bits", action="store_true",
         help="load the causal one in NF4, 4 bits a weight")  # fmt: skip
-    add("--also", action="append", default=[], metavar="KEY=VALUE",
-        help="let every trained generator write again with this changed, such as "
-        "'settings.generator.decoding={method: beam, candidates: 5}' (repeatable)")  # fmt: skip
+    add("--also", action="append", nargs="+", default=[], metavar="KEY=VALUE",
+        help="let every trained generator that it concerns write again with this changed, or with "
+        "several together, such as 'settings.generator.decoding={method: beam, candidates: 5}' "
+        "(repeatable)")  # fmt: skip
     add("--no-control", action="store_true", help="do not write again with the graphs of others")
     add_report(parser)
     return parser.parse_args(arguments)
@@ -87,13 +91,14 @@ def run(given: argparse.Namespace) -> int:
     folders = [path.expanduser().absolute() for path in given.language_model]
     if folders or given.four_bits:
         suite = with_language_models(suite, folders, given.four_bits)
+    require_of_evaluation(suite, given.also)
     storage = run_store(given, console)
     page = report_page(given, storage)
     folder = lasting(given.results, Path.cwd()) if given.results else None
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
     if outcome.finished:
         results = read_results(outcome.folder)
-        again = [*given.also, *([] if given.no_control else [SHUFFLED])]
+        again = [*given.also, *([] if given.no_control else [[SHUFFLED]])]
         if again:
             found = [*results, *controls(storage, results, again, suite.device, console)]
             publish(suite, [r.provenance.cell_key for r in found], storage, outcome.folder)
@@ -155,12 +160,42 @@ def kind_of(folder: Path) -> str:
         ) from error
 
 
+def require_of_evaluation(suite: Any, again: list[list[str]]) -> None:
+    """Refuse what is to be changed of trained generators if it concerns none of the suite's.
+
+    Raises:
+        ConfigError: there is no such setting, or training depends on it.
+    """
+    from assay import catalog
+    from assay.config import did_you_mean
+    from assay.errors import ConfigError
+
+    family = catalog.family(suite.family)
+    free = [family.of_evaluation(variant) for variant in suite.variants()]
+    for changes in again:
+        if not any(concerns(keys, changes) for keys in free):
+            named = " ".join(changes)
+            key = changes[0].partition("=")[0]
+            near = did_you_mean(key, {each for keys in free for each in keys})
+            raise ConfigError(
+                f"--also {named}: is nothing that a trained generator of {suite.name} can be "
+                f"evaluated with{near}"
+            )
+
+
+def concerns(free: frozenset[str], changes: list[str]) -> bool:
+    """Return whether all that is changed is among settings, or holds some of them."""
+    keys = [change.partition("=")[0].strip() for change in changes]
+    return all(any(each == key or each.startswith(f"{key}.") for each in free) for key in keys)
+
+
 def controls(
-    storage: Path, results: list[Any], changes: list[str], device: str, console: Any
+    storage: Path, results: list[Any], again: list[list[str]], device: str, console: Any
 ) -> list[Any]:
     """Return what each trained generator scores with each change, such as the graphs of others."""
     import torch
 
+    from assay import catalog
     from assay.trained import evaluate_as
 
     found = []
@@ -168,15 +203,18 @@ def controls(
         generator = result.cell["settings"]["generator"]
         if "graphs" not in generator:
             continue  # it learns nothing
-        for change in changes:
-            if change == SHUFFLED and generator.get("inputs") == "smiles":
+        free = catalog.family(result.cell["family"]).of_evaluation(result.cell["variant"])
+        for changes in again:
+            if not concerns(free, changes):
+                continue  # another generator has it
+            if SHUFFLED in changes and generator.get("inputs") == "smiles":
                 continue  # it reads no graph
-            other = evaluate_as(storage, result, [change], torch.device(device))
+            other = evaluate_as(storage, result, changes, torch.device(device))
             if other.provenance.cell_key == result.provenance.cell_key:
                 continue  # it is so already
             found.append(other)
-            name = next(iter(other.estimates))
-            line = f"{result.label}: {name} {result.estimates[name].value:.3f}, with {change} "
+            name, told = next(iter(other.estimates)), " ".join(changes)
+            line = f"{result.label}: {name} {result.estimates[name].value:.3f}, with {told} "
             console.print(
                 f"{line}{other.estimates[name].value:.3f}",
                 highlight=False, soft_wrap=True, markup=False,

@@ -2,12 +2,23 @@ import numpy as np
 import pytest
 import torch
 
-from assay.captioning.baselines import MostCommon, RandomCaption, Retrieval, central
+from assay.captioning.baselines import (
+    MostCommon,
+    RandomCaption,
+    Retrieval,
+    RetrievalChEBI20,
+    RetrievalReranked,
+    RetrievalSettings,
+    central,
+)
 from assay.captioning.data.captions import captions_of, splits
+from assay.captioning.fingerprints import Fingerprints
 from assay.captioning.generator import Corpus
-from assay.captioning.retrieval import nearest_captions
+from assay.captioning.reranking import most_consistent
+from assay.captioning.retrieval import nearest, nearest_captions
 from assay.errors import ConfigError
 from assay.store import sets
+from tests.captioning.bridge.small import Few
 
 MODEL = torch.nn.Module()
 SILENT = lambda phase, done: None  # noqa: E731
@@ -48,6 +59,44 @@ def test_several_neighbours_are_asked_what_they_agree_on(data, corpus):
 
     assert one != five
     assert set(five) <= set(corpus.captions)
+
+
+def test_of_several_the_one_is_said_whose_claims_fit_the_graph(data, corpus):
+    found, first = (
+        made(kind, corpus).captions(MODEL, data.test, FIRST, SILENT)
+        for kind in (RetrievalReranked, Retrieval)
+    )
+
+    asked = data.test.smiles[:20]
+    near = nearest(Fingerprints.of(asked), Fingerprints.of(corpus.smiles), 3)
+    texts = [corpus.captions[place] for place in near.places_QK.flatten().tolist()]
+    assert found == most_consistent(texts, asked) != first
+
+
+def test_captions_of_other_sets_than_chebi20_are_left_out(corpus):
+    """captions_pool numbers these below 0, as `assay.captioning.data.chebi20_files` does."""
+    pool = Corpus(
+        ["CCO", "CCCO", "c1ccccc1"], ["ethanol", "propanol", "ring"], [0, 1, 2], [-1, 5, 7]
+    )
+    asked = Few(["CCO"], ["?"])
+
+    whole, own = (
+        made(kind, pool).captions(MODEL, asked, np.arange(1), SILENT)
+        for kind in (Retrieval, RetrievalChEBI20)
+    )
+
+    assert (whole, own) == (["ethanol"], ["propanol"])
+    with pytest.raises(ConfigError, match="no further captions here to leave out"):
+        made(RetrievalChEBI20, corpus)
+
+
+def test_cells_of_before_keep_their_keys():
+    assert RetrievalSettings().model_dump(mode="json") == {"fingerprint": "morgan", "k": 1}
+
+
+def test_one_neighbour_leaves_groups_nothing_to_choose():
+    with pytest.raises(ValueError, match="among the k nearest; give a k of 2 or more"):
+        RetrievalSettings(choice="groups")
 
 
 def test_more_neighbours_than_there_are_molecules_are_refused(data, corpus):

@@ -15,7 +15,8 @@ from assay.reference import compute_reference
 from assay.result import Result, read_metrics
 from assay.runner import cell_directory, run_cell, train_until
 from assay.store import sets
-from assay.trained import evaluate_as
+from assay.trained import evaluate_as, open_trained
+from assay.training.checkpoint import load_newest
 from assay.training.execution import Execution
 from tests.test_cell import ROOT
 from tests.test_cli import invoke
@@ -85,6 +86,34 @@ def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(mini_captions, 
     assert parts.estimates == whole.estimates
     assert rows(tmp_path / "parts", cell) == rows(tmp_path / "whole", cell)
     assert written(tmp_path / "parts", cell) == written(tmp_path / "whole", cell)
+
+
+def test_the_best_weights_are_of_a_look_within_the_last_stage(mini_captions, tmp_path):
+    """Its loss has more parts: the least of all looks is that of the autoencoder, too early."""
+    cell = prefix("training.weights=best", "training.validations=12")
+    run(cell, tmp_path)
+
+    looks = {row["step"]: row["val/loss"] for row in rows(tmp_path, cell) if "val/loss" in row}
+    last = {step: loss for step, loss in looks.items() if step > 6}  # the second half
+    directory = cell_directory(tmp_path, cell.key)
+    found = load_newest(directory / "checkpoints", cell.key)
+    assert len(looks) > len(last) > 1
+    assert min(looks.values()) < min(last.values())
+    assert found is not None
+    assert found.state["best"] == {"value": min(last.values()), "step": min(last, key=last.get)}
+    opened = open_trained(directory)
+    stage = opened.task.stages()[-1]
+    again = opened.task.validate(opened.model, opened.data, stage)
+    assert again["loss"] == pytest.approx(min(last.values()), rel=1e-6)
+
+
+def test_what_takes_no_steps_has_no_weights_to_choose(mini_captions, tmp_path):
+    best, last = (
+        run(cells(f"training.weights={which}")["retrieval"], tmp_path) for which in ("best", "last")
+    )
+
+    assert best.estimates == last.estimates
+    assert best.provenance.cell_key != last.provenance.cell_key
 
 
 def test_halved_micro_batches_train_alike(mini_captions, tmp_path):

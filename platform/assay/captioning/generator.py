@@ -5,11 +5,13 @@ is trained in which stage, makes records into batches, and writes a caption for 
 that learns nothing has no stages, and a model without parameters.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import nn
@@ -17,7 +19,7 @@ from torch import nn
 from assay.captioning.data.captions import batches_of
 from assay.captioning.decoding import Decoding
 from assay.config import Settings
-from assay.task import Batch, Loss, Progress, Records, Stage
+from assay.task import Batch, Estimate, Loss, Progress, Records, Stage
 from assay.training.draws import fold
 
 
@@ -28,17 +30,24 @@ class GeneratorSettings(Settings):
     """Fields that training does not depend on."""
 
 
-class TrainedSettings(GeneratorSettings):
+class LearningSettings(GeneratorSettings):
     """Of a generator that learns."""
 
-    of_evaluation: ClassVar[frozenset[str]] = frozenset({"graphs", "decoding"})
+    of_evaluation: ClassVar[frozenset[str]] = frozenset({"graphs"})
 
     graphs: Literal["given", "shuffled"] = "given"
     """What captions are written of: each molecule's own graph or, as a control, that of another
     one (`others`). What a model scores with the graphs of others it does not owe to them."""
-    decoding: Decoding = Decoding()
     validation_molecules: PositiveInt = 256
     """The first so many of the validation split, for its loss."""
+
+
+class TrainedSettings(LearningSettings):
+    """Of a generator that learns to write."""
+
+    of_evaluation: ClassVar[frozenset[str]] = frozenset({"graphs", "decoding"})
+
+    decoding: Decoding = Decoding()
     neighbours: NonNegativeInt = 0
     """The captions of so many nearest training molecules are shown beside the molecule."""
     neighbour_tokens: PositiveInt = 96
@@ -60,6 +69,8 @@ class Corpus:
     captions: list[str]
     ids: Sequence[int] = ()
     """Of the records, by which they are known in their split."""
+    numbers: Sequence[int] = ()
+    """Of the records in the data set's own numbering."""
 
     @classmethod
     def of(cls, records: Records) -> Self:
@@ -69,6 +80,16 @@ class Corpus:
             [smiles for batch in found for smiles in batch.smiles],
             [caption for batch in found for caption in batch.captions],
             [each for batch in found for each in batch.record_ids.tolist()],
+            [number for batch in found for number in batch.numbers],
+        )
+
+    def where(self, chosen: Sequence[bool]) -> Self:
+        """Return a part of it, in the same order."""
+        return type(self)(
+            list(compress(self.smiles, chosen)),
+            list(compress(self.captions, chosen)),
+            list(compress(self.ids, chosen)),
+            list(compress(self.numbers, chosen)),
         )
 
     def __len__(self) -> int:
@@ -80,6 +101,8 @@ class Generator(Protocol):
     """A way of describing molecules. A generator derives from this class."""
 
     Settings: ClassVar[type[GeneratorSettings]]
+    protocol: ClassVar[str] = ""
+    """Name and version of what `estimates` returns, if anything."""
 
     def __init__(self, settings: Any, seed: int, corpus: Corpus) -> None:
         """Set up a generator; what it draws is a function of the cell's seed.
@@ -153,6 +176,19 @@ class Generator(Protocol):
         """
         return {}
 
+    def estimates(
+        self,
+        model: nn.Module,
+        records: Records,
+        indices: NDArray[np.integer],
+        progress: Progress,
+    ) -> Mapping[str, Estimate]:
+        """Return what is measured of the model beside its captions, under `protocol/metric`.
+
+        None by default.
+        """
+        return {}
+
     def passes(self) -> float:
         """Return what a caption and its ceilings cost, in losses of one record without gradient."""
         return 0.0
@@ -160,6 +196,22 @@ class Generator(Protocol):
     def note(self, records: Records) -> str:
         """Return what a person should know of training records that were made, or nothing."""
         return ""
+
+
+def mean_losses(
+    loss: Callable[[Any], Loss],
+    records: Records,
+    parts: Sequence[NDArray[np.integer]],
+    device: torch.device,
+) -> dict[str, float]:
+    """Return `loss` and its parts, means over the records that are read `parts` at a time."""
+    count, totals = sum(map(len, parts)), dict[str, float]()
+    for part in parts:
+        with torch.no_grad():
+            found = loss(records.batch(part).to(device))
+        for name, value in {"loss": found.total, **found.parts}.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(part) / count
+    return totals
 
 
 def others(count: int) -> NDArray[np.int64]:

@@ -30,6 +30,7 @@ from assay.captioning.generator import (
     Corpus,
     Generator,
     GeneratorSettings,
+    mean_losses,
     others,
 )
 from assay.captioning.latent_prefix_model import (
@@ -153,15 +154,9 @@ class LatentPrefix(Generator):
     def validate(self, model: nn.Module, records: Records, stage: Stage) -> dict[str, float]:
         """Return the stage's loss and its parts."""
         count = min(self.settings.validation_molecules, len(records))
+        parts = np.array_split(np.arange(count), -(-count // _AT_ONCE))
         device = next(model.parameters()).device
-        totals: dict[str, float] = {}
-        for indices in np.array_split(np.arange(count), -(-count // _AT_ONCE)):
-            batch = records.batch(indices).to(device)
-            with torch.no_grad():
-                loss = self.loss(model, batch, stage, 0)
-            for name, value in {"loss": loss.total, **loss.parts}.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(indices) / count
-        return totals
+        return mean_losses(lambda batch: self.loss(model, batch, stage, 0), records, parts, device)
 
     def captions(
         self, model: nn.Module, records: Records, indices: NDArray[np.integer], progress: Progress

@@ -1,13 +1,14 @@
 """What a cell of the captioning family can be told."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from assay.captioning.catalog import GENERATORS
 from assay.captioning.generator import Generator, GeneratorSettings
 from assay.captioning.metrics.evaluate import PROTOCOLS
+from assay.captioning.rewriting import Writing
 from assay.catalog import load
 from assay.config import Settings, choose, validate
 from assay.errors import ConfigError
@@ -30,6 +31,12 @@ class CaptioningSettings(Settings, Generic[GeneratorT]):
     sacrebleu, whitespace and groups, which need no assets."""
     evaluation_molecules: PositiveInt | None = None
     """The first so many of the test split; by default all of it."""
+    # Left out of a cell where they are as given: keys of before stay what they are.
+    smiles: Literal["given", Writing] = Field(
+        default="given", exclude_if=lambda how: how == "given"
+    )
+    """How the molecules of the test split are written that the generator reads, and of which their
+    graphs are made (`assay.captioning.rewriting`). The judge reads them as they are given."""
 
     @field_validator("protocols")
     @classmethod

@@ -27,13 +27,20 @@ from assay.captioning.bridge.records import (
 from assay.captioning.bridge.settings import (
     BridgeRetrievalSettings,
     BridgeSettings,
+    GraphOnlySettings,
     TextOnlySettings,
 )
 from assay.captioning.contrast import Contrast, TextEncoder
 from assay.captioning.decoding import write
 from assay.captioning.encoder import GraphEncoder
 from assay.captioning.frozen import FrozenRows, Weights
-from assay.captioning.generator import Corpus, Generator, GeneratorSettings, others
+from assay.captioning.generator import (
+    Corpus,
+    Generator,
+    GeneratorSettings,
+    mean_losses,
+    others,
+)
 from assay.captioning.neighbours import NeighbourTexts
 from assay.captioning.reranking import most_consistent
 from assay.captioning.subwords import learn_subwords
@@ -151,13 +158,8 @@ class SolidBridge(Generator):
         bridge, purpose = cast(BridgeModel, model), cast(Purpose, stage.name)
         split = StageRecords(records, purpose)
         places = np.arange(min(self.settings.validation_molecules, len(records)))
-        totals: dict[str, float] = {}
-        for part in in_parts(places, self.settings.decoding.batch_size):
-            with torch.no_grad():
-                loss = _sum(bridge(split.batch(part).to(bridge.device)))
-            for name, value in {"loss": loss.total, **loss.parts}.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(part) / len(places)
-        return totals
+        parts = in_parts(places, self.settings.decoding.batch_size)
+        return mean_losses(lambda batch: _sum(bridge(batch)), split, parts, bridge.device)
 
     def captions(
         self,
@@ -281,6 +283,12 @@ class SolidBridgeRetrieval(SolidBridge):
     """The solid bridge whose prompt holds captions of similar molecules, too."""
 
     Settings: ClassVar[type[GeneratorSettings]] = BridgeRetrievalSettings
+
+
+class GraphOnly(SolidBridge):
+    """The solid bridge whose prompt tells of the graph and holds no SMILES."""
+
+    Settings: ClassVar[type[GeneratorSettings]] = GraphOnlySettings
 
 
 class TextOnly(SolidBridge):

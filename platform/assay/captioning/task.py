@@ -15,6 +15,7 @@ from assay.captioning.generator import Corpus
 from assay.captioning.metrics.evaluate import PROTOCOLS, score
 from assay.captioning.metrics.pairs import pairs_of
 from assay.captioning.retrieval import nearest_captions
+from assay.captioning.rewriting import RewrittenRecords
 from assay.captioning.settings import (
     CaptioningSettings,
     captioning_settings,
@@ -61,7 +62,10 @@ class CaptioningTask(Task):
     def protocol_of(cls, cell: Mapping[str, Any]) -> str:
         """Return the versions of the protocols that judge a cell."""
         names = protocols_of(cell["settings"].get("protocols"), cell["data"]["name"])
-        return ", ".join(f"{name} {_version(name)}" for name in names)
+        of_captions = [f"{name} {_version(name)}" for name in names]
+        return ", ".join(
+            filter(None, [*of_captions, generator(cell["variant"]["generator"]).protocol])
+        )
 
     @classmethod
     def reference_records(cls, cell: Mapping[str, Any]) -> int | None:
@@ -82,7 +86,9 @@ class CaptioningTask(Task):
             for name in own.of_evaluation
             for key in _leaves(own.model_fields[name].annotation, f"settings.generator.{name}")
         }
-        return frozenset(keys | {"settings.protocols", "settings.evaluation_molecules"})
+        return frozenset(
+            keys | {f"settings.{each}" for each in ("protocols", "evaluation_molecules", "smiles")}
+        )
 
     def stages(self) -> Sequence[Stage]:
         """Return the generator's stages."""
@@ -112,7 +118,7 @@ class CaptioningTask(Task):
         """Return the protocols on captions of the test split, none left out.
 
         A molecule without a caption scores as one with an empty caption. What the generator calls a
-        ceiling is scored beside, under its name.
+        ceiling is scored beside, under its name, and so is what it measures of its model.
         """
         places = np.arange(self._judged)
         captions = self.generator.captions(model, data.test, places, progress)
@@ -124,7 +130,7 @@ class CaptioningTask(Task):
         found = self._score(captions)
         for name, texts in self.generator.ceilings(model, data.test, places, progress).items():
             found |= {f"{name}/{metric}": each for metric, each in self._score(texts).items()}
-        return found
+        return {**found, **self.generator.estimates(model, data.test, places, progress)}
 
     def evaluation_passes(self) -> float:
         """Return what the generator says of a caption, for all that are judged."""
@@ -147,10 +153,13 @@ class CaptioningTask(Task):
     @cached_property
     def _splits(self) -> Splits:
         """Tokenise once."""
-        made = {
-            name: self.generator.records(getattr(self.texts, name))
-            for name in ("train", "validation", "test")
+        test, writing = cast(CaptionRecords, self.texts.test), self.chosen.smiles
+        texts = {
+            "train": self.texts.train,
+            "validation": self.texts.validation,
+            "test": test if writing == "given" else RewrittenRecords(test, writing),
         }
+        made = {name: self.generator.records(records) for name, records in texts.items()}
         note = self.generator.note(made["train"])
         about = "; ".join(filter(None, [self.texts.description, note]))
         return replace(self.texts, **made, description=about)

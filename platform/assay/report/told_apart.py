@@ -8,6 +8,8 @@ from assay.result import Result
 
 _BESIDE = ("settings", "training", "budget")
 """Parts of a cell that may differ within a suite, those first that say what others follow from."""
+_ABSENT = {"training.records": "all", "settings.smiles": "given"}
+"""What it means that a cell says nothing of a setting."""
 
 
 def names(results: Iterable[Result]) -> dict[str, str]:
@@ -59,7 +61,7 @@ def _short(key: str, among: Sequence[str]) -> str:
 
 def _text(key: str, value: Any) -> str:
     if value is None:
-        return "all" if key == "training.records" else "none"
+        return _ABSENT.get(key, "none")
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -54,6 +54,7 @@ RULES = {
     },
 }
 ALSO = "settings.generator.decoding={method: beam, beams: 2, candidates: 2, most_tokens: 8}"
+WEIGHT = "settings.generator.weight=0.5"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,8 @@ def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
     results = [run(cells[name], tmp_path) for name in GENERATORS[:3]]
     told = io.StringIO()
 
-    again = job.controls(tmp_path, results, [job.SHUFFLED, ALSO], "cpu", Console(file=told))
+    changes = [[job.SHUFFLED], [ALSO], [ALSO, job.SHUFFLED], [WEIGHT]]
+    again = job.controls(tmp_path, results, changes, "cpu", Console(file=told))
 
     rows = {told_of(result) for result in [*results, *again]}
     trained = GENERATORS[1:3]
@@ -104,7 +106,8 @@ def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
         ("retrieval", None, None),
         *((name, "given", None) for name in trained),
         *((name, "given", 2) for name in trained),
-        *((name, "shuffled", None) for name in trained if name != "language_model"),
+        ("latent_prefix_retrieval", "shuffled", None),
+        ("latent_prefix_retrieval", "shuffled", 2),
     }
     assert {r.cost.steps for r in again} == {10}
     assert f"with {job.SHUFFLED}" in told.getvalue()
@@ -115,13 +118,50 @@ def test_the_suite_has_every_control_and_both_generators():
     for name in ("captions_controls", "captions_mini_controls"):
         suite = load_suite(ROOT / "sweeps" / f"{name}.yaml")
         assert set(suite.grid["generator"]) == set(GENERATORS) | {
-            "random_caption", "most_common", "latent_prefix", "solid_bridge",
+            "random_caption", "most_common", "retrieval_reranked", "embedding_retrieval",
+            "latent_prefix", "solid_bridge", "solid_bridge_graph",
+            *(["retrieval_chebi20"] if suite.data == "captions_pool" else []),
         }  # fmt: skip
         settings = {cell.label: cell.settings.generator for cell in suite.cells("0" * 16)}
         shown = {label for label, each in settings.items() if getattr(each, "neighbours", 0)}
         assert shown == {"latent_prefix_retrieval", "solid_bridge_retrieval"}
         assert settings["language_model"].inputs == "smiles"
+        assert settings["solid_bridge_graph"].inputs == "graph"
+        # A text-reading generator chooses among as many candidates as the look-up beside it.
+        assert settings["retrieval_reranked"].k == 3
     assert suite.settings.get("evaluation_molecules") is None  # all of the test split
+
+
+def test_equal_writing_is_the_language_models_row_with_as_much_of_it_as_the_bridge_has():
+    equal, controls = (
+        load_suite(ROOT / "sweeps" / f"captions_{name}.yaml")
+        for name in ("equal_writing", "controls")
+    )
+    (alone,) = equal.cells("0" * 16)
+    beside = {cell.label: cell for cell in controls.cells("0" * 16)}
+    bridge, language = beside["solid_bridge"], beside["language_model"]
+    shares = bridge.settings.generator.stages
+
+    writing = controls.budget.amount * (1 - shares.pretrain - shares.align)
+    assert equal.budget.amount == pytest.approx(writing)
+    assert alone.model_copy(update={"budget": language.budget}).key == language.key
+
+
+def test_what_concerns_no_generator_is_one_sentence(job, mini_captions):
+    suite = tiny()
+
+    job.require_of_evaluation(suite, [[ALSO, job.SHUFFLED], ["settings.smiles=canonical"]])
+    with pytest.raises(ConfigError, match=r"--also settings.generator.decodng=1: .*did you mean"):
+        job.require_of_evaluation(suite, [["settings.generator.decodng=1"]])
+    with pytest.raises(ConfigError, match="nothing that a trained generator"):
+        job.require_of_evaluation(suite, [["settings.generator.latents=4"]])
+
+
+def test_a_language_model_has_the_issues_name_too(job, tmp_path):
+    given = job.parse(["--llm", str(tmp_path), "--also", "a=1", "b=2", "--also", "c=3"])
+
+    assert given.language_model == [tmp_path]
+    assert given.also == [["a=1", "b=2"], ["c=3"]]
 
 
 def test_folders_with_pretrained_models_drive_both_generators(job, mini_captions, tmp_path, folder):

@@ -177,6 +177,12 @@ class BridgeRetrievalSettings(BridgeSettings):
     neighbours: PositiveInt = 2
 
 
+class GraphOnlySettings(BridgeSettings):
+    """Of the solid bridge that reads no SMILES."""
+
+    inputs: Literal["graph"] = "graph"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class TextOnlySettings(BridgeSettings):
     """Of the language model alone."""
 

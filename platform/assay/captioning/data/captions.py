@@ -57,6 +57,8 @@ class CaptionBatch:
     """(B,) texts."""
     smiles: tuple[str, ...]
     """(B,) as the source has them."""
+    numbers: tuple[int, ...] = ()
+    """(B,) in the data set's own numbering, where it has one."""
 
     def __len__(self) -> int:
         """Return B."""
@@ -78,6 +80,7 @@ class CaptionRecords:
         self._records = packed.split_indices(split)
         self._graphs = Graphs(packed.arrays)
         self._smiles, self._captions = texts_of(packed, "smiles"), texts_of(packed, "captions")
+        self._numbers = packed.arrays["ids"]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -106,6 +109,7 @@ class CaptionRecords:
             self._graphs.batch(records),
             tuple(self._captions.select(records)),
             tuple(self._smiles.select(records)),
+            tuple(self._numbers[records].tolist()),
         )
 
 

@@ -74,6 +74,11 @@ class CaptionsPool(DataSet):
 CAPTIONS_POOL = CaptionsPool()
 
 
+def is_of_chebi20(number: int) -> bool:
+    """Return whether a training record is ChEBI-20's, whose ids are PubChem's; others' are less."""
+    return number >= 0
+
+
 def _dealt(pairs: Iterable[Pair]) -> Iterator[Pair]:
     """Deal nine tenths to training and a tenth to validation, by the hash of canonical SMILES."""
     from rdkit import Chem
