@@ -92,7 +92,7 @@ def test_pyg_gets_the_features_of_the_batch():
 
 
 def test_a_formula_that_is_none_is_one_sentence():
-    with pytest.raises(DataError, match="mine.xml: A"):
+    with pytest.raises(DataError, match=r"mine\.xml: A"):
         records_of([SMALL], {"A": Compound("not a formula")}, "mine.xml")
 
 

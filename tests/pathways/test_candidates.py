@@ -85,7 +85,10 @@ def test_attention_hears_of_pairs_that_are_not_listed_as_of_the_rest():
 @pytest.mark.parametrize("encodings", [{}, {"laplacian": 0}, {"laplacian": 0, "magnetic": 0}])
 def test_a_listed_pair_has_the_features_of_the_matrix_and_the_rest_those_of_no_edge(encodings):
     torch.manual_seed(0)
-    features, batch = PairFeatures(Encodings.model_validate(encodings), 6, hides=False), made.batch()
+    features, batch = (
+        PairFeatures(Encodings.model_validate(encodings), 6, hides=False),
+        made.batch(),
+    )
     seen_BNN = seen_pairs(batch, Sparsity(beyond=1))
 
     found, whole_BNNC = features(batch, seen_BNN), features(batch)

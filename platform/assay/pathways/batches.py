@@ -206,7 +206,6 @@ class PathwayRecords:
             **{f"{name}_BNN": torch.from_numpy(matrix) for name, matrix in matrices.items()},
         )
 
-
     def to_pyg(self, k: int) -> "Data":
         """Return graph k as PyG's `Data`.
 

@@ -191,7 +191,11 @@ def _temperature(of: Described, world: World, judges: Judges) -> str:
 def _fit(of: Described, world: World) -> str:
     if of.consumes_oxygen is None:
         return "How much of the planet would suit it is not computed."
-    need = f"a need for {LEAST_O2_BAR:g} bar of O2" if of.consumes_oxygen else "no need for O2 to be there"
+    need = (
+        f"a need for {LEAST_O2_BAR:g} bar of O2"
+        if of.consumes_oxygen
+        else "no need for O2 to be there"
+    )
     if of.habitability is None or of.window_K is None:
         met = bool(meets(np.array([int(of.consumes_oxygen)]), np.array([world.oxygen_bar]))[0])
         return (

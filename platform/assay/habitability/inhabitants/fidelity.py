@@ -85,8 +85,9 @@ def compared(found: Mapping[How, Judged], judges: Judges, world: World) -> dict[
 
     `planet`, `open` and `shuffled`: the share of networks that take up O2 if the planet is aerobic,
     none if it is not, and the mean distance in K of the temperature that they are taken for;
-    `real`: how well the judge does on held-out real networks; `beyond_shuffled`: how much better those for
-    the planet are than the shuffled ones, network by network. What nobody can judge is left out.
+    `real`: how well the judge does on held-out real networks; `beyond_shuffled`: how much better
+    those for the planet are than the shuffled ones, network by network. What nobody can judge is
+    left out.
     """
     estimates: dict[str, Estimate] = {}
     wanted = int(world.oxygen > AEROBIC_FROM)
