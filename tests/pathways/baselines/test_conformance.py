@@ -137,7 +137,7 @@ def test_a_sample_does_not_depend_on_those_beside_it(name):
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_generated_graphs_are_connected_unless_that_is_not_asked_for(name):
-    sizes, nothing = np.full(60, 8), np.zeros((60, 4), np.float32)
+    sizes, nothing = np.full(60, 7), np.zeros((60, 4), np.float32)
 
     pieces = {
         way: _pieces(model(name, connected=way).eval().sample(sizes, nothing, nothing > 0, seed=1))
