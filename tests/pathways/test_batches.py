@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from assay.errors import ConfigError
+from assay.errors import ConfigError, DataError
 from assay.pathways.batches import (
     MOST_PAIRS,
     PathwayRecords,
     drawn_pairs,
     of_like_sizes,
+    records_of,
     splits,
 )
-from assay.pathways.graphs import Pathway, pack
+from assay.pathways.compounds import Compound
+from assay.pathways.graphs import UNKNOWN, Pathway, pack
+from assay.training.order import order_of
 from tests.pathways import made
 
 
@@ -52,6 +55,68 @@ def test_a_batch_holds_its_graphs_and_nothing_beyond_them():
     assert not batch.reactions_BNN[~batch.adjacency_BNN].any()
 
 
+COMPOUNDS = {"A": Compound("C6H12O6", 0.0), "B": Compound("C3H4O3", -1.0, -110.0, "CC(=O)C(=O)O")}
+SMALL = Pathway(
+    "small", ["A", "B", "C"], [(0, 1), (1, 2)], main=[True, False], reversible=[False, True],
+    reaction_classes=[2, 5], environment=(7.0, None, 0.1, None),
+)  # fmt: skip
+LARGE = Pathway("large", ["B", "D", "A", None, "E"], [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)])
+
+
+def test_a_batch_of_ones_own_graphs_by_hand():
+    batch = records_of([SMALL, LARGE], COMPOUNDS, "here").batch(np.array([1, 0]))
+
+    assert batch.record_ids.tolist() == [1, 0]
+    assert batch.mask_BN.tolist() == [[True] * 5, [True] * 3 + [False] * 2]
+    assert batch.adjacency_BNN[1].nonzero().tolist() == [[0, 1], [1, 2]]
+    assert batch.adjacency_BNN[0].nonzero().tolist() == [[0, 1], [1, 2], [2, 3], [3, 4], [4, 0]]
+    assert batch.main_BNN[1].nonzero().tolist() == [[0, 1]]
+    assert batch.reversible_BNN[1].nonzero().tolist() == [[1, 2]]
+    assert batch.reactions_BNN[1, [0, 1], [1, 2]].tolist() == [2, 5]
+    assert batch.compounds_BN[1].tolist()[3:] == [UNKNOWN, UNKNOWN]
+    assert batch.known_B4.tolist() == [[False] * 4, [True, False, True, False]]
+    assert torch.equal(batch.features_BNF[0, 0], batch.features_BNF[1, 1])  # B, in both
+    assert not batch.features_BNF[0, 3].any()  # unnamed
+
+
+def test_pyg_gets_the_features_of_the_batch():
+    records = records_of([SMALL, LARGE], COMPOUNDS, "here")
+    batch = records.batch(np.array([1]))
+
+    data = records.to_pyg(1)
+
+    assert torch.equal(data.x, batch.features_BNF[0])
+    assert torch.equal(data.compound_class, batch.classes_BN[0])
+    assert data.num_node_features == batch.features_BNF.shape[-1]
+    data.validate()
+
+
+def test_a_formula_that_is_none_is_one_sentence():
+    with pytest.raises(DataError, match=r"mine\.xml: A"):
+        records_of([SMALL], {"A": Compound("not a formula")}, "mine.xml")
+
+
+def test_training_forms_batches_of_like_sizes():
+    chains = [
+        Pathway(f"chain {k}", [None] * size, [(j, j + 1) for j in range(size - 1)])
+        for k, size in enumerate([3, 40] * 64)
+    ]
+    records = records_of(chains, {}, "here")
+    order = order_of(records, 16, seed=0)
+
+    batches = [records.batch(order.indices(step)) for step in range(order.batches_per_epoch)]
+
+    padding = sum(float((~batch.mask_BN).sum()) for batch in batches)
+    nodes = sum(float(batch.mask_BN.sum()) for batch in batches)
+    assert padding < 0.2 * nodes  # in the order of the file it would be as much again
+
+
+def test_a_batch_moves_whole():
+    moved = made.batch().to(torch.device("meta"))
+
+    assert all(value.device.type == "meta" for value in vars(moved).values())
+
+
 def test_of_an_edge_that_is_listed_twice_what_any_listing_says_holds():
     graphs = pack(
         [
@@ -83,6 +148,19 @@ def test_what_is_hidden_is_gone_with_everything_that_it_was():
         assert getattr(batch, f"{name}_BNN").any()
         assert not getattr(seen, f"{name}_BNN").any()
     torch.testing.assert_close(seen.features_BNF, batch.features_BNF)
+
+
+def test_hidden_pairs_are_marked_whether_or_not_an_edge_was_there():
+    batch = made.batch()
+    some = torch.rand(batch.adjacency_BNN.shape) < 0.4
+    first, second = some & ~some.mT, some & some.mT
+
+    seen = batch.without(first).without(second)
+
+    assert not batch.hidden_BNN.any()
+    assert torch.equal(seen.hidden_BNN, some & batch.pairs_BNN)
+    assert (seen.hidden_BNN & batch.adjacency_BNN).any()
+    assert (seen.hidden_BNN & ~batch.adjacency_BNN).any()
 
 
 def test_a_pair_and_its_reverse_share_their_draw_whatever_the_padding():

@@ -85,7 +85,10 @@ def test_attention_hears_of_pairs_that_are_not_listed_as_of_the_rest():
 @pytest.mark.parametrize("encodings", [{}, {"laplacian": 0}, {"laplacian": 0, "magnetic": 0}])
 def test_a_listed_pair_has_the_features_of_the_matrix_and_the_rest_those_of_no_edge(encodings):
     torch.manual_seed(0)
-    features, batch = PairFeatures(Encodings.model_validate(encodings), 6), made.batch()
+    features, batch = (
+        PairFeatures(Encodings.model_validate(encodings), 6, hides=False),
+        made.batch(),
+    )
     seen_BNN = seen_pairs(batch, Sparsity(beyond=1))
 
     found, whole_BNNC = features(batch, seen_BNN), features(batch)
@@ -94,6 +97,22 @@ def test_a_listed_pair_has_the_features_of_the_matrix_and_the_rest_those_of_no_e
     if not features.phi:  # without positions nothing is lost
         unseen_BNN = inside(batch) & ~seen_BNN
         assert (whole_BNNC[unseen_BNN] - found.rest_C).abs().max() < 1e-6
+
+
+def test_hidden_pairs_are_told_apart_whether_or_not_they_are_listed():
+    torch.manual_seed(0)
+    features = PairFeatures(Encodings(laplacian=0, magnetic=0), 5, hides=True)
+    batch, block = made.batch(), Block(width=16, heads=2, pairs=5, condition=None)
+    batch = batch.without(torch.rand(batch.adjacency_BNN.shape) < 0.4)
+    x_BND, nothing = torch.randn(*batch.mask_BN.shape, 16), torch.zeros(len(batch), 0)
+    listed = features(batch, seen_pairs(batch, Sparsity(beyond=1)))
+    assert (batch.hidden_BNN & ~seen_pairs(batch, Sparsity(beyond=1))).any()
+
+    dense = block(x_BND, batch.mask_BN, features(batch), nothing)
+    found = block(x_BND, batch.mask_BN, listed, nothing)
+
+    there = batch.mask_BN
+    torch.testing.assert_close(found[there], dense[there], rtol=0, atol=1e-5)
 
 
 def test_the_encoder_keeps_edges_either_way_and_each_node_with_itself():

@@ -5,18 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from assay.pathways.data.records import records_of
+from assay.pathways.batches import records_of
 from assay.pathways.encodings import (
     Encodings,
     canonical,
-    encode,
     laplacian,
     magnetic_laplacian,
     positions_of,
-    turned,
 )
 from assay.pathways.graphs import Pathway, pack
-from assay.training.draws import Draws
 
 # No two eigenvalues of either coincide, so that eigenvectors are known up to their phase.
 LOPSIDED = Pathway("a", [None] * 5, [(0, 1), (1, 2), (2, 0), (2, 3), (3, 4)])
@@ -26,6 +23,12 @@ ALL = Encodings(laplacian=4, magnetic=5, q=0.25)
 
 def dense(pathway):
     return pack([pathway]).adjacency(0)
+
+
+def positions(*pathways):
+    """Of a batch of graphs."""
+    batch = records_of(pathways, {}, "here").batch(np.arange(len(pathways)))
+    return positions_of(batch.adjacency_BNN, batch.mask_BN, ALL)
 
 
 def permuted(pathway, order):
@@ -74,13 +77,12 @@ def test_both_directions_at_once_have_no_phase():
 
 
 def test_eigenvectors_solve_what_they_should():
-    found = encode(pack([LOPSIDED]), ALL)
+    found = positions(LOPSIDED)
     matrix = magnetic_laplacian(dense(LOPSIDED), 0.25)
+    vectors, values = found.magnetic_BNK[0].numpy(), found.magnetic_values_BK[0].numpy()
 
-    assert matrix @ found.magnetic == pytest.approx(
-        found.magnetic * found.magnetic_values[0], abs=1e-5
-    )
-    assert found.laplacian_values[0] == pytest.approx(
+    assert matrix @ vectors == pytest.approx(vectors * values, abs=1e-5)
+    assert found.laplacian_values_BK[0].numpy() == pytest.approx(
         np.linalg.eigvalsh(laplacian(dense(LOPSIDED)))[1:]
     )
 
@@ -97,62 +99,21 @@ def test_any_sign_or_phase_of_the_solver_gives_the_same_positions():
 
 def test_positions_move_with_their_nodes():
     order = [3, 0, 4, 2, 1]
-    found, moved = (encode(pack([one]), ALL) for one in (LOPSIDED, permuted(LOPSIDED, order)))
+    found, moved = positions(LOPSIDED), positions(permuted(LOPSIDED, order))
 
-    assert moved.laplacian == pytest.approx(found.laplacian[order], abs=1e-5)
-    assert moved.magnetic == pytest.approx(found.magnetic[order], abs=1e-5)
-
-
-def test_company_changes_nothing_and_what_a_graph_lacks_is_marked():
-    alone = encode(pack([CHAIN]), ALL)
-    together = encode(pack([LOPSIDED, CHAIN, LOPSIDED]), ALL)
-
-    assert together.laplacian[5:8] == pytest.approx(alone.laplacian)
-    assert together.magnetic[5:8] == pytest.approx(alone.magnetic)
-    assert together.laplacian_values[1].tolist()[2:] == [-1, -1]
-    assert not together.magnetic[5:8, 3:].any()
-
-
-def test_random_signs_change_no_function_that_does_not_depend_on_them():
-    batch = records_of([LOPSIDED, CHAIN], {}, "here", ALL).batch(np.array([0, 1]))
-    before = batch.positions
-    after = turned(before, Draws(7, 3, batch.record_ids))
-
-    def invariant(v_BNK):
-        return torch.einsum("bnk,bmk->bnmk", v_BNK, v_BNK.conj())
-
-    assert not torch.equal(before.laplacian_BNK, after.laplacian_BNK)
     for name in ("laplacian_BNK", "magnetic_BNK"):
-        old, new = (invariant(getattr(one, name)) for one in (before, after))
-        torch.testing.assert_close(old, new)
-    assert torch.equal(before.laplacian_BNK.abs(), after.laplacian_BNK.abs())
-    assert torch.equal(before.magnetic_values_BK, after.magnetic_values_BK)
+        torch.testing.assert_close(
+            getattr(moved, name), getattr(found, name)[:, order], rtol=0, atol=1e-5
+        )
 
 
-def test_random_signs_depend_on_seed_step_and_record_alone():
-    records = records_of([LOPSIDED, CHAIN], {}, "here", ALL)
-    both, alone = records.batch(np.array([0, 1])), records.batch(np.array([1]))
+def test_company_and_padding_change_nothing_and_what_a_graph_lacks_is_marked():
+    alone, together = positions(CHAIN), positions(LOPSIDED, CHAIN, LOPSIDED)
 
-    def signs(batch, step):
-        return turned(batch.positions, Draws(7, step, batch.record_ids)).magnetic_BNK
-
-    assert torch.equal(signs(both, 3)[1:, :3], signs(alone, 3))
-    assert not torch.equal(signs(alone, 3), signs(alone, 4))
-
-
-def test_positions_of_a_batch_are_those_of_its_graphs_whatever_the_padding():
-    from tests.pathways import made
-
-    records, how = made.records(), Encodings(laplacian=3, magnetic=4)
-    packed, batch = encode(records.graphs, how), records.batch(np.array([2, 5, 0]))
-
-    found = positions_of(batch.adjacency_BNN, batch.mask_BN, how)
-
-    for row, k in enumerate((2, 5, 0)):
-        N = int(records.graphs.node_counts[k])
-        nodes = slice(records.graphs.node_offsets[k], records.graphs.node_offsets[k + 1])
-        for name in ("laplacian", "magnetic"):
-            vectors, values = getattr(found, f"{name}_BNK"), getattr(found, f"{name}_values_BK")
-            np.testing.assert_array_equal(vectors[row, :N].numpy(), getattr(packed, name)[nodes])
-            np.testing.assert_array_equal(values[row].numpy(), getattr(packed, f"{name}_values")[k])
-            assert not vectors[row, N:].abs().any()
+    for name in ("laplacian", "magnetic"):
+        vectors, values = (getattr(together, f"{name}_{of}") for of in ("BNK", "values_BK"))
+        assert torch.equal(vectors[1:2, :3], getattr(alone, f"{name}_BNK"))
+        assert torch.equal(values[1:2], getattr(alone, f"{name}_values_BK"))
+        assert not vectors[1, 3:].abs().any()
+    assert together.laplacian_values_BK[1].tolist()[2:] == [-1, -1]
+    assert not together.magnetic_BNK[1, :, 3:].abs().any()

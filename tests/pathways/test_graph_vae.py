@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -6,9 +7,12 @@ import torch
 
 from assay.config import validate
 from assay.errors import ConfigError
+from assay.pathways import encoder
+from assay.pathways.evaluation import FOLDS, linked
 from assay.pathways.graph_vae import GraphVAE
 from assay.pathways.metrics.links import Scored, reversed_edges
 from assay.pathways.objective import Weights
+from assay.training.draws import Draws
 from assay.training.meter import FlopTable
 from tests.pathways import made
 
@@ -206,6 +210,134 @@ def test_hidden_edges_cannot_be_seen_by_the_scores():
     torch.testing.assert_close(model.edge_logits(turned.without(hidden | hidden.mT)),
                                model.edge_logits(batch.without(hidden | hidden.mT)))  # fmt: skip
     assert (seen - model.edge_logits(batch)).abs().max() > 1e-4
+
+
+def test_a_pair_has_the_same_features_by_whatever_phase_and_basis_its_places_are_told(monkeypatch):
+    """Signs of real eigenvectors, phases of complex ones, and any basis of equal eigenvalues."""
+    features, batch = made.vae().encoder.pairs, made.batch()
+    solved = encoder.positions_of
+
+    def told(otherwise):
+        monkeypatch.setattr(encoder, "positions_of", lambda *given: otherwise(solved(*given)))
+        return features(batch)
+
+    def turned(found):
+        signs_BK = torch.randint(2, found.laplacian_values_BK.shape) * 2.0 - 1
+        phases_BK = torch.polar(torch.ones(6, 8), torch.rand(6, 8) * 2 * torch.pi)
+        return replace(
+            found,
+            laplacian_BNK=found.laplacian_BNK * signs_BK[:, None],
+            magnetic_BNK=found.magnetic_BNK * phases_BK[:, None],
+        )
+
+    def mixed(found):
+        """All eigenvalues equal, and another basis of what then is one space."""
+        basis_BKK = torch.linalg.qr(torch.randn(6, 8, 8, dtype=torch.complex64)).Q
+        return replace(alike(found), magnetic_BNK=found.magnetic_BNK @ basis_BKK)
+
+    def alike(found):
+        return replace(found, magnetic_values_BK=torch.full((6, 8), 0.5))
+
+    def swapped(found):
+        return replace(found, magnetic_BNK=found.magnetic_BNK.roll(1, dims=1))
+
+    plain, equal = told(lambda found: found), told(alike)
+    torch.testing.assert_close(told(turned), plain, rtol=0, atol=1e-5)
+    torch.testing.assert_close(told(mixed), equal, rtol=0, atol=1e-5)
+    assert (told(swapped) - plain).abs().max() > 1e-3, "other places are other features"
+    mirrored = told(lambda found: replace(found, magnetic_BNK=found.magnetic_BNK.conj()))
+    assert (mirrored - plain).abs().max() > 1e-3, "the imaginary part tells directions"
+
+
+def test_a_hidden_pair_is_no_pair_that_is_known_to_have_no_edge():
+    batch = made.batch()
+    free = batch.pairs_BNN & ~batch.adjacency_BNN & ~batch.adjacency_BNN.mT
+    marked = batch.without(free)
+    assert torch.equal(marked.adjacency_BNN, batch.adjacency_BNN), "no edge is lost"
+
+    model, plain = made.vae().eval(), made.vae(hidden=0.0).eval()
+
+    scores = [one.edge_logits(batch)[free] for one in (model, plain)]
+    others = [one.edge_logits(marked)[free] for one in (model, plain)]
+    assert (scores[0] - others[0]).abs().max() > 1e-4
+    torch.testing.assert_close(scores[1], others[1], rtol=0, atol=0)
+
+
+def test_training_hides_pairs_as_evaluation_asks_about_them(monkeypatch):
+    """A share of the unordered pairs, both ways at once, marked and without what joined them."""
+    seen, forward = [], encoder.Encoder.forward
+
+    def spy(self, batch, *more):
+        seen.append(batch)
+        return forward(self, batch, *more)
+
+    monkeypatch.setattr(encoder.Encoder, "forward", spy)
+    records = made.records(count=200)
+    model = made.vae(named=False, weights={"compounds": 0.0})
+    outcome(model, records.batch(np.arange(200)))
+    linked(model.eval(), records, seed=0)
+
+    trained, asked = seen[0], [one for one in seen[1:] if one.hidden_BNN.any()]
+    assert len(asked) == (len(seen) - 1) * FOLDS / (FOLDS + 1), "and once with all in sight"
+    for batch in (trained, *asked):
+        assert torch.equal(batch.hidden_BNN, batch.hidden_BNN.mT)
+        assert not (batch.hidden_BNN & batch.adjacency_BNN).any()
+    hidden, pairs = (
+        sum(int(getattr(one, name).sum()) for one in asked) for name in ("hidden_BNN", "pairs_BNN")
+    )
+    assert hidden * FOLDS == pairs, "each pair once"
+    assert model.own.hidden == 1 / FOLDS
+    share = float(trained.hidden_BNN.sum() / trained.pairs_BNN.sum())
+    assert share == pytest.approx(1 / FOLDS, abs=0.03)
+
+
+def test_the_divergence_is_warmed_up():
+    """Nothing of it at first, half of it half way, all of it in the end and in evaluation."""
+    model, batch = made.vae(kullback={"warmup_steps": 10}, weights={"kl": 0.3}), made.batch()
+
+    first, half, last, evaluated = (outcome(model, batch, step) for step in (0, 5, 10, None))
+
+    kl = last.losses["kl"]
+    assert kl > 0.01
+    for one in (first, half, evaluated):
+        torch.testing.assert_close(one.losses["kl"], kl)
+    torch.testing.assert_close(last.total - first.total, 0.3 * kl, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(last.total - half.total, 0.15 * kl, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(evaluated.total, last.total)
+
+
+def test_new_graphs_are_drawn_through_the_flow():
+    model = made.vae(flow=2).eval()
+    asked = np.full(20, 6), np.zeros((20, 4), np.float32), np.zeros((20, 4), bool)
+    draws = Draws(0, 0, torch.arange(20))
+    condition = model.decoder.condition(torch.zeros(20, 4), torch.zeros(20, 4, dtype=torch.bool))
+    before = model.sample(*asked, seed=1)
+    noise = draws.normal("graph", 4)
+
+    with torch.no_grad():
+        for parameter in model.prior.parameters():
+            parameter += torch.randn_like(parameter)
+        found = model._graph_from_prior(draws, condition)
+        torch.testing.assert_close(found, model.prior(noise, condition))
+    after = model.sample(*asked, seed=1)
+
+    assert (found - noise).abs().max() > 0.1
+    assert not np.array_equal(before.nodes, after.nodes)
+
+
+def test_scores_that_are_unsure_are_nearer_to_even_odds():
+    """By a spread that is the same everywhere: mean / √(1 + π/8 variance), MacKay's equation 10."""
+    batch = made.batch()
+    sure, unsure = (made.vae(uncertain=way, rounds=0).eval() for way in (False, True))
+    with torch.no_grad():
+        unsure.decoder.heads.pair.weight[1] = 0
+        unsure.decoder.heads.pair.bias[1] = 3.0
+
+    scores, others = (one.edge_logits(batch)[batch.pairs_BNN] for one in (sure, unsure))
+
+    variance = math.log1p(math.exp(3.0))
+    torch.testing.assert_close(others, scores / math.sqrt(1 + math.pi / 8 * variance))
+    assert (scores - others).abs().max() > 0.3
 
 
 @pytest.mark.parametrize(

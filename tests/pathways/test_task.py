@@ -7,7 +7,7 @@ import torch
 
 from assay.cell import Cell, load_suite
 from assay.errors import ConfigError
-from assay.pathways.baselines.floors import CopyTrain
+from assay.pathways.baselines.floors import CopyTrain, Nearest
 from assay.pathways.evaluation import FOLDS, Asked, drawn_from, latents, linked
 from assay.pathways.figures import LatentMap, NeighbourFile
 from assay.pathways.metrics.files import read_graphs
@@ -165,9 +165,28 @@ def test_real_graphs_are_held_beside(pathways):
     assert floor.estimates["vun/uniqueness"].value == 1
     assert floor.estimates["mmd/in_degree"].value < 0.05
     # What runs in air takes up O2 by the rule of the set, and edges show it.
-    assert floor.estimates["conditional/fidelity"].value > 0.7
-    assert floor.estimates["conditional/fidelity"].n > 20
+    oxygen = {name: floor.estimates[f"conditional/{name}"] for name in ("fidelity", "judge")}
+    assert floor.estimates["conditional/recorded"].value == 1
+    assert oxygen["judge"].low > 0.7
+    assert oxygen["judge"].n == 249 + 42, "all graphs that the judge has not learnt from"
+    assert oxygen["fidelity"].value > 0.7
+    assert 200 < oxygen["fidelity"].n < 249 + 42
     assert "reversed_edge/auc" not in floor.estimates
+
+
+def test_who_does_not_heed_the_environment_has_one_half(pathways):
+    """The same sizes are asked for in both: copies that know sizes alone are the same graphs."""
+    task = PathwaysTask(cells("settings.evaluation_graphs=40")[0])
+    copies, heeds = (of(of.Settings(), task.corpus) for of in (CopyTrain, Nearest))
+
+    blind, looked_up = (task._oxygen.of_model(model) for model in (copies, heeds))
+
+    assert blind["conditional/fidelity"].value == 0.5
+    assert blind["conditional/fidelity"].n == 40
+    assert looked_up["conditional/fidelity"].low > 0.5
+    shuffled = looked_up["conditional/shuffled"]
+    assert shuffled.high < looked_up["conditional/fidelity"].low
+    assert shuffled.low < 0.5 < shuffled.high
 
 
 def test_flux_is_measured_by_the_mapping_that_is_given(pathways, monkeypatch):

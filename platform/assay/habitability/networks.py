@@ -47,6 +47,7 @@ def networks_of(batch: MultiModalBatch, corpus: Corpus) -> PathwayBatch:
         reversible_BNN=matrix(graphs.edge_reversible).bool(),
         main_BNN=matrix(graphs.edge_main).bool(),
         reactions_BNN=matrix(graphs.edge_reaction_class),
+        hidden_BNN=torch.zeros(B, N, N, dtype=torch.bool, device=device),
         environment_B4=unknown_B4,
         known_B4=unknown_B4.bool(),
     )

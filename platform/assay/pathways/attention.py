@@ -18,23 +18,33 @@ from assay.pathways.conditions import ModulatedNorm
 
 @dataclass(frozen=True)
 class ListedPairs:
-    """Features of some pairs of a batch's nodes; all others have one vector in common."""
+    """Features of some pairs of a batch's nodes; all others have one vector in common.
+
+    But for marks: few numbers of each pair, listed or not, which add a vector each.
+    """
 
     place: Place
     """Each pair once."""
     features_PC: Tensor
     rest_C: Tensor
     """Of every pair that is not listed."""
+    marked: tuple[Tensor, Tensor] | None = None
+    """Marks (B, N, N, M), and what each of them adds to the features of a pair (M, C)."""
 
     @property
     def apart_PC(self) -> Tensor:
         """By how much the listed ones differ from the rest, which moves no share of attention."""
         return self.features_PC - self.rest_C
 
-    def spread(self, values_PH: Tensor, B: int, N: int) -> Tensor:
-        """Return (B, H, N, N): values at the listed pairs, and 0."""
+    def biases(self, bias: nn.Module, B: int, N: int) -> Tensor:
+        """Return (B, H, N, N): what pairs add to scores, by a linear map without a constant."""
+        values_PH = bias(self.apart_PC)
         zeros_BNNH = values_PH.new_zeros(B, N, N, values_PH.shape[-1])
-        return zeros_BNNH.index_put(self.place, values_PH).permute(0, 3, 1, 2)
+        found_BNNH = zeros_BNNH.index_put(self.place, values_PH)
+        if self.marked is not None:
+            marks_BNNM, added_MC = self.marked
+            found_BNNH = found_BNNH + marks_BNNM @ bias(added_MC)
+        return found_BNNH.permute(0, 3, 1, 2)
 
     def heard(self, share_BHNN: Tensor) -> Tensor:
         """Return (B, N, H, C): Σ_v share(u, v) · features(u, v), where shares of u add up to 1."""
@@ -44,7 +54,11 @@ class ListedPairs:
         told_PHC = share_PH.unsqueeze(-1) * self.apart_PC.unsqueeze(1)
         zeros_MHC = told_PHC.new_zeros(B * N, H, told_PHC.shape[-1])
         heard_MHC = zeros_MHC.index_add(0, graph_P * N + row_P, told_PHC)
-        return heard_MHC.view(B, N, H, -1) + self.rest_C
+        heard_BNHC = heard_MHC.view(B, N, H, -1) + self.rest_C
+        if self.marked is None:
+            return heard_BNHC
+        marks_BNNM, added_MC = self.marked
+        return heard_BNHC + torch.einsum("bhuv,buvm->buhm", share_BHNN, marks_BNNM) @ added_MC
 
 
 Pairs = Tensor | ListedPairs
@@ -88,7 +102,7 @@ class Block(nn.Module):
         q, k, v = self.qkv(y_BND).view(B, N, 3, self.heads, D // self.heads).unbind(2)
         score_BHNN = torch.einsum("buhd,bvhd->bhuv", q, k) * (D // self.heads) ** -0.5
         if self.bias is not None and isinstance(pairs, ListedPairs):
-            score_BHNN = score_BHNN + pairs.spread(self.bias(pairs.apart_PC), B, N)
+            score_BHNN = score_BHNN + pairs.biases(self.bias, B, N)
         elif self.bias is not None and pairs is not None:
             score_BHNN = score_BHNN + self.bias(pairs).permute(0, 3, 1, 2)
         score_BHNN = score_BHNN.masked_fill(~mask_BN[:, None, None, :], -torch.inf)

@@ -6,8 +6,9 @@ on how the nodes of a graph are numbered, but for the numbering itself: models m
 Shapes: B graphs, N nodes (padded), F features, V compounds, E edges of all graphs of a batch.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -15,14 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.chemistry.packing import rows_of
-from assay.pathways.compounds import CompoundTable
+from assay.pathways.compounds import Compound, CompoundTable
 from assay.pathways.data.packing import compounds_of, graphs_of, pathways_of
 from assay.pathways.environment import normalised
-from assay.pathways.graphs import UNKNOWN, PathwayGraphs
+from assay.pathways.graphs import UNKNOWN, Pathway, PathwayGraphs, pack
 from assay.store.packed import SPLITS, Split
 from assay.store.sets import Prepared
 from assay.task import Splits
 from assay.training.draws import Draws
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 MOST_PAIRS = 1 << 16
 """Of all graphs of a batch that is scored or generated, padding included: a model keeps a vector
@@ -76,6 +80,8 @@ class PathwayBatch:
     """bool: that edge is a main pair of its reaction; False where there is none."""
     reactions_BNN: Tensor
     """int64: its class, a position in REACTION_CLASSES; 0, unknown, also where there is no edge."""
+    hidden_BNN: Tensor
+    """bool: what joins that pair is not shown. No edge there is no news, and False elsewhere is."""
     environment_B4: Tensor
     """float32: normalised, in the columns of ENVIRONMENT; 0 where unknown, so read the mask."""
     known_B4: Tensor
@@ -95,10 +101,14 @@ class PathwayBatch:
         return replace(self, **{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
 
     def without(self, hidden_BNN: Tensor) -> Self:
-        """Return the batch without the edges at `hidden_BNN`, bool, and without what they are."""
+        """Return the batch without the edges at `hidden_BNN`, bool, and without what they are.
+
+        Pairs there are marked as hidden, whether or not an edge was there.
+        """
         seen_BNN = ~hidden_BNN
         return replace(
             self,
+            hidden_BNN=self.hidden_BNN | hidden_BNN & self.pairs_BNN,
             adjacency_BNN=self.adjacency_BNN & seen_BNN,
             reversible_BNN=self.reversible_BNN & seen_BNN,
             main_BNN=self.main_BNN & seen_BNN,
@@ -141,7 +151,9 @@ class PathwayRecords:
     ) -> None:
         """Keep graphs, what is known of the compounds that they name, and their identities (G,)."""
         self.graphs, self.table, self.record_ids = graphs, table, record_ids
-        self._features, self._classes = table.features(), table.classes.astype(np.int64)
+        # One more row, of zeros, for what UNKNOWN = -1 points at.
+        self._features = _and_unknown(table.features())
+        self._classes = _and_unknown(table.classes.astype(np.int64))
         self._environment = normalised(graphs.environment, graphs.environment_known)
 
     @property
@@ -165,7 +177,6 @@ class PathwayRecords:
         mask_BN = np.arange(counts.max(initial=1)) < counts[:, None]
         compounds_BN = np.full(mask_BN.shape, UNKNOWN, np.int64)
         compounds_BN[mask_BN] = graphs.nodes[rows_of(graphs.node_counts, indices)]
-        named_BN = compounds_BN != UNKNOWN
         edges = rows_of(graphs.edge_counts, indices)
         owner_E = np.repeat(np.arange(B), graphs.edge_counts[indices])
         N = mask_BN.shape[1]
@@ -175,6 +186,7 @@ class PathwayRecords:
             "main": np.zeros((B, N, N), np.bool_),
             "reactions": np.zeros((B, N, N), np.int64),
         }
+        hidden_BNN = torch.zeros(B, N, N, dtype=torch.bool)
         of_edges = (None, graphs.reversible, graphs.main, graphs.reaction_classes)
         for matrix, values in zip(matrices.values(), of_edges, strict=True):
             # Of an edge that is listed several times, what any listing says.
@@ -186,14 +198,47 @@ class PathwayRecords:
             record_ids=torch.from_numpy(self.record_ids[indices]),
             mask_BN=torch.from_numpy(mask_BN),
             compounds_BN=torch.from_numpy(compounds_BN),
-            classes_BN=torch.from_numpy(np.where(named_BN, self._classes[compounds_BN], 0)),
-            features_BNF=torch.from_numpy(
-                self._features[compounds_BN] * named_BN[..., None].astype(np.float32)
-            ),
+            classes_BN=torch.from_numpy(self._classes[compounds_BN]),
+            features_BNF=torch.from_numpy(self._features[compounds_BN]),
             environment_B4=torch.from_numpy(self._environment[indices]),
             known_B4=torch.from_numpy(np.asarray(graphs.environment_known)[indices]),
+            hidden_BNN=hidden_BNN,
             **{f"{name}_BNN": torch.from_numpy(matrix) for name, matrix in matrices.items()},
         )
+
+    def to_pyg(self, k: int) -> "Data":
+        """Return graph k as PyG's `Data`.
+
+        To the fields of `PathwayGraphs.to_pyg` come x (N, F) float32, with the columns of
+        `assay.pathways.compounds.FEATURES`, and compound_class (N,) int64.
+        """
+        data = self.graphs.to_pyg(k)
+        data.x = torch.from_numpy(self._features[data.compound.numpy()])
+        data.compound_class = torch.from_numpy(self._classes[data.compound.numpy()])
+        return data
+
+
+def records_of(
+    pathways: Sequence[Pathway], compounds: Mapping[str, Compound], where: str
+) -> PathwayRecords:
+    """Return graphs that a reader made, of a user's own files, as records.
+
+    Args:
+        pathways: The graphs; record k is graph k.
+        compounds: What is known of compounds by name; of others nothing is.
+        where: The file, for what is said of a bad formula.
+
+    Raises:
+        DataError: a formula is none, or a number is not finite.
+    """
+    graphs = pack(pathways)
+    names = list(graphs.compounds)
+    table = CompoundTable.of([compounds.get(name, Compound()) for name in names], names, where)
+    return PathwayRecords(graphs, table, np.arange(len(graphs)))
+
+
+def _and_unknown(values: NDArray) -> NDArray:
+    return np.concatenate([values, np.zeros_like(values, shape=(1, *values.shape[1:]))])
 
 
 def splits(prepared: Prepared) -> Splits:

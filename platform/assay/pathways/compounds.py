@@ -1,8 +1,8 @@
 """What is known of a compound, whatever graph it stands in: the features of nodes.
 
 They are functions of the compound alone. Degree, position and neighbours are left out, so that a
-model that is to predict edges is not told them; `assay.pathways.encodings` adds positions on
-request. What is not known has its own mask, and is 0 where the mask is False.
+model that is to predict edges is not told them; `assay.pathways.encodings` knows positions. What is
+not known has its own mask, and is 0 where the mask is False.
 
 Shapes: V compounds, C formula columns, D descriptors, F features.
 """

@@ -95,7 +95,14 @@ Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
 class PairFeatures(nn.Module):
     """What joins two nodes: edges either way, their kinds, and where the two stand."""
 
-    def __init__(self, encodings: Encodings, width: int) -> None:
+    def __init__(self, encodings: Encodings, width: int, hides: bool) -> None:
+        """Build the networks.
+
+        Args:
+            encodings: Of the places of nodes.
+            width: C.
+            hides: Whether batches hide pairs, which are then told from pairs without an edge.
+        """
         super().__init__()
         self.encodings = encodings
         self.reaction = nn.Embedding(len(REACTION_CLASSES), REACTION)
@@ -108,6 +115,7 @@ class PairFeatures(nn.Module):
         )
         spectral = sum(SPECTRAL * (2 if name == "magnetic" else 1) for name in self.phi)
         self.out = nn.Linear(2 * (3 + REACTION) + spectral, width)
+        self.hidden = nn.Linear(2, width, bias=False) if hides else None
 
     def forward(self, batch: PathwayBatch, listed_BNN: Tensor | None = None) -> Pairs:
         """Return (B, N, N, C), or the features of the pairs that are listed."""
@@ -115,15 +123,17 @@ class PairFeatures(nn.Module):
             return self._listed(batch, listed_BNN)
         forward = self._edges(batch, ...)
         back = [part.transpose(1, 2) for part in forward]
-        return self.out(torch.cat([*forward, *back, *self._spectral(batch, _kernel)], dim=-1))
+        found_BNNC = self.out(torch.cat([*forward, *back, *self._spectral(batch, _kernel)], dim=-1))
+        return found_BNNC if self.hidden is None else found_BNNC + self.hidden(_marks(batch))
 
     def _listed(self, batch: PathwayBatch, listed_BNN: Tensor) -> ListedPairs:
-        """Return the features of some pairs; the rest has none but that of no edge."""
+        """Return the features of some pairs; the rest has those of no edge, or of a hidden pair."""
         place = graph_P, row_P, column_P = places_of(listed_BNN)
         forward, back = self._edges(batch, place), self._edges(batch, (graph_P, column_P, row_P))
         spectral = self._spectral(batch, partial(_kernel_at, place))
         found_PC = self.out(torch.cat([*forward, *back, *spectral], dim=-1))
-        return ListedPairs(place, found_PC, self.out.bias)
+        marked = None if self.hidden is None else (_marks(batch), self.hidden.weight.T)
+        return ListedPairs(place, found_PC, self.out.bias, marked)
 
     def _edges(self, batch: PathwayBatch, at: Place | EllipsisType) -> list[Tensor]:
         """Return what the edges at some places of the matrices are, forward; or all of them."""
@@ -180,6 +190,7 @@ class Encoder(nn.Module):
         environment: Way,
         ode_steps: int,
         sparsity: Sparsity,
+        hides: bool,
     ) -> None:
         super().__init__()
         self.environment, self.latents, self.ode_steps = environment, latents, ode_steps
@@ -187,7 +198,7 @@ class Encoder(nn.Module):
         told = environment != "none"
         self.vector = EnvironmentVector(width) if told else None
         joins = width if environment in ("concatenation", "both") else 0
-        self.nodes, self.pairs = NodeFeatures(width), PairFeatures(encodings, pairs)
+        self.nodes, self.pairs = NodeFeatures(width), PairFeatures(encodings, pairs, hides)
         self.start = nn.Linear(width + joins, width)
         condition = width if environment in ("film", "both") else None
         self.blocks = nn.ModuleList(
@@ -262,6 +273,11 @@ class Encoder(nn.Module):
 def _gaussian(both: Tensor) -> Gaussian:
     mean, log_variance = both.chunk(2, dim=-1)
     return Gaussian(mean, log_variance.clamp(-8, 8))
+
+
+def _marks(batch: PathwayBatch) -> Tensor:
+    """Return float (B, N, N, 2): whether an edge is hidden, and whether its reverse is."""
+    return torch.stack([batch.hidden_BNN, batch.hidden_BNN.mT], -1).float()
 
 
 def _kernel(a_BNK: Tensor, b_BNK: Tensor, weight_BKM: Tensor) -> Tensor:

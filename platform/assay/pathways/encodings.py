@@ -6,16 +6,15 @@ Hermitian and tells directions by a phase of 2πq an edge: Zhang, He, Brugnone, 
 "Transformers meet directed graphs", ICML 2023. With q = 0 it is the former; at q = 1/4 an edge and
 its reverse are i and -i.
 
-An eigenvector is known up to its sign, or its phase. What is stored has the phase in which its
-largest entry is real and positive. A model that reads vectors turns them at random (`turned`); the
-Graph VAE reads kernels of them, which no phase and no choice of a basis changes. Eigenvalues that
-coincide leave a basis open, which no sign fixes.
+An eigenvector is known up to its sign, or its phase. What is returned has that in which its
+largest entry is real and positive. Eigenvalues that coincide leave a basis open, which no sign
+fixes: models read kernels of the vectors, which no phase and no choice of a basis changes.
 
-Shapes: G graphs, B graphs of a batch, N nodes, K eigenvectors.
+Shapes: G graphs of one size, B graphs of a batch, N nodes, K eigenvectors.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +22,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from assay.chemistry.packing import rows_of
 from assay.config import Settings
-from assay.pathways.graphs import PathwayGraphs
-from assay.training.draws import Draws
 
 _TIE = 1e-6
 """Entries whose moduli differ by less are equally large: the first one sets the phase."""
 
 
 class Encodings(Settings):
-    """Which positions a batch carries."""
+    """Which positions are computed of a batch."""
 
     laplacian: int = Field(default=8, ge=0, le=64)
     """Eigenvectors, after the constant one."""
@@ -41,20 +37,6 @@ class Encodings(Settings):
     """Eigenvectors, from the lowest on."""
     q: float = Field(default=0.25, ge=0, le=0.5)
     """Phase of an edge, in turns."""
-
-
-@dataclass(frozen=True)
-class Positions:
-    """Positions of the nodes of many graphs, packed as the graphs are."""
-
-    laplacian: NDArray[np.float32]
-    """(ΣN, K); 0 beyond the eigenvectors that a graph has."""
-    laplacian_values: NDArray[np.float32]
-    """(G, K) eigenvalues in [0, 2], ascending; -1 beyond those that a graph has."""
-    magnetic: NDArray[np.complex64]
-    """(ΣN, K')."""
-    magnetic_values: NDArray[np.float32]
-    """(G, K')."""
 
 
 @dataclass(frozen=True)
@@ -70,41 +52,12 @@ class PositionBatch:
     magnetic_values_BK: Tensor
     """float32."""
 
-    def to(self, device: torch.device) -> Self:
-        """Return the positions on `device`."""
-        return replace(self, **{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
-
-
-def encode(graphs: PathwayGraphs, encodings: Encodings) -> Positions:
-    """Return the positions of every node; graphs of one size are solved together."""
-    G, total = len(graphs), int(graphs.node_counts.sum())
-    found = Positions(
-        np.zeros((total, encodings.laplacian), np.float32),
-        np.full((G, encodings.laplacian), -1, np.float32),
-        np.zeros((total, encodings.magnetic), np.complex64),
-        np.full((G, encodings.magnetic), -1, np.float32),
-    )
-    for N in np.unique(graphs.node_counts).tolist():
-        chosen = np.flatnonzero(graphs.node_counts == N)
-        rows = rows_of(graphs.node_counts, chosen)
-        adjacency_GNN = _dense(graphs, chosen, N)
-        if encodings.laplacian:
-            values, vectors = _solved(laplacian(adjacency_GNN), 1, encodings.laplacian)
-            found.laplacian_values[chosen, : values.shape[1]] = values
-            found.laplacian[rows, : values.shape[1]] = vectors.reshape(len(rows), -1)
-        if encodings.magnetic:
-            matrix = magnetic_laplacian(adjacency_GNN, encodings.q)
-            values, vectors = _solved(matrix, 0, encodings.magnetic)
-            found.magnetic_values[chosen, : values.shape[1]] = values
-            found.magnetic[rows, : values.shape[1]] = vectors.reshape(len(rows), -1)
-    return found
-
 
 def positions_of(adjacency_BNN: Tensor, mask_BN: Tensor, encodings: Encodings) -> PositionBatch:
     """Return the positions of the nodes of a batch, by the edges that it shows.
 
-    As `encode` does it, whatever the batch is padded to: graphs of one size are solved together,
-    on the CPU, where small matrices are solved fastest.
+    Whatever the batch is padded to: graphs of one size are solved together, on the CPU, where
+    small matrices are solved fastest.
 
     Args:
         adjacency_BNN: bool.
@@ -168,22 +121,6 @@ def canonical(vectors_GNK: NDArray[np.inexact]) -> NDArray[np.inexact]:
     return vectors_GNK * (entry_G1K.conj() / np.abs(entry_G1K))
 
 
-def turned(positions: PositionBatch, draws: Draws) -> PositionBatch:
-    """Return the positions with a random sign, or phase, for every eigenvector of every graph.
-
-    A model that has seen them all cannot depend on the one that the solver happened to choose.
-    """
-    K, magnetic_K = positions.laplacian_BNK.shape[-1], positions.magnetic_BNK.shape[-1]
-    signs_BK = 1.0 - 2.0 * (draws.bits("laplacian signs", K) & 1).to(torch.float32)
-    turns_BK = draws.uniform("magnetic phases", magnetic_K) * (2 * torch.pi)
-    phases_BK = torch.polar(torch.ones_like(turns_BK), turns_BK)
-    return replace(
-        positions,
-        laplacian_BNK=positions.laplacian_BNK * signs_BK[:, None],
-        magnetic_BNK=positions.magnetic_BNK * phases_BK[:, None],
-    )
-
-
 def _normalised(
     weight_GNN: NDArray[np.float64], phase_GNN: NDArray[np.complex128] | None = None
 ) -> NDArray[Any]:
@@ -204,11 +141,3 @@ def _solved(
     kept = slice(first, first + most)
     # Rounding leaves -1e-17 for 0; -1 means that there is none.
     return np.clip(values_GN[:, kept], 0, 2), canonical(vectors_GNN[..., kept])
-
-
-def _dense(graphs: PathwayGraphs, chosen: NDArray[np.int64], N: int) -> NDArray[np.bool_]:
-    counts = graphs.edge_counts[chosen]
-    source, target = graphs.edges[:, rows_of(graphs.edge_counts, chosen)]
-    adjacency_GNN = np.zeros((len(chosen), N, N), np.bool_)
-    adjacency_GNN[np.repeat(np.arange(len(chosen)), counts), source, target] = True
-    return adjacency_GNN

@@ -1,6 +1,6 @@
 """Judges a model of pathways: by its samples, by its scores of held-out edges, by what it obeys.
 
-Shapes: B graphs of a batch, G graphs, N nodes of one.
+Shapes: B graphs of a batch, G graphs, N nodes of one, H wishes of a class.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from assay.pathways.batches import PathwayBatch, PathwayRecords, drawn_pairs, of_like_sizes
-from assay.pathways.classifier import OxygenClassifier, oxygen_classes
+from assay.pathways.classifier import UptakeClassifier, oxygen_classes
 from assay.pathways.environment import normalised
 from assay.pathways.graphs import UNKNOWN, PathwayGraphs
 from assay.pathways.metrics import calibration, links
-from assay.pathways.metrics.conditional import ceiling, fidelity
+from assay.pathways.metrics.conditional import balanced
 from assay.pathways.metrics.links import Scored
 from assay.pathways.metrics.reference import Reference
 from assay.pathways.model import PathwayModel
@@ -139,7 +139,11 @@ def in_batches(records: PathwayRecords) -> Iterator[PathwayBatch]:
 
 @dataclass(frozen=True)
 class Oxygen:
-    """The question whether graphs fit the O2 that they are asked for."""
+    """The question whether graphs take up O2 in air, and none where there is none.
+
+    The judge has learnt from the validation split, which no model learns from: it has seen no
+    graph that a model may have by heart.
+    """
 
     reference: Reference
     features_VF: NDArray[np.float32]
@@ -149,40 +153,80 @@ class Oxygen:
     seed: int
 
     @cached_property
-    def classifier(self) -> OxygenClassifier | None:
-        """Learnt from the real graphs of the training split; None where they tell too little."""
-        train, validation = self.reference.train, self.reference.validation
+    def judge(self) -> UptakeClassifier | None:
+        """Learnt from real graphs; None where too little is recorded of them."""
+        validation = self.reference.validation
         assert validation is not None, "a prepared set has splits"
-        return OxygenClassifier.learnt(train, validation, self.features_VF)
+        return UptakeClassifier.learnt(validation, self.features_VF)
 
     def of_model(self, model: PathwayModel) -> dict[str, Estimate]:
         """Return `conditional/fidelity`, and `conditional/shuffled`: for the wishes of others.
 
-        Sizes and environments are those of test graphs, as many aerobic as not.
+        The same sizes are asked for twice, from the same noise: in environments of aerobic test
+        graphs and of others. A model that heeds no environment makes the same graphs twice, and
+        has exactly one half.
         """
-        graphs, classes_G = self._of_each_class(self.count // 2)
-        if self.classifier is None or not len(graphs):
+        wishes = self._wishes()
+        if self.judge is None or wishes is None:
             return {}
-        made = Asked.of(graphs).sample(model, fold(self.seed, "oxygen"))
-        generator = np.random.Generator(np.random.Philox(key=fold(self.seed, "shuffled")))
-        found = fidelity(made, classes_G, self.classifier)
-        control = fidelity(made, generator.permutation(classes_G), self.classifier)
-        return found | {"conditional/shuffled": control["conditional/fidelity"]}
+        asked, sources_2H = wishes
+        made = [one.sample(model, fold(self.seed, "oxygen")) for one in asked]
+        found_G = np.concatenate([self.judge(graphs) for graphs in made])
+        H = sources_2H.shape[1]
+        wanted_2H = np.repeat([[0], [1]], H, axis=1)
+        # Of the two graphs of one size the wishes change places, or stay.
+        swapped_2H = wanted_2H ^ self._drawn("shuffled").integers(2, size=H)
+        sources_G = sources_2H.reshape(-1)
+        return {
+            "conditional/fidelity": balanced(found_G, wanted_2H.reshape(-1), sources_G),
+            "conditional/shuffled": balanced(found_G, swapped_2H.reshape(-1), sources_G),
+        }
 
     def of_data(self) -> dict[str, Estimate]:
-        """Return `conditional/fidelity` of the real test graphs, the ceiling."""
-        classes_G = oxygen_classes(self.reference.test)
-        known = np.flatnonzero(classes_G != UNKNOWN)
-        if self.classifier is None or len(np.unique(classes_G[known])) < 2:
-            return {}
-        return ceiling(self.reference.test.select(known), classes_G[known], self.classifier)
+        """Return the same of real graphs, and how far the judge can be believed.
 
-    def _of_each_class(self, count: int) -> tuple[PathwayGraphs, NDArray[np.int64]]:
-        """Return `count` test graphs of each class, repeated in turn; none if a class has none."""
-        test = self.reference.test
+        `conditional/judge`: whether it finds what is recorded of them. `conditional/fidelity`: of
+        those whose O2 is known, judged as generated ones are; `conditional/recorded`: as it is
+        recorded of them. All of the training and test splits, whole families resampled.
+        """
+        if self.judge is None:
+            return {}
+        parts = [self._of_split(graphs) for graphs in (self.reference.train, self.reference.test)]
+        found, recorded, wanted, families = np.concatenate(parts, axis=1)
+        known, asked = recorded != UNKNOWN, wanted != UNKNOWN
+        compared = {
+            "conditional/judge": (found, recorded, known),
+            "conditional/fidelity": (found, wanted, asked),
+            "conditional/recorded": (recorded, wanted, asked & known),
+        }
+        return {
+            name: balanced(one[there], other[there], families[there])
+            for name, (one, other, there) in compared.items()
+            if len(np.unique(other[there])) == 2
+        }
+
+    def _of_split(self, graphs: PathwayGraphs) -> NDArray[np.int64]:
+        """Return (4, G): what is found, what is recorded, what the air asks for, the family."""
+        assert self.judge is not None
+        rows = self.judge(graphs), graphs.consumes_oxygen, oxygen_classes(graphs), graphs.families
+        return np.stack([row.astype(np.int64) for row in rows])
+
+    def _wishes(self) -> tuple[list[Asked], NDArray[np.int64]] | None:
+        """Return H wishes without O2, H with, of the same sizes, and (2, H) whose environments.
+
+        Sizes are of any test graphs, environments of those whose O2 is known, each in turn; None if
+        a class has none.
+        """
+        test, H = self.reference.test, self.count // 2
         classes_G = oxygen_classes(test)
         of_class = [np.flatnonzero(classes_G == k) for k in (0, 1)]
-        if not all(map(len, of_class)):
-            count = 0
-        chosen = np.concatenate([np.resize(some, count) for some in of_class]).astype(np.int64)
-        return test.select(chosen), classes_G[chosen]
+        if not H or not all(map(len, of_class)):
+            return None
+        draw = self._drawn("wishes")
+        sizes_H = np.resize(draw.permutation(test.node_counts), H)
+        sources_2H = np.stack([draw.permutation(np.resize(some, H)) for some in of_class])
+        asked = [replace(Asked.of(test.select(some)), sizes_G=sizes_H) for some in sources_2H]
+        return asked, sources_2H
+
+    def _drawn(self, name: str) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=fold(self.seed, name)))

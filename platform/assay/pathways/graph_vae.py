@@ -43,7 +43,7 @@ class GraphVAE(PathwayModel):
         entries = own.latents.local + own.latents.globally
         self.encoder = Encoder(
             own.width, own.depth, own.heads, own.pairs, own.latents, own.encodings,
-            own.environment, own.ode_steps, own.sparsity,
+            own.environment, own.ode_steps, own.sparsity, hides=own.hidden > 0,
         )  # fmt: skip
         shape = DecoderShape(
             width=own.width,

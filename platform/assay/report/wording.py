@@ -30,8 +30,7 @@ FRACTIONS = frozenset(
         "validity/atoms",
         "validity/atoms_coverage",
         *(f"vun/{name}" for name in ("uniqueness", "novelty", "valid_unique_novel")),
-        "conditional/fidelity",
-        "conditional/shuffled",
+        *(f"conditional/{name}" for name in ("fidelity", "shuffled", "recorded", "judge")),
     }
 )
 """Metrics between 0 and 1: written as per cent, their intervals kept within."""
@@ -63,6 +62,8 @@ _TITLES = {
     "calibration/ece": "ECE",
     "conditional/fidelity": "Fidelity",
     "conditional/shuffled": "Fidelity, shuffled",
+    "conditional/recorded": "Fidelity, as recorded",
+    "conditional/judge": "Judge of O2, balanced accuracy",
 }
 _SHORT_TITLES = {
     "edm/atom_stability": "atoms\nstable",

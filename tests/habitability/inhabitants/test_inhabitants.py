@@ -182,7 +182,7 @@ def test_the_same_noise_and_sizes_are_asked_three_ways(both, folder):
 
 
 def estimates_of(planet: list[int], shuffled: list[int], oxygen_bar: float = 0.21):
-    """As the classifier takes networks for aerobic (1) or not."""
+    """As the classifier says that networks take up O2 (1) or not."""
     graphs = made.graphs().select(range(len(planet)))
     judges = replace(NOBODY, oxygen=lambda graphs: np.zeros(len(graphs), np.int64))
     found = {
@@ -211,7 +211,8 @@ def test_the_verdict_promises_nothing_that_was_not_found():
     worse = whole(estimates_of([0] * 12, [1] * 12))
 
     assert "50% of those asked for this planet" in alike
-    assert "taken for what was asked, aerobic above 0.105 bar of O2 and not aerobic below" in alike
+    fit = "fit its air, taking up O2 where there are more than 0.105 bar of it and none where not"
+    assert fit in alike
     assert "cannot be told from others, and nothing here is shown to be owed to the planet" in alike
     assert whole(estimates_of([1], [0])) == (
         "Of 1 network it cannot be judged whether they heed the planet's O2; ask for 10 or more."
@@ -236,9 +237,9 @@ def test_what_is_said_of_a_network_is_computed_from_it():
     assert of == Described(4, 3, 1, ["alpha", ""], ["delta"], True, 300.0, (290.0, 310.0), 0.0)
     assert text == (
         "A generated network of 4 compounds and 3 directed edges, 1 of them reversible. It begins "
-        "with alpha and an unnamed compound and ends in delta, edges taken as they are written. A "
-        "classifier, right of 80% (70% to 90%) of held-out real networks, both classes counted "
-        "alike, takes it for aerobic, as was asked for: the 0.21 bar of O2 of Vulcan are above "
+        "with alpha and an unnamed compound and ends in delta, edges taken as they are written. By "
+        "a classifier, right of 80% (70% to 90%) of held-out real networks, both classes counted "
+        "alike, it takes up O2; the 0.21 bar of O2 of Vulcan are above "
         "0.105 bar. It is taken for a network of 300 K, 15 "
         "K above the planet's mean of 285 K; of real ones that guess is off by 6 K on average. "
         "The planet's mean lies outside "
@@ -261,8 +262,8 @@ def test_what_nobody_can_judge_is_not_stated():
 
     text = caption(of, a_world(), NOBODY, {})
 
-    assert (of.aerobic, of.temperature_K, of.window_K, of.habitability) == (None,) * 4
-    assert "Whether it is of an aerobic environment cannot be judged" in text
+    assert (of.consumes_oxygen, of.temperature_K, of.window_K, of.habitability) == (None,) * 4
+    assert "Whether it takes up O2 cannot be judged" in text
     assert "Which temperature it is of cannot be judged" in text
     assert "How much of the planet would suit it is not computed." in text
     assert "%" not in text

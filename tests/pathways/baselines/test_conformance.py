@@ -91,6 +91,21 @@ def test_hidden_edges_cannot_be_seen_by_the_scores(name):
     torch.testing.assert_close(*scores, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("name", ["vgae", "graph_vae_mlp", "graphite"])
+def test_a_hidden_pair_is_no_pair_that_is_known_to_have_no_edge(name):
+    batch = made.batch()
+    free = batch.pairs_BNN & ~batch.adjacency_BNN & ~batch.adjacency_BNN.mT
+    marked = batch.without(free)
+
+    scores, others = (
+        [network.edge_logits(one)[free] for network in (model(name), model(name, hidden=0.0))]
+        for one in (batch, marked)
+    )
+
+    assert (scores[0] - others[0]).abs().max() > 1e-4
+    torch.testing.assert_close(scores[1], others[1], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_samples_have_the_sizes_asked_for_and_depend_on_the_seed_alone(name):
     network = model(name).eval()
@@ -122,7 +137,7 @@ def test_a_sample_does_not_depend_on_those_beside_it(name):
 
 @pytest.mark.parametrize("name", LEARNT)
 def test_generated_graphs_are_connected_unless_that_is_not_asked_for(name):
-    sizes, nothing = np.full(60, 8), np.zeros((60, 4), np.float32)
+    sizes, nothing = np.full(60, 7), np.zeros((60, 4), np.float32)
 
     pieces = {
         way: _pieces(model(name, connected=way).eval().sample(sizes, nothing, nothing > 0, seed=1))

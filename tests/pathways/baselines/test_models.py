@@ -106,7 +106,7 @@ def test_an_autoregressive_model_draws_what_it_scores():
     nothing = torch.zeros_like(made_ones.adjacency_BNN)
     again = PathwayBatch(
         torch.arange(4), MASK, made_ones.compounds_BN, classes, features,
-        made_ones.adjacency_BNN, nothing, nothing, nothing.long(), *ENVIRONMENT,
+        made_ones.adjacency_BNN, nothing, nothing, nothing.long(), nothing, *ENVIRONMENT,
     )  # fmt: skip
 
     logits = network._foretold(again)[2]

@@ -1,9 +1,13 @@
 """KGML files that the tests write; Assay brings none of KEGG's."""
 
+import numpy as np
 import pytest
 
 from assay.errors import DataError
+from assay.pathways.batches import records_of
+from assay.pathways.compounds import Compound
 from assay.pathways.data.kgml import read_kgml
+from tests.pathways import made
 
 HEAD = '<?xml version="1.0"?>\n'
 DOCTYPE = '<!DOCTYPE pathway SYSTEM "https://www.kegg.jp/kegg/xml/KGML_v0.7.2_.dtd">\n'
@@ -48,6 +52,17 @@ def test_reactions_are_edges_between_compounds_by_their_ids(write):
     assert list(pathway.reversible) == [False, True]
     assert list(pathway.reactions) == ["rn:R01786", "rn:R02740"]
     assert list(pathway.reaction_classes) == [2, 5]
+
+
+def test_a_model_scores_the_pathway_of_a_file(write):
+    records = records_of([read_kgml(write())], {"C00668": Compound("C6H13O9P")}, "map.xml")
+
+    batch = records.batch(np.array([0]))
+
+    assert batch.adjacency_BNN[0].nonzero().tolist() == [[0, 1], [1, 2]]
+    assert batch.reversible_BNN[0].nonzero().tolist() == [[1, 2]]
+    assert batch.features_BNF[0].any(1).tolist() == [False, True, False]
+    assert made.vae().edge_logits(batch)[batch.pairs_BNN].isfinite().all()
 
 
 def test_a_reaction_that_is_drawn_twice_counts_once(write):

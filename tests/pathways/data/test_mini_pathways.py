@@ -7,6 +7,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
+from assay.pathways.batches import splits
 from assay.pathways.compounds import formula_counts
 from assay.pathways.data.mini_pathways import (
     CURRENCY,
@@ -17,7 +18,6 @@ from assay.pathways.data.mini_pathways import (
     smiles_of,
 )
 from assay.pathways.data.packing import compounds_of, graphs_of
-from assay.pathways.data.records import splits
 from assay.store import sets
 
 

@@ -5,9 +5,12 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from assay.errors import DataError
+from assay.pathways.batches import records_of
 from assay.pathways.data.npz import LARGEST, load_npz, pathway_of_adjacency, read_npz
+from tests.pathways import made
 
 CHAIN = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]])
 
@@ -32,6 +35,22 @@ def test_a_bare_adjacency_is_a_graph_of_unnamed_nodes(write, kind):
     assert not data.environment_known.any()
     assert data.pathway_id == "graph"
     data.validate()
+
+
+def test_a_model_scores_a_bare_adjacency(write):
+    """In one batch with another, whose nodes have names; neither learns of its company."""
+    bare = read_npz(write(adjacency=CHAIN))
+    named = pathway_of_adjacency(np.roll(np.eye(4), 1, axis=1), "p", "here", names=list("abcd"))
+    alone, both = (records_of(some, {}, "here") for some in ([bare], [bare, named]))
+    model = made.vae().eval()
+
+    first, second = (some.batch(np.arange(len(some))) for some in (alone, both))
+
+    assert first.adjacency_BNN[0].tolist() == CHAIN.astype(bool).tolist()
+    assert not first.features_BNF.any()
+    scores, others = model.edge_logits(first)[0], model.edge_logits(second)[0, :3, :3]
+    off = ~torch.eye(3, dtype=torch.bool)
+    torch.testing.assert_close(others[off], scores[off], rtol=1e-4, atol=1e-5)
 
 
 def test_rows_are_sources():

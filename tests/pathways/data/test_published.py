@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError
+from assay.pathways.batches import splits
 from assay.pathways.compounds import FEATURES
 from assay.pathways.currency import BIGG, METACYC, NAMES
 from assay.pathways.data.bigg import MODELS, model_of
 from assay.pathways.data.metacyc import parse_equation
 from assay.pathways.data.packing import compounds_of, graphs_of, labels_of, notes_of
 from assay.pathways.data.reactions import main_pairs, pathway_of
-from assay.pathways.data.records import splits
 from assay.pathways.data.tables import rows
 from assay.pathways.data.wikipathways import is_currency
-from assay.pathways.encodings import Encodings
+from assay.pathways.encodings import Encodings, positions_of
 from assay.pathways.graphs import REACTION_CLASSES
 from assay.store import sets
 
@@ -202,13 +202,14 @@ def test_every_graph_is_batched_in_well_under_a_second(prepared):
 
 
 def test_positions_of_every_graph_take_a_second_or_two(prepared):
+    parts = splits(prepared["metacyc"])
+    whole = [one.batch(np.arange(len(one))) for one in (parts.train, parts.validation, parts.test)]
     start = time.process_time()
 
-    parts = splits(prepared["metacyc"], Encodings())
+    found = [positions_of(one.adjacency_BNN, one.mask_BN, Encodings()) for one in whole]
 
     assert time.process_time() - start < 5
-    positions = parts.test.batch(np.arange(378)).positions
-    assert bool((positions.laplacian_values_BK <= 2).all())
+    assert all(bool((one.laplacian_values_BK <= 2).all()) for one in found)
 
 
 def test_another_file_of_that_name_is_refused(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from assay.errors import DataError, MachineError
+from assay.pathways.batches import records_of
 from assay.pathways.data.faults import Faults
-from assay.pathways.data.records import records_of
 from assay.pathways.data.sbml import read_sbml
 
 FORMULAS = {

@@ -3,11 +3,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assay.cell import load_suite
 from assay.errors import DataError
+from assay.pathways.compounds import columns_of, formula_counts
+from assay.pathways.currency import METACYC
+from assay.pathways.data.metacyc import COMPOUNDS
+from assay.pathways.data.tables import json_lines, rows
 from assay.pathways.graphs import Pathway, pack
 from assay.pathways.metrics import flux
+from assay.pathways.metrics.atoms import HEAVY
+from assay.pathways.metrics.networks import read_tables
 from tests.pathways.metrics import tiny as t
 from tests.pathways.metrics.toy_model import TOY
+from tests.test_cell import ROOT
 
 MAPPED = {name: f"{name}_c" for name in "abde"}
 
@@ -126,3 +134,51 @@ def test_names_propose_a_mapping():
 
     assert flux.by_name(names, TOY) == {"CPD-1": "a_c", "CPD-2": "b_c"}
     assert flux.by_name(names, TOY, compartment="e") == {}
+
+
+def committed() -> dict[str, str]:
+    cells = load_suite(ROOT / "sweeps" / "pathways_flux.yaml").cells("0" * 16)
+    (mapping,) = {tuple(cell.settings.flux.mapping.items()) for cell in cells}
+    assert {cell.settings.flux.network for cell in cells} == {"e_coli_core"}
+    return dict(mapping)
+
+
+@pytest.mark.data
+def test_the_committed_mapping_ties_compounds_to_metabolites_of_the_same_atoms(assay_data):
+    """But for hydrogen, of which a formula has as many as its pH lets it."""
+    models, metacyc = assay_data / "metabolic_models", assay_data / "metabolic_metacyc_modelseed"
+    network, mapping = read_tables(models, "e_coli_core"), committed()
+    theirs = {
+        row["id"]: row["formula"]
+        for row in rows(models / "e_coli_core_metabolites.csv.gz", ("id", "formula"))
+    }
+    ours = {row["id"]: row["formula"] for row in rows(metacyc / COMPOUNDS, ("id", "formula"))}
+
+    def heavy(formula):
+        columns = columns_of(formula_counts(formula, "here"))
+        return [columns[k] for k in HEAVY]
+
+    assert len(mapping) == 38
+    assert set(mapping.values()) <= set(network.metabolites)
+    assert {metabolite[-2:] for metabolite in mapping.values()} == {"_c"}
+    assert not METACYC & mapping.keys()
+    assert [c for c, m in mapping.items() if heavy(ours[c]) != heavy(theirs[m])] == []
+
+
+@pytest.mark.data
+def test_the_committed_mapping_covers_what_the_suite_says(assay_data):
+    fields = {"nodes": list, "edges": list, "superpathway": bool, "split": str}
+    path = assay_data / "metabolic_metacyc_modelseed" / "pathway_graphs.jsonl.gz"
+    lines = [line for _, line in json_lines(path, fields) if not line["superpathway"]]
+    mapping, covered = committed(), {}
+    for split in ("train", "valid", "test"):
+        ends = [
+            (line["nodes"][s] in mapping, line["nodes"][t] in mapping)
+            for line in lines
+            if line["split"] == split and 3 <= len(line["nodes"]) <= 50
+            for s, t in {(edge[0], edge[1]) for edge in line["edges"]}
+        ]
+        covered[split] = np.array([(s and t) for s, t in ends])
+
+    assert np.concatenate(list(covered.values())).mean() == pytest.approx(0.0461, abs=5e-5)
+    assert covered["test"].mean() == pytest.approx(0.0396, abs=5e-5)

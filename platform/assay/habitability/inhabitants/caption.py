@@ -24,7 +24,6 @@ MOST_NAMED = 3
 FEWEST = 10
 """Networks of which it can be said whether they heed the planet: of a handful, that all are alike
 by chance leaves an interval without width."""
-_TAKEN = {1: "aerobic", 0: "not aerobic"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,15 @@ class Described:
     """Compounds that only give edges; "" of one without a name."""
     sinks: Sequence[str]
     """Compounds that only receive edges."""
-    aerobic: bool | None
-    """The environment that the classifier takes it for; None where it cannot be judged."""
+    consumes_oxygen: bool | None
+    """Whether it takes up O2, by the classifier; None where it cannot be judged."""
     temperature_K: float | None
     """That the thermometer takes it for."""
     window_K: tuple[float, float] | None
     """That temperature, less and plus the thermometer's error on real networks."""
     habitability: float | None
-    """By the rule of `assay.habitability.data.target`, of that window; of a network that is taken
-    for aerobic with its need for oxygen, of another with none. None without a window or a class."""
+    """By the rule of `assay.habitability.data.target`, of that window; of a network that takes up
+    O2 with its need for it, of another with none. None without a window or a class."""
 
 
 def describe(
@@ -65,13 +64,13 @@ def describe(
     nodes = slice(graphs.node_offsets[k], graphs.node_offsets[k + 1])
     edges = slice(graphs.edge_offsets[k], graphs.edge_offsets[k + 1])
     incoming, outgoing = (each[nodes] for each in degrees(graphs))
-    aerobic = None if found.aerobic_G is None else bool(found.aerobic_G[k])
+    consumes = None if found.consumes_G is None else bool(found.consumes_G[k])
     told_K = None if found.told_K_G is None else float(found.told_K_G[k])
     window = None if told_K is None else (told_K - judges.spread_K, told_K + judges.spread_K)
     share = None
-    if window is not None and aerobic is not None:
+    if window is not None and consumes is not None:
         share = metabolic_habitability(
-            world.temperature_JLM[None], np.array([window]), np.array([int(aerobic)]),
+            world.temperature_JLM[None], np.array([window]), np.array([int(consumes)]),
             np.array([world.oxygen_bar]),
         )[0]  # fmt: skip
     return Described(
@@ -80,7 +79,7 @@ def describe(
         reversible=int(graphs.reversible[edges].sum()),
         sources=[called[n] for n in np.flatnonzero((incoming == 0) & (outgoing > 0)).tolist()],
         sinks=[called[n] for n in np.flatnonzero((outgoing == 0) & (incoming > 0)).tolist()],
-        aerobic=aerobic,
+        consumes_oxygen=consumes,
         temperature_K=told_K,
         window_K=window,
         habitability=None if share is None else float(share),
@@ -128,9 +127,9 @@ def whole(compared: Mapping[str, Estimate]) -> str:
         "owed to the planet"
     )
     return (
-        f"Of {_count(beyond.n, 'network')}, {shares[0]}, {shares[1]} and {shares[2]} are taken "
-        f"for what was asked, aerobic above {AEROBIC_FROM:g} bar of O2 and not aerobic below: "
-        f"{verdict}."
+        f"Of {_count(beyond.n, 'network')}, {shares[0]}, {shares[1]} and {shares[2]} fit its "
+        f"air, taking up O2 where there are more than {AEROBIC_FROM:g} bar of it and none where "
+        f"not: {verdict}."
     )
 
 
@@ -154,18 +153,17 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _oxygen(of: Described, world: World, judges: Judges) -> str:
-    if of.aerobic is None:
-        return "Whether it is of an aerobic environment cannot be judged on this data set."
-    wanted = world.oxygen > AEROBIC_FROM
+    if of.consumes_oxygen is None:
+        return "Whether it takes up O2 cannot be judged on this data set."
     right = judges.oxygen_right
     sure = ""
     if right is not None:
         surely = f"{right.value:.0%} ({right.low:.0%} to {right.high:.0%})"
         sure = f", right of {surely} of held-out real networks, both classes counted alike,"
-    fits = "as was asked for" if of.aerobic == wanted else "which is not what was asked for"
+    above = "above" if world.oxygen > AEROBIC_FROM else "not above"
     return (
-        f"A classifier{sure} takes it for {_TAKEN[of.aerobic]}, {fits}: the {world.oxygen_bar:.2g} "
-        f"bar of O2 of {world.name} are {'above' if wanted else 'not above'} {AEROBIC_FROM:g} bar."
+        f"By a classifier{sure} it takes up {'O2' if of.consumes_oxygen else 'no O2'}; the "
+        f"{world.oxygen_bar:.2g} bar of O2 of {world.name} are {above} {AEROBIC_FROM:g} bar."
     )
 
 
@@ -191,11 +189,15 @@ def _temperature(of: Described, world: World, judges: Judges) -> str:
 
 
 def _fit(of: Described, world: World) -> str:
-    if of.aerobic is None:
+    if of.consumes_oxygen is None:
         return "How much of the planet would suit it is not computed."
-    need = f"a need for {LEAST_O2_BAR:g} bar of O2" if of.aerobic else "no need for O2 to be there"
+    need = (
+        f"a need for {LEAST_O2_BAR:g} bar of O2"
+        if of.consumes_oxygen
+        else "no need for O2 to be there"
+    )
     if of.habitability is None or of.window_K is None:
-        met = bool(meets(np.array([int(of.aerobic)]), np.array([world.oxygen_bar]))[0])
+        met = bool(meets(np.array([int(of.consumes_oxygen)]), np.array([world.oxygen_bar]))[0])
         return (
             f"With {need}, the air of {world.name} would {'suit' if met else 'not suit'} it; how "
             "much of the area and year would is not computed."

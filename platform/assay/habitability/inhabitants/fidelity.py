@@ -36,8 +36,8 @@ class Judged:
     """Networks, and what the judges make of them."""
 
     graphs: PathwayGraphs
-    aerobic_G: NDArray[np.int64] | None
-    """1 for aerobic, 0 for not; None where nobody can tell."""
+    consumes_G: NDArray[np.int64] | None
+    """1 where O2 is taken up, 0 where not; None where nobody can tell."""
     told_K_G: NDArray[np.float64] | None
     """Temperatures; None where nobody can tell."""
 
@@ -83,15 +83,16 @@ def judged(graphs: PathwayGraphs, judges: Judges) -> Judged:
 def compared(found: Mapping[How, Judged], judges: Judges, world: World) -> dict[str, Estimate]:
     """Return how well networks fit the planet, under `oxygen/…` and `temperature/…`.
 
-    `planet`, `open` and `shuffled`: the share of networks that are taken for what the planet is,
-    aerobic or not, and the mean distance in K of the temperature that they are taken for; `real`:
-    how well the judge does on held-out real networks; `beyond_shuffled`: how much better those for
-    the planet are than the shuffled ones, network by network. What nobody can judge is left out.
+    `planet`, `open` and `shuffled`: the share of networks that take up O2 if the planet is aerobic,
+    none if it is not, and the mean distance in K of the temperature that they are taken for;
+    `real`: how well the judge does on held-out real networks; `beyond_shuffled`: how much better
+    those for the planet are than the shuffled ones, network by network. What nobody can judge is
+    left out.
     """
     estimates: dict[str, Estimate] = {}
     wanted = int(world.oxygen > AEROBIC_FROM)
     if judges.oxygen is not None:
-        right = {how: each.aerobic_G == wanted for how, each in found.items()}
+        right = {how: each.consumes_G == wanted for how, each in found.items()}
         for how, right_G in right.items():
             estimates[f"oxygen/{how}"] = share(int(np.sum(right_G)), len(right_G), VERSION)
         _put(estimates, "oxygen/beyond_shuffled",

@@ -1,11 +1,11 @@
-"""What tells the environment of a network: judges learnt from real networks alone."""
+"""What tells how a network lives: judges learnt from real networks alone."""
 
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from assay.pathways.classifier import OxygenClassifier
+from assay.pathways.classifier import UptakeClassifier
 from assay.pathways.evaluation import Oxygen
 from assay.pathways.metrics.estimates import mean_over_graphs
 from assay.pathways.metrics.reference import open_reference
@@ -13,17 +13,17 @@ from assay.pathways.task import PathwaysTask
 from assay.pathways.thermometer import Thermometer, temperatures_K
 from assay.task import Estimate
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
 class Judges:
-    """One for O2, that of `assay.pathways.evaluation`, and one for the temperature."""
+    """One for uptake of O2, that of `assay.pathways.evaluation`, and one for the temperature."""
 
-    oxygen: OxygenClassifier | None
+    oxygen: UptakeClassifier | None
     """None where real networks tell too little."""
     oxygen_right: Estimate | None
-    """Its share of right answers on held-out real networks, both classes alike: the ceiling."""
+    """Its share of right answers on held-out real networks, both classes alike."""
     thermometer: Thermometer | None
     """None where real networks tell too little, or it cannot be shown to tell held-out ones better
     than the mean of the others does."""
@@ -54,8 +54,8 @@ class Judges:
                 error_K = mean_over_graphs(np.abs(off_K), VERSION, "lower")
                 spread_K = float(np.sqrt(np.mean(off_K**2)))
         return cls(
-            oxygen.classifier,
-            oxygen.of_data().get("conditional/fidelity"),
+            oxygen.judge,
+            oxygen.of_data().get("conditional/judge"),
             thermometer,
             error_K,
             spread_K,

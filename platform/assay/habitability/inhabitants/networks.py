@@ -51,7 +51,7 @@ class Inhabitants:
                     "names": called,
                     "sources": of.sources,
                     "sinks": of.sinks,
-                    "aerobic": of.aerobic,
+                    "consumes_oxygen": of.consumes_oxygen,
                     "temperature_K": of.temperature_K,
                     "window_K": of.window_K,
                     "metabolic_habitability": of.habitability,

@@ -37,6 +37,25 @@ def directed(batch: PathwayBatch) -> tuple[Tensor, ...]:
     )
 
 
+class Unseen(nn.Module):
+    """What nodes are told of pairs that are hidden: how many of its own are, and with whom.
+
+    Else a graph of which edges are hidden would look like one that never had them.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(width + 1, width, bias=False)
+
+    def forward(self, x_BND: Tensor, batch: PathwayBatch) -> Tensor:
+        """Return (B, N, D): the nodes, and the mean of those that each may be joined with."""
+        hidden_BNN = (batch.hidden_BNN | batch.hidden_BNN.mT).float()
+        count_BN1 = hidden_BNN.sum(-1, keepdim=True)
+        others_B11 = (batch.mask_BN.sum(1) - 1).clamp(min=1)[:, None, None]
+        mean_BND = hidden_BNN @ x_BND / count_BN1.clamp(min=1)
+        return x_BND + self.mix(torch.cat([mean_BND, count_BN1 / others_B11], -1))
+
+
 class Convolutions(nn.Module):
     """Layers of x ← relu(Σ_r A_r x W_r + x W), one A_r a relation.
 

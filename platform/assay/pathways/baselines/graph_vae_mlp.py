@@ -25,7 +25,7 @@ from assay.pathways.baselines.ordering import breadth_first
 from assay.pathways.baselines.vgae import gaussian
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.corpus import Corpus
-from assay.pathways.encoder import Gaussian, NodeFeatures
+from assay.pathways.encoder import Gaussian
 from assay.pathways.graphs import REACTION_CLASSES
 from assay.pathways.model import ModelSettings
 from assay.training.draws import Draws
@@ -54,7 +54,6 @@ class GraphVAEMLP(OneShot):
         """Build the two networks, the second for graphs of as many nodes as training has."""
         super().__init__(settings, corpus)
         width, L, self.M = self.own.width, self.own.latents, corpus.most_nodes
-        self.nodes = NodeFeatures(width)
         self.convolutions = Convolutions(width, self.own.depth, relations=4)
         self.gate, self.value = nn.Linear(width, width), nn.Linear(width, width)
         self.latent = nn.Linear(2 * width, 2 * L)
@@ -71,8 +70,7 @@ class GraphVAEMLP(OneShot):
 
     def encode(self, batch: PathwayBatch, told_BD: Tensor) -> Gaussian:
         """Return (B, L) latents of graphs, from gated sums over nodes (Li et al., ICLR 2016)."""
-        x_BND = self.nodes(batch.features_BNF, batch.classes_BN) + told_BD.unsqueeze(1)
-        x_BND = self.convolutions(x_BND, directed(batch))
+        x_BND = self.convolutions(self.seen(batch, told_BD), directed(batch))
         gated_BND = self.gate(x_BND).sigmoid() * self.value(x_BND) * batch.mask_BN.unsqueeze(-1)
         return gaussian(self.latent(torch.cat([gated_BND.sum(1), told_BD], -1)))
 

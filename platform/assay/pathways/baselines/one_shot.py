@@ -18,9 +18,10 @@ from torch import Tensor
 from assay.config import Size, SizedSettings
 from assay.pathways import assembly
 from assay.pathways.baselines import heads
+from assay.pathways.baselines.convolution import Unseen
 from assay.pathways.batches import PathwayBatch, drawn_pairs
 from assay.pathways.corpus import Corpus
-from assay.pathways.encoder import Gaussian
+from assay.pathways.encoder import Gaussian, NodeFeatures
 from assay.pathways.model import Generated, ModelSettings, Outcome, PathwayModel
 from assay.pathways.objective import Kullback, Weights
 from assay.training.draws import Draws
@@ -78,11 +79,18 @@ class OneShot(PathwayModel):
         own = self.own = cast(OneShotSettings, settings)
         self.told = heads.Told(own.width)
         self.compounds = heads.Compounds(own.width, corpus)
+        self.nodes = NodeFeatures(own.width)
+        self.unseen = Unseen(own.width) if own.hidden else None
         self.edge_weight = ((1 - corpus.density) / corpus.density) ** own.balance
 
     @abstractmethod
     def encode(self, batch: PathwayBatch, told_BD: Tensor) -> Gaussian:
         """Return the latents, (B, N, L) of nodes or (B, L) of graphs, of the edges in sight."""
+
+    def seen(self, batch: PathwayBatch, told_BD: Tensor) -> Tensor:
+        """Return (B, N, D): nodes as an encoder begins with them, told what is hidden from it."""
+        x_BND = self.nodes(batch.features_BNF, batch.classes_BN) + told_BD.unsqueeze(1)
+        return x_BND if self.unseen is None else self.unseen(x_BND, batch)
 
     @abstractmethod
     def decode(self, latent: Tensor, mask_BN: Tensor, told_BD: Tensor) -> Decoded:

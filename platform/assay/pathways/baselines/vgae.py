@@ -21,7 +21,7 @@ from assay.pathways.baselines.heads import PairHead
 from assay.pathways.baselines.one_shot import Decoded, OneShot
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.corpus import Corpus
-from assay.pathways.encoder import Gaussian, NodeFeatures
+from assay.pathways.encoder import Gaussian
 from assay.pathways.graphs import REACTION_CLASSES
 from assay.pathways.model import ModelSettings
 from assay.training.draws import Draws
@@ -37,7 +37,6 @@ class VGAE(OneShot):
         """Build the convolutions and the readings of latents."""
         super().__init__(settings, corpus)
         width, L = self.own.width, self.own.latents
-        self.nodes = NodeFeatures(width)
         self.convolutions = Convolutions(width, self.own.depth, relations=1)
         self.latent = nn.Linear(width, 2 * L)
         self.constant = nn.Parameter(torch.tensor(math.log(corpus.density / (1 - corpus.density))))
@@ -46,9 +45,8 @@ class VGAE(OneShot):
 
     def encode(self, batch: PathwayBatch, told_BD: Tensor) -> Gaussian:
         """Return (B, N, L) latents of nodes."""
-        x_BND = self.nodes(batch.features_BNF, batch.classes_BN) + told_BD.unsqueeze(1)
         A_BNN = symmetric(batch)
-        x_BND = A_BNN @ self.convolutions(x_BND, (A_BNN,))
+        x_BND = A_BNN @ self.convolutions(self.seen(batch, told_BD), (A_BNN,))
         return gaussian(self.latent(x_BND))
 
     def decode(self, latent: Tensor, mask_BN: Tensor, told_BD: Tensor) -> Decoded:

@@ -40,7 +40,7 @@ def read_sbml(
 ) -> tuple[list[Pathway], dict[str, Compound]]:
     """Return a graph for each subsystem of a model, or for the whole of one that has none.
 
-    What is known of the compounds comes second, for `assay.pathways.data.records.records_of`.
+    What is known of the compounds comes second, for `assay.pathways.batches.records_of`.
 
     Args:
         path: The file.

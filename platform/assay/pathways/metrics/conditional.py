@@ -1,61 +1,52 @@
-"""Whether graphs that were asked for with a property have it, as a classifier sees it."""
+"""Whether graphs that were asked for with a property have it, each class of them counted alike.
 
-from collections.abc import Callable
+Shapes: G graphs, S clusters of them that are resampled whole, C classes.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import DataError
-from assay.pathways.graphs import PathwayGraphs
-from assay.pathways.metrics.estimates import pooled_share, share
+from assay.pathways.metrics.estimates import estimated
+from assay.statistics.intervals import linearised, wilson
 from assay.task import Estimate
 
-VERSION = "1"
-
-Classifier = Callable[[PathwayGraphs], NDArray[np.integer]]
-"""Returns (G,) the class of each graph; trained on real graphs alone."""
+VERSION = "2"
 
 
-def fidelity(
-    generated: PathwayGraphs, wanted_G: NDArray[np.integer], classifier: Classifier
-) -> dict[str, Estimate]:
-    """Return `conditional/fidelity`: the share of graphs that are classed as they were asked for.
+def balanced(
+    found_G: NDArray[np.integer], wanted_G: NDArray[np.integer], sources_G: NDArray[np.integer]
+) -> Estimate:
+    """Return the share of graphs that are of the class that is wanted: the mean over the classes.
 
-    What the classifier scores on real graphs is the ceiling: give it those of the test split with
-    their own classes for the data's row.
+    However many graphs a class has, and whatever is found regardless of what is wanted, chance is
+    one over the number of classes. The interval resamples whole sources, those of each class among
+    themselves (linearised). Where none of them differs from its class, resampling sees no spread;
+    then each source counts as one trial.
 
     Args:
-        generated: G graphs.
-        wanted_G: (G,) the class that each was asked for.
-        classifier: judges them.
+        found_G: (G,) the class that each is found to be of.
+        wanted_G: (G,) the class that each was asked for, or is known to be of.
+        sources_G: (G,) what each comes from: graphs of one source and class are one cluster.
 
     Raises:
-        DataError: the numbers of graphs, of wishes and of answers differ.
+        DataError: there are no graphs, or the three differ in length.
     """
-    found_G = classifier(generated)
-    if not len(generated) == len(wanted_G) == len(found_G):
+    if not len(found_G) == len(wanted_G) == len(sources_G) > 0:
         raise DataError(
-            f"conditional fidelity: {len(generated)} graphs, {len(wanted_G)} wishes and "
-            f"{len(found_G)} answers of the classifier"
+            f"conditional fidelity: {len(found_G)} answers of the judge, {len(wanted_G)} wishes "
+            f"and {len(sources_G)} sources; give one of each a graph, for at least one graph"
         )
-    right = int((found_G == wanted_G).sum())
-    return {"conditional/fidelity": share(right, len(generated), VERSION)}
-
-
-def ceiling(
-    real: PathwayGraphs, classes_G: NDArray[np.integer], classifier: Classifier
-) -> dict[str, Estimate]:
-    """Return `conditional/fidelity` of real graphs with their own classes, each class alike.
-
-    Balanced accuracy: graphs of a class that has few count for more.
-
-    Args:
-        real: G graphs, which the classifier has not seen.
-        classes_G: (G,) the class of each.
-        classifier: judges them.
-    """
-    right_G = (classifier(real) == classes_G).astype(np.float64)
-    kinds, place_G, counts = np.unique(classes_G, return_inverse=True, return_counts=True)
-    weights_G = len(real) / (len(kinds) * counts[place_G])
-    found = pooled_share(right_G * weights_G, weights_G, VERSION)
-    return {} if found is None else {"conditional/fidelity": found}
+    clusters_2S, place_G = np.unique(np.stack([wanted_G, sources_G]), axis=1, return_inverse=True)
+    right_S = np.bincount(place_G.reshape(-1), weights=found_G == wanted_G)
+    size_S = np.bincount(place_G.reshape(-1))
+    kinds_C, class_S = np.unique(clusters_2S[0], return_inverse=True)
+    total_C = np.bincount(class_S, weights=size_S)
+    share_C = np.bincount(class_S, weights=right_S) / total_C
+    # By how much the mean moves, times S, as the weight of a cluster grows.
+    S, C = len(size_S), len(kinds_C)
+    influence_S = S / C * (right_S - share_C[class_S] * size_S) / total_C[class_S]
+    value = float(share_C.mean())
+    spread = bool((np.abs(influence_S) > 1e-12).any())
+    interval = linearised(value, influence_S, 0, 1) if spread else wilson(value * S, S)
+    return estimated(value, interval, len(found_G), VERSION, "higher")
