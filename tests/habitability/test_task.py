@@ -82,6 +82,7 @@ def test_what_was_foretold_is_left_beside_the_result(whole, planets):
     lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
     bins = json.loads((folder / "reliability.json").read_text())
     grid = json.loads((folder / "modalities.json").read_text())
+    drawn = json.loads((folder / "planets.json").read_text())["planets"]
 
     assert len(lines) == len(planets.split_indices("test"))
     errors = [abs(each["habitability"] - each["foretold"]) for each in lines]
@@ -89,6 +90,10 @@ def test_what_was_foretold_is_left_beside_the_result(whole, planets):
     assert sum(each["records"] for each in bins) == len(lines)
     assert len(grid["subsets"]) == 32
     assert "modalities/without_spectra" in grid["rises"]
+    for line, one in zip(lines, drawn, strict=False):
+        assert one["record"] == line["record"]
+        assert one["foretold"] == pytest.approx(line["foretold"], abs=1e-4)
+    assert len(drawn) == 4
 
 
 def test_the_log_has_every_loss_raw_and_weighted_and_how_it_pulls(whole):

@@ -27,6 +27,7 @@ from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.data.samples import pathways_in, planets_of, texts_in
 from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.evaluation import Answers, answers, controlled, judged, told_by_experts
+from assay.habitability.figures import planet_file
 from assay.habitability.fusions.floor import Floor
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.fusions.training_mean import TrainingMean
@@ -186,8 +187,9 @@ class HabitabilityTask(Task):
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write what was foretold, how surely, and which modalities it took.
 
-        `predictions.jsonl` has a test record a line, `reliability.json` bins; `modalities.json` has
-        the 2^M sets of modalities, and the rises of the error.
+        `predictions.jsonl` has a test record a line, `planets.json` the first of them with what was
+        read (`assay.habitability.figures`), `reliability.json` bins; `modalities.json` has the 2^M
+        sets of modalities, and the rises of the error.
         """
         if self.answers is None or self.control is None:
             return
@@ -196,6 +198,9 @@ class HabitabilityTask(Task):
         bins = habitability.reliability(self.answers.label_N, self.answers.habitable_N)
         for name, plain in {"reliability": bins, "modalities": self.control.plain()}.items():
             write_bytes(directory / f"{name}.json", json.dumps(plain, indent=1).encode())
+        given = self.answers
+        shown = planet_file(self.packed, self._test_rows, given.expected_N, given.habitable_N)
+        write_bytes(directory / "planets.json", shown.model_dump_json().encode())
 
     def _of_all_folds(self) -> list["HabitabilityTask"]:
         """Return the task of every fold."""
