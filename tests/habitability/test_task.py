@@ -105,7 +105,7 @@ def test_the_log_has_every_loss_raw_and_weighted_and_how_it_pulls(whole):
         assert {f"train/{loss}", f"val/{loss}", f"val/weighted/{loss}"} <= names
         assert f"val/share/{loss}/spectra" in names
         assert f"train/weight/{loss}" in names
-    assert {"val/mae", "val/r2", "train/physics/energy"} <= names
+    assert {"val/mae", "val/r2", "val/ece", "train/physics/energy"} <= names
 
 
 def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(cached_planets, whole, tmp_path):

@@ -135,8 +135,8 @@ class HabitabilityTask(Task):
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return losses and scores on the same validation planets at every call.
 
-        `loss`, the stage's losses and their parts; `mae` and `r2` of habitability, of experts each
-        one's too; and, of the first planets and where encoders learn by what is joined, what
+        `loss`, the stage's losses and their parts; `mae`, `r2` and `ece` of habitability, of
+        experts each one's too; and, of the first planets and where encoders learn by what is joined, what
         weighted losses are and how they pull (`assay.habitability.pull`).
         """
         network = cast(HabitabilityModel, model)
@@ -145,7 +145,7 @@ class HabitabilityTask(Task):
         if stage.name == EXPERTS:
             return figures | told_by_experts(network, records)
         given = self._answers(network, records)
-        figures |= habitability.scores(given.label_N, given.expected_N)
+        figures |= habitability.scores(given.label_N, given.expected_N, given.habitable_N)
         if stage.name == FUSION:
             return figures
         batch = records.first(PULLED).batch(np.arange(min(PULLED, len(records))))
