@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from assay.habitability.data import mini_planets
 from assay.habitability.data.compose import GUEST, Guest, Host, Invite, compose
 from assay.habitability.data.natives import half_natives
-from assay.habitability.data.organisms import Organism
-from assay.habitability.data.planets import invite
+from assay.habitability.data.organisms import Organism, read_species, read_taxa
+from assay.habitability.data.planets import ORGANISMS, guests_of, invite
 from assay.habitability.data.samples import Sample
 from assay.habitability.data.target import LEAST_O2_BAR, NEEDS, meets, need_of
 from assay.habitability.data.worlds import Worlds
+from assay.pathways.data.faults import Faults
+from assay.pathways.data.metacyc import METACYC_SET, read_metacyc
 from assay.pathways.graphs import ENVIRONMENT, PathwayGraphs
+from assay.store.packed import Split
 
 EACH = 24
 """Guests of a planet: so many that a mean over them says what the planet alone tells."""
@@ -43,7 +46,7 @@ def living(networks) -> tuple[PathwayGraphs, Mapping[int, Sequence[Organism]]]:
 
 
 def composed(worlds: Worlds, graphs: PathwayGraphs, inviting: Invite) -> list[Sample]:
-    each = {"train": EACH, "validation": EACH, "test": EACH}
+    each: Mapping[Split, int] = {"train": EACH, "validation": EACH, "test": EACH}
     return compose(worlds, graphs, inviting, each, 3, lambda phase, fraction: None)
 
 
@@ -76,27 +79,64 @@ def explained(label: NDArray, *known: NDArray) -> float:
     return 1 - (off**2).sum() / (len(label) - len(counts)) / label.var(ddof=1)
 
 
-@pytest.mark.parametrize("name", ["mini", "natives"])
-def test_what_any_one_modality_holds_known_perfectly_explains_little(worlds, samples, name):
-    """Words hold at most the window, networks the need, spectra whether there is oxygen.
+def told_alone(worlds: Worlds, of: Sequence[Sample]) -> dict[str, float]:
+    """What each modality at most explains, known perfectly; and that together they leave nothing.
 
-    A cube stands for its planet, as a fingerprint would, so that its air is told with it: more than
-    a climate can tell.
+    Words hold at most the window, networks the need, spectra whether there is oxygen. A cube stands
+    for its planet, as a fingerprint would, so that its air is told with it: more than a climate can
+    tell.
     """
-    of = samples[name]
     label = np.array([sample.habitability for sample in of])
     host = hosts(worlds, of)
     window = np.array([sample.window_K for sample in of])
     need = np.array([sample.need for sample in of])
     rich = np.array([sample.oxygen_bar >= LEAST_O2_BAR for sample in of])
-
-    alone = {"cube": host, "window": window, "need": need, "oxygen": rich}
-    told = {what: explained(label, known) for what, known in alone.items()}
-    assert max(told.values()) < 0.4, told
+    assert label.std() > 0.15, "there is something to explain"
     assert explained(label, need, rich) < 0.5
     assert 0.4 < explained(label, host, window) < 0.95
     assert explained(label, host, window, need) == pytest.approx(1)
-    assert label.std() > 0.15, "there is something to explain"
+    alone = {"cube": host, "window": window, "need": need, "oxygen": rich}
+    return {what: explained(label, known) for what, known in alone.items()}
+
+
+@pytest.mark.parametrize("name", ["mini", "natives"])
+def test_what_any_one_modality_holds_explains_little(worlds, samples, name):
+    told = told_alone(worlds, samples[name])
+
+    assert max(told.values()) < 0.4, told
+
+
+@pytest.mark.data
+def test_what_any_one_modality_holds_of_metacycs_guests_is_what_the_page_says(worlds, assay_data):
+    """And a climate tells nothing of the temperature that such networks are labelled with.
+
+    Natives or not: nine in ten of the labels are above the means of nine planets in ten.
+    """
+    root = assay_data / str(METACYC_SET.folder)
+    every = read_metacyc(root, Faults(refuse=False))
+    found = guests_of(every, read_taxa(root), read_species(assay_data / ORGANISMS))
+    graphs = every.select(sorted(found))
+    guests = {k: found[graph] for k, graph in enumerate(sorted(found))}
+    strangers = invite(graphs, guests)
+    sets = {
+        "planets": composed(worlds, graphs, strangers),
+        "planets_natives": composed(worlds, graphs, half_natives(graphs, guests, strangers)),
+    }
+
+    told = {name: told_alone(worlds, of) for name, of in sets.items()}
+    assert told == {
+        "planets": pytest.approx(
+            {"cube": 0.227, "window": 0.300, "need": 0.076, "oxygen": 0.038}, abs=0.01
+        ),
+        "planets_natives": pytest.approx(
+            {"cube": 0.307, "window": 0.420, "need": 0.092, "oxygen": 0.0}, abs=0.01
+        ),
+    }
+    known = graphs.environment_known[:, TEMPERATURE]
+    labelled = [s for s in sets["planets_natives"] if s.graph is not None and known[s.graph]]
+    assert abs(environment_told(worlds, graphs, labelled)) < 0.02
+    coldest = np.quantile(graphs.environment[known, TEMPERATURE], 0.1)
+    assert coldest > np.quantile(worlds.mean_K, 0.9)
 
 
 def test_a_label_that_one_modality_decided_would_be_seen(worlds, samples):
@@ -115,7 +155,8 @@ def environment_told(worlds: Worlds, graphs: PathwayGraphs, of: Sequence[Sample]
     has = [sample for sample in of if sample.graph is not None]
     host = hosts(worlds, has)
     kelvin = worlds.mean_K[host]
-    wanted = graphs.environment[[sample.graph for sample in has], TEMPERATURE]
+    graph = np.array([sample.graph for sample in has], int)
+    wanted = graphs.environment[graph, TEMPERATURE]
     learned = host % 2 == 0
     bins = np.digitize(kelvin, (262.5, 277.5, 292.5, 307.5))
     mean = wanted[learned].mean()
@@ -133,8 +174,8 @@ def test_a_climate_tells_the_environment_of_natives_and_not_of_strangers(worlds,
         for name in ("natives", "strangers")
     }
 
-    assert told["natives"] > 0.1
-    assert told["strangers"] < 0.03
+    assert told["natives"] > 0.02
+    assert told["strangers"] < 0.01
 
 
 def test_the_rule_of_the_target_is_the_same_whoever_is_invited(worlds, samples):

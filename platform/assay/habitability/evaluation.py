@@ -15,6 +15,7 @@ from torch import Tensor
 
 from assay.habitability.data.batches import MultiModalBatch
 from assay.habitability.data.modalities import Modality
+from assay.habitability.data.target import HABITABLE
 from assay.habitability.encoded import Encoded
 from assay.habitability.heads import Told
 from assay.habitability.losses import physics, reconstruction
@@ -22,7 +23,7 @@ from assay.habitability.metrics import habitability, modalities, told
 from assay.habitability.metrics.units import Units
 from assay.habitability.model import HabitabilityModel, Predictor
 from assay.habitability.targets import aims, in_batches
-from assay.habitability.thresholds import HABITABLE, expected
+from assay.habitability.thresholds import expected
 from assay.pathways.corpus import Corpus
 from assay.task import Estimate, Progress, Records
 
@@ -110,10 +111,10 @@ def answers(
 
 @torch.no_grad()
 def told_by_experts(model: HabitabilityModel, records: Records) -> dict[str, float]:
-    """Return `mae`, `r2` and `ece` of each expert, as `experts/<modality>/…`, and of all together.
+    """Return `mae`, `r2` and `ece` of experts: each one's below `experts/<modality>`, and all's.
 
-    Together they say the mean of the chances that those give whose modality a planet has, as an ensemble of the
-    fusion `late` does; of a planet that has none of them all speak.
+    Together they say the mean of the chances that those give whose modality a planet has, as an
+    ensemble of the fusion `late` does; of a planet that has none of them all speak.
     """
     columns: dict[str, list[Tensor]] = defaultdict(list)
     for batch in in_batches(records):
@@ -127,7 +128,8 @@ def told_by_experts(model: HabitabilityModel, records: Records) -> dict[str, flo
     found = {name: torch.cat(values).cpu().double().numpy() for name, values in columns.items()}
     expected_NX, chance_NX, there_NX = (found[name] for name in ("expected", "chance", "there"))
     there_NX[~there_NX.any(1)] = 1
-    together = [(each_NX * there_NX).sum(1) / there_NX.sum(1) for each_NX in (expected_NX, chance_NX)]
+    share_NX = there_NX / there_NX.sum(1, keepdims=True)
+    together = [(each_NX * share_NX).sum(1) for each_NX in (expected_NX, chance_NX)]
     figures = habitability.scores(found["label"], *together)
     for modality, *said in zip(model.experts, expected_NX.T, chance_NX.T, strict=True):
         own = habitability.scores(found["label"], *said)

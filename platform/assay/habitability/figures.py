@@ -1,6 +1,6 @@
 """What the report draws of a cell of planets: small files beside its result.
 
-    planets.json       the first test planets: map, spectrum, words, what was foretold and what is so
+    planets.json       the first test planets: what was read of them, foretold, and is so
     reliability.json   the reliability diagram, by bins (`metrics.habitability.reliability`)
     modalities.json    every set of modalities that may be read (`metrics.modalities.Control`)
 

@@ -136,8 +136,8 @@ class HabitabilityTask(Task):
         """Return losses and scores on the same validation planets at every call.
 
         `loss`, the stage's losses and their parts; `mae`, `r2` and `ece` of habitability, of
-        experts each one's too; and, of the first planets and where encoders learn by what is joined, what
-        weighted losses are and how they pull (`assay.habitability.pull`).
+        experts each one's too; and, of the first planets and where encoders learn by what is
+        joined, what weighted losses are and how they pull (`assay.habitability.pull`).
         """
         network = cast(HabitabilityModel, model)
         records = cast(PlanetRecords, data.validation).first(self.chosen.validation_planets)

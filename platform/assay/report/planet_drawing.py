@@ -24,7 +24,7 @@ STEP_K = 20.0
 _LEFT, _TOP, _WIDTH, _HEIGHT = 40.0, 10.0, 264.0, 132.0
 """SVG units: margins left of and above what is drawn, and its size."""
 _PARALLELS, _MERIDIANS = (-60, -30, 0, 30, 60), (0, 90, 180, 270)
-_BAR, _STOPS, _MOST_TICKS = 8.0, 24, 5
+_BAR, _STOPS, _MOST_TICKS = 8.0, 24, 6
 """SVG units: height of a scale's bar, its patches; ticks of an axis at most."""
 
 

@@ -142,9 +142,10 @@ def _planets(
     for model in models:
         for key in model.keys:
             path = folder.path / f"{key}.planets.json"
-            file = read_settings(PlanetFile, path) if path.exists() else None
-            for one in file.planets if file else ():
-                assert file is not None
+            if not path.exists():
+                continue
+            file = read_settings(PlanetFile, path)
+            for one in file.planets:
                 _, _, told = found.setdefault(one.record, (one, file, {}))
                 told.setdefault(model.name, []).append(one)
     return found

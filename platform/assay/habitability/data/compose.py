@@ -2,9 +2,9 @@
 
 No public data pair these modalities. A record joins a planet, catalogued or drawn, with the climate
 and the spectrum that our models give it, and with a network and an organism of the same split that
-are drawn for it, whatever the planet or, in some sets, in half of all cases by where the organism
-can live (`assay.habitability.data.natives`); nothing was observed together. A planet is in several records, each with another
-guest.
+are drawn for it: whatever the planet, or half of the time by where the organism can live
+(`assay.habitability.data.natives`). Nothing was observed together. A planet is in several records,
+each with another guest.
 
 Shapes: P planets, W bins, K parameters.
 """

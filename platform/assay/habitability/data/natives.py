@@ -7,6 +7,9 @@ may happen to live there. Who is which is in no record. The target is the same r
 native it is how much of area and year suits it, of which a mean says little on a planet of many
 climates.
 
+What a climate then tells of a network's environment is as much as the network's label has of its
+organisms. Of MetaCyc's, which are means over broad taxa, it is nothing that could be measured.
+
 Shapes: A pairs of a network and one who may run it.
 """
 

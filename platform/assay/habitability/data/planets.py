@@ -42,6 +42,8 @@ PINNED = {
     str(METACYC_SET.folder): metacyc.PINNED,
 }
 """MD5 by folder and file."""
+Guests = Mapping[int, Sequence[Organism]]
+"""Who may run each network, by its position."""
 
 
 class PlanetsComposed(PlanetSet):
@@ -63,9 +65,7 @@ class PlanetsComposed(PlanetSet):
     also_told = ""
     """Of the guests, at the end of the set's description."""
 
-    def inviting(
-        self, graphs: PathwayGraphs, guests: Mapping[int, Sequence[Organism]]
-    ) -> Invite:
+    def inviting(self, graphs: PathwayGraphs, guests: Guests) -> Invite:
         """Return what draws a guest."""
         return invite(graphs, guests)
 
@@ -98,9 +98,8 @@ class PlanetsComposed(PlanetSet):
         drawn = draw_known(np.random.default_rng(SEED), DRAWN)
         bodies = joined(twins(dress(drawn, 1, SEED), TWINS), dress(known, GUISES, SEED + 1))
         worlds = worlds_of(bodies, PHYSICS, watch)
-        samples = compose(
-            worlds, graphs, self.inviting(graphs, renumbered), GUESTS, SEED, watch
-        )
+        inviting = self.inviting(graphs, renumbered)
+        samples = compose(worlds, graphs, inviting, GUESTS, SEED, watch)
         watch("pack", 0.0)
         too_far = len(bodies) - len(worlds)
         counts = " / ".join(f"{worlds.bodies.splits.count(split):,}" for split in SPLITS)
@@ -120,14 +119,11 @@ class PlanetsNatives(PlanetsComposed):
     """The same planets, half of whose guests live there."""
 
     name = "planets_natives"
-    title = "planets with model climates and spectra, MetaCyc networks that live there in half of "\
-        "all cases, and words, composed"
+    title = "the same planets, half of whose guests live there, composed"
     version = 1
     also_told = "; half of the guests live there where anybody can, the others are drawn as ever"
 
-    def inviting(
-        self, graphs: PathwayGraphs, guests: Mapping[int, Sequence[Organism]]
-    ) -> Invite:
+    def inviting(self, graphs: PathwayGraphs, guests: Guests) -> Invite:
         """Return what draws a native or a stranger."""
         return half_natives(graphs, guests, invite(graphs, guests))
 
@@ -150,7 +146,7 @@ def guests_of(
     return found
 
 
-def invite(graphs: PathwayGraphs, guests: Mapping[int, Sequence[Organism]]) -> Invite:
+def invite(graphs: PathwayGraphs, guests: Guests) -> Invite:
     """Return what draws a network of a split and one of its organisms."""
     pools = pools_of(graphs)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.habitability.data.target import HABITABLE, THRESHOLDS
 from assay.habitability.metrics.units import Statistic, Units, mean_of
-from assay.habitability.thresholds import HABITABLE, THRESHOLDS
 from assay.task import Estimate
 
 VERSION = "1"

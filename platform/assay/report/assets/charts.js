@@ -322,7 +322,7 @@ function drawLatents(figure, data, choice) {
   show(figure, traces, across, axis(`second axis, ${percent[1]}`, {}), traces.length);
 }
 
-// What was said of pairs against what came true, a line a model.
+// What was said, of pairs or records, against what came true; a line a model.
 function drawReliability(figure, data) {
   const { title, counted, share: held } = figure.dataset;
   const lines = data.reliability.map(({ name, style, points }, number) => ({
