@@ -33,6 +33,7 @@ DATA_SETS: Mapping[str, str] = {
     "mini_links": "assay.interactions.data.mini_links:MINI_LINKS",
     "mini_planets": "assay.habitability.data.mini_planets:MINI_PLANETS",
     "planets": "assay.habitability.data.planets:PLANETS",
+    "planets_natives": "assay.habitability.data.planets:PLANETS_NATIVES",
     "gcm_planets": "assay.habitability.data.gcm_planets:GCM_PLANETS",
     "mini_pathways": "assay.pathways.data.mini_pathways:MINI_PATHWAYS",
     "mp20": "assay.generation.data.mp20:MP20",

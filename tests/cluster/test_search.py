@@ -260,19 +260,29 @@ def test_the_median_rule_stops_who_is_worse_than_the_others(tmp_path):
     assert (last.state, last.reason) == ("stopped", "median at 20 %")
 
 
-def test_nsga2_finds_the_front_of_two_objectives(tmp_path, monkeypatch):
+@pytest.fixture
+def _told_by_width(monkeypatch):
+    """The family is judged by its width alone, once it is trained."""
+
     def width(self, model, data, progress):
         size = self.cell.settings.width
         known = {"low": size, "high": size, "n": 1, "version": "1", "better": "lower"}
         return {"toy/width": Estimate(value=size, **known)}
 
     monkeypatch.setattr(ToyTask, "evaluate", width)
-    objectives = [LOSS, {"metric": "toy/width", "better": "lower"}]
-    search = {"algorithm": "nsga2", "trials": 9, "population": 3, "objectives": objectives}
-    found = run(line_suite(search, seeds=[0]), tmp_path)
 
-    points = {t.number: [o.mean for o in t.objectives.values()] for t in found.trials}
-    front = [
+
+TWO = [LOSS, {"metric": "toy/width", "better": "lower"}]
+
+
+def front(found: StudyRecord) -> list[int]:
+    """The complete trials than which none is as good in all and better in one, by hand."""
+    points = {
+        t.number: [o.mean for o in t.objectives.values()]
+        for t in found.trials
+        if t.state == "complete"
+    }
+    return [
         number
         for number, here in points.items()
         if not any(
@@ -280,8 +290,31 @@ def test_nsga2_finds_the_front_of_two_objectives(tmp_path, monkeypatch):
             for there in points.values()
         )
     ]
-    assert found.best == front
-    assert 1 < len(front) < 9
+
+
+@pytest.mark.usefixtures("_told_by_width")
+def test_nsga2_finds_the_front_of_two_objectives(tmp_path):
+    search = {"algorithm": "nsga2", "trials": 9, "population": 3, "objectives": TWO}
+    found = run(line_suite(search, seeds=[0]), tmp_path)
+
+    assert found.best == front(found)
+    assert 1 < len(found.best) < 9
+
+
+@pytest.mark.usefixtures("_told_by_width")
+def test_nsga2_goes_on_from_those_that_asha_left_of_two_objectives(tmp_path):
+    asha = {"asha": {"grace": 0.5, "reduction": 2, **LOSS}}
+    search = {"algorithm": "nsga2", "trials": 9, "population": 3, "objectives": TWO}
+    found = run(line_suite({**search, "scheduler": asha}, seeds=[0]), tmp_path / "a")
+    again = run(line_suite({**search, "scheduler": asha}, seeds=[0]), tmp_path / "b")
+
+    stopped = [trial for trial in found.trials if trial.state == "stopped"]
+    assert len(found.trials) == 9
+    assert 0 < len(stopped) < 6, "a generation and a half at least is complete"
+    assert {trial.reason for trial in stopped} == {"asha at 50 %"}
+    assert all(trial.objectives == {} for trial in stopped)
+    assert found.best == front(found)
+    assert course(found) == course(again)
 
 
 def test_a_setting_that_diverges_fails_and_the_search_goes_on(tmp_path):

@@ -28,7 +28,7 @@ from tests.test_submission import MOLECULES
 
 SHELL = ("", "bash")
 RUN_BY_ANOTHER_TEST = {"docs/extending.md": "tests/test_extending.py builds and runs its package"}
-RUN_HERE = ("docs/balancing.md", "docs/python.md")
+RUN_HERE = ("docs/balancing.md", "docs/habitability.md", "docs/python.md")
 NOT_RUN = {
     "docs/data.md": "reads a KEGG licence holder's KGML, and SBML with cobra, which is no extra",
     "docs/captioning.md": "takes a trained bridge; tests/captioning/bridge/test_export.py runs it",
@@ -251,6 +251,18 @@ def test_the_example_of_balancing_runs():
     near, far = (float(found["weights"][name]) for name in ("near", "far"))
     whole = near * found["losses"]["near"] + far * found["losses"]["far"]
     assert float(found["total"]) == pytest.approx(float(whole))
+
+
+def test_the_example_of_planets_of_ones_own_runs(capsys):
+    (block,) = (block for block in of("python") if block.page == "docs/habitability.md")
+    found: dict[str, Any] = {}
+
+    exec(compile(block.text, str(block), "exec"), found)
+
+    assert found["arrays"]["presence"].tolist() == [[True, True, False, True, False]]
+    said = capsys.readouterr().out
+    assert said.startswith("planet Vulcan: climate_cubes: surface temperatures of 14.85")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow

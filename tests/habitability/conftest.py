@@ -7,10 +7,15 @@ import pytest
 import torch
 
 from assay.habitability.data.batches import MultiModalBatch, PlanetRecords, splits
+from assay.habitability.data.mini_planets import PHYSICS
+from assay.habitability.data.population import draw_known, dress
 from assay.habitability.data.samples import pathways_in, planets_of
+from assay.habitability.data.worlds import Worlds, worlds_of
 from assay.habitability.targets import Averages
 from assay.pathways.corpus import Corpus
+from assay.pathways.data.mini_pathways import enumerate_pathways
 from assay.pathways.data.packing import compounds_of, graphs_of
+from assay.pathways.graphs import PathwayGraphs, pack
 from assay.store import sets
 from assay.store.packed import PackedSet
 from tests.captioning.saved import save_tokenizer
@@ -42,6 +47,19 @@ def cached_planets(prepared_planets, monkeypatch) -> Path:
     monkeypatch.setenv("ASSAY_CACHE", str(prepared_planets))
     monkeypatch.delenv("ASSAY_DATA", raising=False)
     return prepared_planets
+
+
+@pytest.fixture(scope="session")
+def worlds() -> Worlds:
+    """Sixty drawn planets with their climates, to be composed with guests."""
+    known = draw_known(np.random.default_rng(23), 60)
+    return worlds_of(dress(known, 1, 23), PHYSICS, lambda phase, fraction: None)
+
+
+@pytest.fixture(scope="session")
+def networks() -> PathwayGraphs:
+    """The rule-made ones."""
+    return pack(enumerate_pathways())
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def test_experts_together_are_an_ensemble_of_those_whose_modality_is_there(model
     ]
     off = np.abs(batch.habitability_label.numpy() - rows).mean()
     assert found["mae"] == pytest.approx(off, abs=1e-6)
-    assert {"r2", "experts/spectra/r2"} <= found.keys()
+    assert {"r2", "ece", "experts/spectra/r2", "experts/spectra/ece"} <= found.keys()
 
 
 def test_stages_have_the_shares_that_are_asked_for(cached_planets):

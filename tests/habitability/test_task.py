@@ -82,6 +82,7 @@ def test_what_was_foretold_is_left_beside_the_result(whole, planets):
     lines = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
     bins = json.loads((folder / "reliability.json").read_text())
     grid = json.loads((folder / "modalities.json").read_text())
+    drawn = json.loads((folder / "planets.json").read_text())["planets"]
 
     assert len(lines) == len(planets.split_indices("test"))
     errors = [abs(each["habitability"] - each["foretold"]) for each in lines]
@@ -89,6 +90,10 @@ def test_what_was_foretold_is_left_beside_the_result(whole, planets):
     assert sum(each["records"] for each in bins) == len(lines)
     assert len(grid["subsets"]) == 32
     assert "modalities/without_spectra" in grid["rises"]
+    for line, one in zip(lines, drawn, strict=False):
+        assert one["record"] == line["record"]
+        assert one["foretold"] == pytest.approx(line["foretold"], abs=1e-4)
+    assert len(drawn) == 4
 
 
 def test_the_log_has_every_loss_raw_and_weighted_and_how_it_pulls(whole):
@@ -100,7 +105,7 @@ def test_the_log_has_every_loss_raw_and_weighted_and_how_it_pulls(whole):
         assert {f"train/{loss}", f"val/{loss}", f"val/weighted/{loss}"} <= names
         assert f"val/share/{loss}/spectra" in names
         assert f"train/weight/{loss}" in names
-    assert {"val/mae", "val/r2", "train/physics/energy"} <= names
+    assert {"val/mae", "val/r2", "val/ece", "train/physics/energy"} <= names
 
 
 def test_half_a_run_and_its_other_half_are_the_whole_bit_for_bit(cached_planets, whole, tmp_path):

@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from assay.habitability.thresholds import (
-    COUNT,
-    HABITABLE,
-    THRESHOLDS,
-    Chances,
-    expected,
-    reached,
-)
+from assay.habitability.data.target import COUNT, HABITABLE, THRESHOLDS
+from assay.habitability.thresholds import Chances, expected, reached
 
 
 def test_the_middle_threshold_is_a_half():

@@ -8,6 +8,7 @@ import pytest
 from assay import report
 from tests.report.browser import CHROMIUM, browser
 from tests.report.synthetic_pathways import write_pathways
+from tests.report.synthetic_planets import write_planets
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
@@ -199,6 +200,19 @@ def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):
     )
     assert set(quiet.run("document.getElementById('s1-map').data[0].marker.color")) <= {0, 0.21}
     assert quiet.run("document.getElementById('s1-reliable').data[1].x") == [0.046, 0.5, 0.9]
+
+
+def test_reliability_and_maps_of_planets_are_drawn(quiet, tmp_path):
+    write_planets(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    assert quiet.run("document.getElementById('s1-reliable').data[1].x") == [0.046, 0.5, 0.95]
+    title = "document.getElementById('s1-reliable').layout.yaxis.title.text"
+    assert quiet.run(title) == "share that are habitable"
+    size = "(({width, height}) => [width > 200, height > 100])"
+    for kind in ("map", "spectrum"):
+        box = f"document.querySelector('svg.planet.{kind}').getBoundingClientRect()"
+        assert quiet.run(f"{size}({box})") == [True, True]
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ OBJECTIVES = [
     {"metric": "val/far", "better": "lower"},
 ]
 TASKS = [Task("near", "val/near", ("test/near",)), Task("far", "val/far", ("test/far",))]
+WEIGHTED = {"metric": "val/loss", "better": "lower"}
 METRICS = {"test/near": "higher", "test/far": "lower"}
 
 
@@ -35,12 +36,12 @@ def suite(monkeypatch):
     families = {**catalog.FAMILIES, "two": "tests.training.balancing.two_losses:TwoTask"}
     monkeypatch.setattr(catalog, "FAMILIES", families)
 
-    def make(space=SPACE, objectives=OBJECTIVES, **changes):
+    def make(space=SPACE, objectives=OBJECTIVES, search=None, **changes):
         plain = {
             "name": "pair", "title": "Two losses", "family": "two", "data": "mini",
             "grid": {"model": ["plain"]}, "budget": {"steps": 10}, "seeds": [0, 1],
             "settings": {"balancing": {"method": "fixed"}},
-            "search": {"trials": 5, "objectives": objectives, "space": space},
+            "search": {"trials": 5, "objectives": objectives, "space": space, **(search or {})},
         }  # fmt: skip
         return validate(Suite, plain | changes, "pair")
 
@@ -90,13 +91,35 @@ def test_every_way_is_what_it_is_called(suite):
             {"space": {**SPACE, "settings.weights.near": SPACE["settings.weights.far"]}},
             "only their ratios matter: leave one of far, near fixed",
         ),
-        ({"search": None}, "by what a `search` section tries"),
+        (
+            {"search": {"algorithm": "random", "scheduler": {"asha": WEIGHTED}}},
+            "watches val/loss, the weighted loss, which falls with the weights that are tried",
+        ),
         ({"grid": {"model": ["plain", "deep"]}}, "are compared on one variant"),
     ],
 )
 def test_a_search_that_cannot_tell_is_refused(suite, changes, sentence):
     with pytest.raises(ConfigError, match=sentence):
         arms(suite(**changes), TASKS)
+
+
+def test_a_suite_without_a_search_is_refused(suite):
+    plain = suite().model_dump(mode="json", exclude_none=True)
+    del plain["search"]
+    with pytest.raises(ConfigError, match="by what a `search` section tries"):
+        arms(validate(Suite, plain, "pair"), TASKS)
+
+
+def test_all_losses_are_stopped_by_one_figure_and_one_alone_by_its_own(suite):
+    rule = {"metric": "val/near", "better": "higher", "grace": 0.5, "reduction": 2.0}
+    search = {"algorithm": "nsga2", "population": 3, "scheduler": {"asha": rule}}
+
+    made = arms(suite(search=search), TASKS)
+
+    watched = {way: each.search.watched for way, each in made.items()}
+    assert {way for way, one in watched.items() if one.metric != "val/near"} == {"single_far"}
+    assert (watched["single_far"].metric, watched["single_far"].better) == ("val/far", "lower")
+    assert {each.search.scheduler.rungs() for each in made.values()} == {(0.5,)}
 
 
 def test_a_task_is_judged_by_an_objective_of_the_search(suite):

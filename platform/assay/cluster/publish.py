@@ -25,6 +25,7 @@ SOURCES = {
     ".reliability.json": "artifacts/reliability.json",
     ".predictions.jsonl": "artifacts/predictions.jsonl",
     ".modalities.json": "artifacts/modalities.json",
+    ".planets.json": "artifacts/planets.json",
 }
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from assay.habitability.data.batches import MultiModalBatch
 from assay.habitability.data.modalities import Modality
+from assay.habitability.data.target import HABITABLE
 from assay.habitability.encoded import Encoded
 from assay.habitability.heads import Told
 from assay.habitability.losses import physics, reconstruction
@@ -22,7 +23,7 @@ from assay.habitability.metrics import habitability, modalities, told
 from assay.habitability.metrics.units import Units
 from assay.habitability.model import HabitabilityModel, Predictor
 from assay.habitability.targets import aims, in_batches
-from assay.habitability.thresholds import HABITABLE, expected
+from assay.habitability.thresholds import expected
 from assay.pathways.corpus import Corpus
 from assay.task import Estimate, Progress, Records
 
@@ -110,26 +111,28 @@ def answers(
 
 @torch.no_grad()
 def told_by_experts(model: HabitabilityModel, records: Records) -> dict[str, float]:
-    """Return `experts/<modality>/mae` and `…/r2`, and `mae` and `r2` of all experts together.
+    """Return `mae`, `r2` and `ece` of experts: each one's below `experts/<modality>`, and all's.
 
-    Together they say the mean of what those say whose modality a planet has, as an ensemble of the
-    fusion `late` does; of a planet that has none of them all speak.
+    Together they say the mean of the chances that those give whose modality a planet has, as an
+    ensemble of the fusion `late` does; of a planet that has none of them all speak.
     """
     columns: dict[str, list[Tensor]] = defaultdict(list)
     for batch in in_batches(records):
         batch = batch.to(model.device)
         told = model.alone(batch)
-        each = [expected(said.habitability.chance_BK) for said in told.values()]
-        columns["expected"].append(torch.stack(each, 1))
+        each = [said.habitability.chance_BK for said in told.values()]
+        columns["expected"].append(torch.stack([expected(chance_BK) for chance_BK in each], 1))
+        columns["chance"].append(torch.stack([chance_BK[:, HABITABLE] for chance_BK in each], 1))
         columns["there"].append(torch.stack([batch.has(name) for name in told], 1))
         columns["label"].append(batch.habitability_label)
     found = {name: torch.cat(values).cpu().double().numpy() for name, values in columns.items()}
-    expected_NX, there_NX = found["expected"], found["there"]
+    expected_NX, chance_NX, there_NX = (found[name] for name in ("expected", "chance", "there"))
     there_NX[~there_NX.any(1)] = 1
-    together_N = (expected_NX * there_NX).sum(1) / there_NX.sum(1)
-    figures = habitability.scores(found["label"], together_N)
-    for modality, expected_N in zip(model.experts, expected_NX.T, strict=True):
-        own = habitability.scores(found["label"], expected_N)
+    share_NX = there_NX / there_NX.sum(1, keepdims=True)
+    together = [(each_NX * share_NX).sum(1) for each_NX in (expected_NX, chance_NX)]
+    figures = habitability.scores(found["label"], *together)
+    for modality, *said in zip(model.experts, expected_NX.T, chance_NX.T, strict=True):
+        own = habitability.scores(found["label"], *said)
         figures |= {f"experts/{modality}/{name}": value for name, value in own.items()}
     return figures
 

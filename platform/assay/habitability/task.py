@@ -27,6 +27,7 @@ from assay.habitability.data.modalities import MODALITIES
 from assay.habitability.data.samples import pathways_in, planets_of, texts_in
 from assay.habitability.encoders.language import check_lengths, tokenizer_of
 from assay.habitability.evaluation import Answers, answers, controlled, judged, told_by_experts
+from assay.habitability.figures import planet_file
 from assay.habitability.fusions.floor import Floor
 from assay.habitability.fusions.fusion import Fusion
 from assay.habitability.fusions.training_mean import TrainingMean
@@ -134,9 +135,9 @@ class HabitabilityTask(Task):
     def validate(self, model: nn.Module, data: Splits, stage: Stage) -> dict[str, float]:
         """Return losses and scores on the same validation planets at every call.
 
-        `loss`, the stage's losses and their parts; `mae` and `r2` of habitability, of experts each
-        one's too; and, of the first planets and where encoders learn by what is joined, what
-        weighted losses are and how they pull (`assay.habitability.pull`).
+        `loss`, the stage's losses and their parts; `mae`, `r2` and `ece` of habitability, of
+        experts each one's too; and, of the first planets and where encoders learn by what is
+        joined, what weighted losses are and how they pull (`assay.habitability.pull`).
         """
         network = cast(HabitabilityModel, model)
         records = cast(PlanetRecords, data.validation).first(self.chosen.validation_planets)
@@ -144,7 +145,7 @@ class HabitabilityTask(Task):
         if stage.name == EXPERTS:
             return figures | told_by_experts(network, records)
         given = self._answers(network, records)
-        figures |= habitability.scores(given.label_N, given.expected_N)
+        figures |= habitability.scores(given.label_N, given.expected_N, given.habitable_N)
         if stage.name == FUSION:
             return figures
         batch = records.first(PULLED).batch(np.arange(min(PULLED, len(records))))
@@ -186,8 +187,9 @@ class HabitabilityTask(Task):
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
         """Write what was foretold, how surely, and which modalities it took.
 
-        `predictions.jsonl` has a test record a line, `reliability.json` bins; `modalities.json` has
-        the 2^M sets of modalities, and the rises of the error.
+        `predictions.jsonl` has a test record a line, `planets.json` the first of them with what was
+        read (`assay.habitability.figures`), `reliability.json` bins; `modalities.json` has the 2^M
+        sets of modalities, and the rises of the error.
         """
         if self.answers is None or self.control is None:
             return
@@ -196,6 +198,9 @@ class HabitabilityTask(Task):
         bins = habitability.reliability(self.answers.label_N, self.answers.habitable_N)
         for name, plain in {"reliability": bins, "modalities": self.control.plain()}.items():
             write_bytes(directory / f"{name}.json", json.dumps(plain, indent=1).encode())
+        given = self.answers
+        shown = planet_file(self.packed, self._test_rows, given.expected_N, given.habitable_N)
+        write_bytes(directory / "planets.json", shown.model_dump_json().encode())
 
     def _of_all_folds(self) -> list["HabitabilityTask"]:
         """Return the task of every fold."""

@@ -13,10 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-COUNT = 11
-THRESHOLDS = tuple((k + 0.5) / COUNT for k in range(COUNT))
-HABITABLE = COUNT // 2
-"""Position of the threshold of a half."""
+from assay.habitability.data.target import COUNT, THRESHOLDS
+
 _LEAST_DROP = 0.02
 """Between the log odds of two thresholds, to begin with: some share of planets is between any."""
 

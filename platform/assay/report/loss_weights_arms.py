@@ -2,6 +2,9 @@
 
 Every way has as many trials. What the ways have in common, such as the learning rate, is searched
 in each of them; so a way that has nothing of its own to tune is tuned as long as any other.
+
+A scheduler that stops poor trials watches one figure, the same in every way but those of one loss
+alone, which are held by their own objective.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +26,8 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "famo": {"rate": {"float": [2.5e-3, 0.25], "log": True}},
 }
 """Methods of `assay.training.balancing`, with what each has of its own to tune."""
+WEIGHTED = ("val/loss",)
+"""Figures that the weights themselves make large or small."""
 _WEIGHTS = ".weights."
 _DIGEST = "0" * 16
 """Stands for the data set's, of which settings do not depend."""
@@ -92,6 +97,7 @@ def arms(suite: Suite, tasks: Sequence[Task]) -> dict[str, Suite]:
     common = [key for key in search.space if key not in weights]
     root = _root(suite, weights)
     _require_ratios(suite, root, weights)
+    _require_unweighted(suite)
     if not common:
         raise ConfigError(
             f"suite {suite.name}: the search tries nothing but weights, so that ways without any "
@@ -150,6 +156,17 @@ def _require_ratios(suite: Suite, root: str, weights: Sequence[str]) -> None:
         )
 
 
+def _require_unweighted(suite: Suite) -> None:
+    """See that no trial is stopped by a figure that its own weights make large or small."""
+    watched = suite.search.watched if suite.search is not None else None
+    if watched is not None and watched.metric in WEIGHTED:
+        raise ConfigError(
+            f"suite {suite.name}: the scheduler watches {watched.metric}, the weighted loss, which "
+            "falls with the weights that are tried: let it watch a figure of a task, such as an "
+            "objective"
+        )
+
+
 def _arm(
     suite: Suite,
     name: str,
@@ -164,6 +181,15 @@ def _arm(
     if judged is not None:
         of_all = plain["search"]["objectives"]
         plain["search"]["objectives"] = [each for each in of_all if each["metric"] in judged]
+        _watch_own(plain["search"])
     for key, value in (settings or {}).items():
         set_dotted(plain, key, value)
     return validate(Suite, plain, f"suite {suite.name}, {name}")
+
+
+def _watch_own(search: dict[str, Any]) -> None:
+    """Let a scheduler watch the only objective, if it is known during training."""
+    (objective,) = search["objectives"]
+    if search.get("scheduler") and objective["metric"].startswith("val/"):
+        (rule,) = search["scheduler"].values()
+        rule.update(objective)

@@ -4,7 +4,7 @@ They are made of the files that `assay.pathways.figures` describes. Of each mode
 drawn; the reliability diagram pools all its seeds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,15 +17,14 @@ from assay.pathways.figures import (
     LatentMap,
     NeighbourFile,
     Neighbours,
-    ReliabilityBin,
     ReliabilityFile,
 )
 from assay.pathways.metrics.calibration import BINS
-from assay.report.charts import places
 from assay.report.folders import Folder
 from assay.report.leaderboard import Row
 from assay.report.pathway_drawing import edge_rows, svg
 from assay.report.plain_tables import PlainTable
+from assay.report.reliability import Bin, reliability_lines, reliability_table
 from assay.result import read_settings
 
 FAMILY = "pathways"
@@ -97,7 +96,12 @@ def pathway_figures(
     drawn = list(pairs)[:MOST_DRAWN]
     maps = dict(_files(folder, first, "latents", LatentMap))
     shown = {named[key]: maps[key] for key in list(maps)[:MOST_MAPS]}
-    lines = list(_reliability(folder, models.values(), named))
+
+    def bins(key: str) -> list[Bin]:
+        files = dict(_files(folder, [key], "reliability", ReliabilityFile))
+        return [(b.pairs, b.probability, b.share) for file in files.values() for b in file.bins]
+
+    lines = list(reliability_lines(folder, models.values(), named, bins, BINS))
     colours = _colours(list(shown.values()))
     return PathwayFigures(
         similarity=pairs[drawn[0]].similarity if drawn else "",
@@ -112,7 +116,7 @@ def pathway_figures(
         maps=[_map_table(name, found) for name, found in shown.items()],
         maps_left_out=len(maps) - len(shown),
         colours=[(colour["key"], colour["title"]) for colour in colours],
-        reliability=_reliability_table(lines),
+        reliability=reliability_table(lines, "edges among these", "pairs"),
         charts={"latents": _map_chart(shown, colours), "reliability": lines},
     )
 
@@ -216,43 +220,3 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> str:
     if len(one) < 3 or not one.std() or not other.std():
         return "–"
     return f"{np.corrcoef(one, other)[0, 1]:+.2f}"
-
-
-def _reliability(
-    folder: Folder, models: Iterable[Sequence[Row]], named: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
-    """Yield a line a model: of each bin what was said, the share of edges, and the pairs."""
-    for of_model in models:
-        keys = [str(row.cell_key) for row in of_model]
-        files = dict(_files(folder, keys, "reliability", ReliabilityFile))
-        bins = [each for file in files.values() for each in file.bins]
-        if bins:
-            yield {
-                "name": named[keys[0]],
-                "style": places(of_model[0].variant, folder.suite.grid),
-                "points": _pooled(bins),
-            }
-
-
-def _pooled(bins: Sequence[ReliabilityBin]) -> list[tuple[float, float, int]]:
-    """Return the diagram of all seeds together: (probability, share, pairs), ascending."""
-    told = np.array([(each.pairs, each.probability, each.share) for each in bins], np.float64)
-    place = np.minimum((told[:, 1] * BINS).astype(np.int64), BINS - 1)
-    sums = [np.bincount(place, told[:, 0] * values) for values in (1.0, told[:, 1], told[:, 2])]
-    return [
-        (round(p / n, 5), round(y / n, 5), int(n))
-        for n, p, y in zip(*(each.tolist() for each in sums), strict=True)
-        if n
-    ]
-
-
-def _reliability_table(lines: Sequence[Mapping[str, Any]]) -> PlainTable | None:
-    if not lines:
-        return None
-    rows = [
-        (line["name"], f"{said:.1%}", f"{share:.1%}", f"{pairs:,}")
-        for line in lines
-        for said, share, pairs in line["points"]
-    ]
-    heads = ("model", "said on average", "edges among these", "pairs")
-    return PlainTable("Reliability, a row for every model and bin", heads, rows)

@@ -22,6 +22,7 @@ from assay.report.leaderboard import (
 )
 from assay.report.notes import notes, seeds_note
 from assay.report.pathways import pathway_figures
+from assay.report.planets import planet_figures
 from assay.report.told_apart import names
 from assay.report.wording import count_text
 from assay.result import Result
@@ -49,6 +50,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     laws = scaling_laws.read_laws(folder.path)
     named = names(folder.results)
     pathways = pathway_figures(identity, folder, rows, named)
+    planets = planet_figures(identity, folder, rows, named)
     return {
         "id": identity,
         "file": folder.suite,
@@ -73,6 +75,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             "effects": {each.metric: each.chart for each in found},
             "laws": [scaling_laws.chart(law) for law in laws],
             **(pathways.charts if pathways else {}),
+            **(planets.charts if planets else {}),
         },
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
@@ -87,6 +90,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "sketches": folder.sketches,
         "captions": folder.captions,
         "pathways": pathways,
+        "planets": planets,
         "folds": folds,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]

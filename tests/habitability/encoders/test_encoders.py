@@ -131,6 +131,39 @@ def test_doubt_closes_the_gate_of_a_network(corpus):
     assert float(unsure) == pytest.approx(0.5)
 
 
+def test_the_token_of_a_network_is_as_large_as_its_gate_is_open(batch, corpus):
+    read = GraphEncoder(SETTINGS.graph, corpus, 16)
+
+    @torch.no_grad()
+    def token_BD(doubt: float):
+        """Read a batch whose log variances are all larger by so much."""
+
+        def doubting(module, given, posterior):
+            more = {
+                name: replace(each, log_variance=each.log_variance + doubt)
+                for name in ("graph", "nodes")
+                if (each := getattr(posterior, name)) is not None
+            }
+            return replace(posterior, **more)
+
+        hook = read.vae.encoder.register_forward_hook(doubting)
+        try:
+            return read(batch).x_BTD[:, 0]
+        finally:
+            hook.remove()
+
+    whole_BD = token_BD(-60.0)
+    gate_B = {}
+    for doubt in (0.0, 2.0):
+        found_BD = token_BD(doubt)
+        gate_B[doubt] = (found_BD * whole_BD).sum(1) / whole_BD.square().sum(1)
+        torch.testing.assert_close(found_BD, gate_B[doubt][:, None] * whole_BD)
+    # Each of the entries counts alike to begin with, so that the log odds fall by the doubt.
+    torch.testing.assert_close(gate_B[2.0].logit(), gate_B[0.0].logit() - 2, rtol=0, atol=1e-3)
+    torch.testing.assert_close(token_BD(60.0), torch.zeros_like(whole_BD))
+    assert whole_BD.abs().mean() > 0.1
+
+
 def test_what_the_graph_vae_loses_is_a_mean_over_all_planets(batch, corpus):
     read = GraphEncoder(SETTINGS.graph, corpus, 16)
     has = batch.has("bio_graphs")

@@ -51,6 +51,18 @@ def test_ranking_is_the_area_under_the_curve_ties_and_weights_included():
     assert statistic((positive * 1.0)[None])[0] == 0.5, "nothing is known of one kind alone"
 
 
+def test_scores_are_the_protocols_figures_without_intervals():
+    draw = np.random.default_rng(2)
+    label, expected, chance = draw.random((3, 40))
+
+    found = habitability.scores(label, expected, chance)
+
+    whole = habitability.evaluate(label, expected, chance, Units.of(np.arange(40)), 0)
+    wanted = {name: whole[f"habitability/{name}"].value for name in ("mae", "r2", "ece")}
+    assert found == pytest.approx(wanted)
+    assert habitability.scores(label, label, (label >= 0.5) * 1.0)["ece"] == 0
+
+
 def test_calibration_is_how_far_bins_are_off():
     reached = np.array([True, False, False, False])
     chance = np.array([0.5, 0.5, 0.05, 0.05])

@@ -2,8 +2,9 @@
 
 No public data pair these modalities. A record joins a planet, catalogued or drawn, with the climate
 and the spectrum that our models give it, and with a network and an organism of the same split that
-are drawn for it; nothing was observed together. A planet is in several records, each with another
-guest.
+are drawn for it: whatever the planet, or half of the time by where the organism can live
+(`assay.habitability.data.natives`). Nothing was observed together. A planet is in several records,
+each with another guest.
 
 Shapes: P planets, W bins, K parameters.
 """
@@ -55,8 +56,19 @@ class Seat:
     habitability: float
 
 
-Invite = Callable[[np.random.Generator, int], Guest]
-"""`invite(draw, split code)`: a guest for a planet of that split."""
+@dataclass(frozen=True)
+class Host:
+    """What may decide who is invited to a planet; most sets look at the split alone."""
+
+    split: int
+    """As a code of `SPLITS`."""
+    mean_K: float
+    """Over area and year."""
+    oxygen_bar: float
+
+
+Invite = Callable[[np.random.Generator, Host], Guest]
+"""`invite(draw, host)`: a guest of the planet's split."""
 
 
 def compose(
@@ -138,14 +150,18 @@ def seated(
 ) -> list[Seat]:
     """Return a guest for each of the planets at `hosts`, and how well it fares there."""
     bodies = worlds.bodies
-    guests = [invite(draw, SPLITS.index(bodies.splits[k])) for k in hosts]
+    oxygen_bar, mean_K = bodies.air.oxygen_bar, worlds.mean_K
+    guests = [
+        invite(draw, Host(SPLITS.index(bodies.splits[k]), float(mean_K[k]), float(oxygen_bar[k])))
+        for k in hosts
+    ]
     windows = np.array([(g.organism.lowest_K, g.organism.highest_K) for g in guests])
     needs = np.array([
         NEEDS.index(need_of(bool(graphs.consumes_oxygen[g.graph] == 1), g.organism.anaerobe))
         for g in guests
     ])  # fmt: skip
     habitability = metabolic_habitability(
-        worlds.temperature_K[hosts], windows, needs, bodies.air.oxygen_bar[hosts]
+        worlds.temperature_K[hosts], windows, needs, oxygen_bar[hosts]
     )
     return [Seat(*each) for each in zip(guests, needs.tolist(), habitability.tolist(), strict=True)]
 

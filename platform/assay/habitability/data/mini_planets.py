@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from assay.habitability.data.compose import Guest, Invite, compose, pools_of
+from assay.habitability.data.compose import Guest, Host, Invite, compose, pools_of
 from assay.habitability.data.organisms import Organism
 from assay.habitability.data.planet_set import PlanetSet
 from assay.habitability.data.population import draw_known, dress
@@ -71,8 +71,8 @@ def invite(graphs: PathwayGraphs) -> Invite:
     """Return what draws a network of a split, and an organism by the rule of this set."""
     pools = pools_of(graphs)
 
-    def guest(draw: np.random.Generator, split: int) -> Guest:
-        graph = int(draw.choice(pools[split][draw.integers(2)]))
+    def guest(draw: np.random.Generator, host: Host) -> Guest:
+        graph = int(draw.choice(pools[host.split][draw.integers(2)]))
         middle, reach = draw.choice(MIDDLES_K), draw.choice(BREADTHS_K)
         breathes = graphs.consumes_oxygen[graph] == 1
         anaerobe = bool(not breathes and draw.random() < 0.5)

@@ -8,7 +8,8 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.habitability.data import population
-from assay.habitability.data.compose import Guest, Invite, compose, pools_of
+from assay.habitability.data.compose import Guest, Host, Invite, compose, pools_of
+from assay.habitability.data.natives import half_natives
 from assay.habitability.data.organisms import (
     SPECIES,
     Organism,
@@ -41,6 +42,8 @@ PINNED = {
     str(METACYC_SET.folder): metacyc.PINNED,
 }
 """MD5 by folder and file."""
+Guests = Mapping[int, Sequence[Organism]]
+"""Who may run each network, by its position."""
 
 
 class PlanetsComposed(PlanetSet):
@@ -59,6 +62,12 @@ class PlanetsComposed(PlanetSet):
     version = 2
     upstream = "https://exoplanetarchive.ipac.caltech.edu"
     folder = CATALOGUE
+    also_told = ""
+    """Of the guests, at the end of the set's description."""
+
+    def inviting(self, graphs: PathwayGraphs, guests: Guests) -> Invite:
+        """Return what draws a guest."""
+        return invite(graphs, guests)
 
     def build(self, source: str, watch: Watch) -> Built:
         """Read, simulate, compose and pack.
@@ -89,7 +98,8 @@ class PlanetsComposed(PlanetSet):
         drawn = draw_known(np.random.default_rng(SEED), DRAWN)
         bodies = joined(twins(dress(drawn, 1, SEED), TWINS), dress(known, GUISES, SEED + 1))
         worlds = worlds_of(bodies, PHYSICS, watch)
-        samples = compose(worlds, graphs, invite(graphs, renumbered), GUESTS, SEED, watch)
+        inviting = self.inviting(graphs, renumbered)
+        samples = compose(worlds, graphs, inviting, GUESTS, SEED, watch)
         watch("pack", 0.0)
         too_far = len(bodies) - len(worlds)
         counts = " / ".join(f"{worlds.bodies.splits.count(split):,}" for split in SPLITS)
@@ -101,11 +111,24 @@ class PlanetsComposed(PlanetSet):
             "these from two starts; climates and spectra by our models"
             f"{f' ({too_far} left out: too hot or too cold for them)' if too_far else ''}"
             f", {len(graphs):,} MetaCyc networks with organisms of their taxa, words by templates; "
-            "composed, nothing observed together; split by planet and by network",
+            f"composed, nothing observed together; split by planet and by network{self.also_told}",
         )
 
 
-PLANETS = PlanetsComposed()
+class PlanetsNatives(PlanetsComposed):
+    """The same planets, half of whose guests live there."""
+
+    name = "planets_natives"
+    title = "the same planets, half of whose guests live there, composed"
+    version = 1
+    also_told = "; half of the guests live there where anybody can, the others are drawn as ever"
+
+    def inviting(self, graphs: PathwayGraphs, guests: Guests) -> Invite:
+        """Return what draws a native or a stranger."""
+        return half_natives(graphs, guests, invite(graphs, guests))
+
+
+PLANETS, PLANETS_NATIVES = PlanetsComposed(), PlanetsNatives()
 
 
 def guests_of(
@@ -123,12 +146,12 @@ def guests_of(
     return found
 
 
-def invite(graphs: PathwayGraphs, guests: Mapping[int, Sequence[Organism]]) -> Invite:
+def invite(graphs: PathwayGraphs, guests: Guests) -> Invite:
     """Return what draws a network of a split and one of its organisms."""
     pools = pools_of(graphs)
 
-    def guest(draw: np.random.Generator, split: int) -> Guest:
-        graph = int(draw.choice(pools[split][draw.integers(2)]))
+    def guest(draw: np.random.Generator, host: Host) -> Guest:
+        graph = int(draw.choice(pools[host.split][draw.integers(2)]))
         return Guest(graph, choose(draw, guests[graph]))
 
     return guest

@@ -25,6 +25,11 @@ LEAST_O2_BAR = 0.0021
 NEEDS = ("none", "oxygen", "no_oxygen")
 """Their positions are the codes."""
 LIQUID_K = (273.15, 373.15)
+COUNT = 11
+THRESHOLDS = tuple((k + 0.5) / COUNT for k in range(COUNT))
+"""Of habitability, that a model gives the chances to reach of."""
+HABITABLE = COUNT // 2
+"""Position of the threshold of a half."""
 
 Need = Literal["none", "oxygen", "no_oxygen"]
 

@@ -5,6 +5,7 @@ Shapes: P planets, J latitudes, L longitudes, M months, V variables, G gases, W 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,11 @@ class Worlds:
     def __len__(self) -> int:
         """Return P."""
         return len(self.bodies)
+
+    @cached_property
+    def mean_K(self) -> NDArray[np.float64]:
+        """(P,) over area and year."""
+        return global_mean(self.temperature_K)
 
 
 def worlds_of(bodies: Bodies, physics: Physics, watch: Watch) -> Worlds:
@@ -99,7 +105,7 @@ def depths_of(worlds: Worlds) -> NDArray[np.float64]:
 
     A transit sees air 15 % colder than the ground, above the ground's pressure.
     """
-    bodies, surface_K = worlds.bodies, global_mean(worlds.temperature_K)
+    bodies, surface_K = worlds.bodies, worlds.mean_K
     atmospheres = Atmospheres(
         temperature_K=surface_K * ABOVE,
         pressure_Pa=pressure_bar(bodies.air) * 1e5,

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.habitability.data.target import HABITABLE, THRESHOLDS
 from assay.habitability.metrics.units import Statistic, Units, mean_of
-from assay.habitability.thresholds import HABITABLE, THRESHOLDS
 from assay.task import Estimate
 
 VERSION = "1"
@@ -54,11 +54,22 @@ def evaluate(
     return {f"{under}/{name}": each for name, each in found.items()}
 
 
-def scores(label_N: NDArray[np.floating], expected_N: NDArray[np.floating]) -> dict[str, float]:
-    """Return `mae` and `r2` as `evaluate` defines them, without their intervals."""
+def scores(
+    label_N: NDArray[np.floating],
+    expected_N: NDArray[np.floating],
+    chance_N: NDArray[np.floating],
+) -> dict[str, float]:
+    """Return `mae`, `r2` and `ece` as `evaluate` defines them, without their intervals.
+
+    Args:
+        label_N: 0 to 1.
+        expected_N: What is foretold.
+        chance_N: Of a half or more.
+    """
     statistics = {
         "mae": mean_of(np.abs(label_N - expected_N)),
         "r2": explained(label_N, expected_N),
+        "ece": calibration_error(label_N >= THRESHOLDS[HABITABLE], chance_N),
     }
     once = np.ones((1, len(label_N)))
     return {name: float(of(once)[0]) for name, of in statistics.items()}

@@ -322,14 +322,16 @@ function drawLatents(figure, data, choice) {
   show(figure, traces, across, axis(`second axis, ${percent[1]}`, {}), traces.length);
 }
 
-// What was said of pairs against what came true, a line a model.
+// What was said, of pairs or records, against what came true; a line a model.
 function drawReliability(figure, data) {
+  const { title, counted, share: held } = figure.dataset;
   const lines = data.reliability.map(({ name, style, points }, number) => ({
     type: "scatter", mode: "lines+markers", name,
     visible: number < SHOWN_AT_FIRST ? true : "legendonly",
     x: points.map(([said]) => said), y: points.map(([, share]) => share),
     text: points.map(([, , pairs]) => short(pairs)),
-    hovertemplate: "<b>%{fullData.name}</b><br>%{y:.1%} of %{text} pairs at %{x:.1%}<extra></extra>",
+    hovertemplate:
+      `<b>%{fullData.name}</b><br>%{y:.1%} of %{text} ${counted} at %{x:.1%}<extra></extra>`,
     line: { color: colour(style), dash: DASHES[style[1] % 5], width: 1.8 },
     marker: { symbol: SHAPES[style[1] % 5], size: 7 },
   }));
@@ -338,8 +340,8 @@ function drawReliability(figure, data) {
     hoverinfo: "skip", line: { dash: "dash", width: 1.5, color: token("--text") },
   };
   const share = { tickformat: ".0%", range: [-0.02, 1.02] };
-  const across = [{ title: "Held-out pairs", x: axis("probability that was given", share) }];
-  show(figure, [right, ...lines], across, axis("share that are edges", share), lines.length + 1);
+  const across = [{ title, x: axis("probability that was given", share) }];
+  show(figure, [right, ...lines], across, axis(held, share), lines.length + 1);
 }
 
 const DRAWERS = {
