@@ -7,6 +7,7 @@ import pytest
 
 from assay import report
 from tests.report.browser import CHROMIUM, browser
+from tests.report.synthetic import write_crystals
 from tests.report.synthetic_pathways import write_pathways
 
 pytestmark = pytest.mark.skipif(
@@ -116,6 +117,26 @@ def test_a_molecule_opens_turns_by_keys_and_closes(quiet, page):
     assert "sample 3" in quiet.run("document.getElementById('viewer-title').textContent")
     quiet.run("document.getElementById('viewer-close').click()")
     assert quiet.run("document.getElementById('viewer').open") is False
+
+
+def test_a_crystal_opens_in_its_box_and_turns(quiet, tmp_path):
+    write_crystals(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('button.molecule')[1].click()")
+    assert "gnn-flow_matching, seed 0, sample 2: ClCs, 2 atoms" in quiet.run(
+        "document.getElementById('viewer-title').textContent"
+    )
+    assert quiet.run("document.getElementById('viewer-legend').innerText").split() == ["Cl", "Cs"]
+    canvas = "document.getElementById('viewer-canvas').toDataURL()"
+    before = quiet.run(canvas)
+    quiet.press("ArrowRight")
+    assert quiet.run(canvas) != before
+    quiet.press("Home")
+    assert quiet.run(canvas) == before
+    # Without its box a sample of two atoms is another picture.
+    boxless = "page.molecules[Object.keys(page.molecules)[0]][1].c = []; paint()"
+    quiet.run(boxless)
+    assert quiet.run(canvas) != before
 
 
 def test_a_phone_never_scrolls_the_page_sideways(quiet, page_of_three_seeds):

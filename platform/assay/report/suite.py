@@ -84,6 +84,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         ),
         "reference_provenance": folder.reference.provenance if folder.reference else {},
         "is_drawn": folder.is_drawn,
+        "holds_crystals": folder.holds_crystals,
         "sketches": folder.sketches,
         "captions": folder.captions,
         "pathways": pathways,
