@@ -9,6 +9,7 @@ from assay import report
 from tests.report.browser import CHROMIUM, browser
 from tests.report.synthetic import write_crystals
 from tests.report.synthetic_pathways import write_pathways
+from tests.report.test_distributions import write_distributions
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
@@ -206,6 +207,20 @@ def test_effects_are_drawn_for_each_figure(quiet, page_of_scattered):
     quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
     assert quiet.run("document.getElementById('s1-effects').data.length") == 2
     assert quiet.run("document.getElementById('s1-effects').data[1].x.length") == 3
+
+
+def test_properties_are_drawn_as_shares_of_what_is_known(quiet, tmp_path):
+    write_distributions(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    data = "document.getElementById('s1-properties').data"
+    assert quiet.run(f"{data}.length") == 1 + 9
+    assert quiet.run(f"{data}[0].y") == pytest.approx([0, 2 / 3, 0, 1 / 3, 0, 0])
+    quiet.run(
+        "const select = document.querySelector('[data-for=s1-properties]');"
+        "select.value = '1'; select.dispatchEvent(new Event('change'))"
+    )
+    assert quiet.run(f"Math.max(...{data}[1].y)") == pytest.approx(1 / 3)
 
 
 def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):

@@ -22,7 +22,7 @@ from assay.report.transfer_page import FAMILY, is_study, study_context
 from assay.result import write_bytes
 
 ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("tabs.js", "table.js", "charts.js", "viewer.js")
+_SCRIPTS = ("tabs.js", "table.js", "charts.js", "figures.js", "viewer.js")
 MOST_COMPARED = 300
 """Cells of a page up to which models are compared by every figure: it takes a while."""
 

@@ -10,6 +10,7 @@ from assay.report import sketch
 from assay.report.charts import chart_data, places
 from assay.report.cross_validation import cross_validation
 from assay.report.differences import differences
+from assay.report.distributions import distribution_figures
 from assay.report.folders import Folder
 from assay.report.leaderboard import (
     Row,
@@ -49,6 +50,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     laws = scaling_laws.read_laws(folder.path)
     named = names(folder.results)
     pathways = pathway_figures(identity, folder, rows, named)
+    distributions = distribution_figures(folder, rows, named)
     return {
         "id": identity,
         "file": folder.suite,
@@ -73,6 +75,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             "effects": {each.metric: each.chart for each in found},
             "laws": [scaling_laws.chart(law) for law in laws],
             **(pathways.charts if pathways else {}),
+            **(distributions.charts if distributions else {}),
         },
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
@@ -87,6 +90,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "holds_crystals": folder.holds_crystals,
         "sketches": folder.sketches,
         "captions": folder.captions,
+        "distributions": distributions,
         "pathways": pathways,
         "folds": folds,
         "molecules": {
