@@ -10,6 +10,7 @@ from tests.report.browser import CHROMIUM, browser
 from tests.report.synthetic import write_crystals
 from tests.report.synthetic_pathways import write_pathways
 from tests.report.test_distributions import write_distributions
+from tests.report.test_quality_page import write_curves
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
@@ -221,6 +222,21 @@ def test_properties_are_drawn_as_shares_of_what_is_known(quiet, tmp_path):
         "select.value = '1'; select.dispatchEvent(new Event('change'))"
     )
     assert quiet.run(f"Math.max(...{data}[1].y)") == pytest.approx(1 / 3)
+
+
+def test_quality_is_drawn_along_time_and_steps(quiet, one_seed, tmp_path):
+    study = write_curves(tmp_path / "quality_gnn")
+    quiet.open(report.build([one_seed, study], tmp_path / "report.html"))
+    quiet.run("document.getElementById('tab-generation').click()")
+    quiet.run(SETTLED)
+    quiet.run("draw(document.getElementById('t1-quality'))")
+    data = "document.getElementById('t1-quality').data"
+    assert quiet.run(f"{data}.map(trace => trace.x)") == [[10, 20], [10, 20], [2, 4, 6]]
+    quiet.run(
+        "const by = document.querySelector('[data-for=t1-quality][data-choice=x]');"
+        "by.value = 'samples'; by.dispatchEvent(new Event('change'))"
+    )
+    assert quiet.run(f"{data}[0].x") == [500, 1000]
 
 
 def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):

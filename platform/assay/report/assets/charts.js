@@ -345,7 +345,7 @@ function drawReliability(figure, data) {
 const DRAWERS = {
   tradeoff: drawTradeoff, curves: drawCurves, effects: drawEffects, law: drawLaw,
   gains: drawGains, latents: drawLatents, reliability: drawReliability,
-  distributions: drawDistributions,
+  distributions: drawDistributions, quality: drawQuality,
 };
 
 function draw(figure) {
