@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from assay import report
+from assay.result import write_json
 from tests.report.browser import CHROMIUM, browser
-from tests.report.synthetic import write_crystals
+from tests.report.synthetic import write_crystals, write_suite
 from tests.report.synthetic_pathways import write_pathways
+from tests.report.test_contenders import untrained, write_with_floor
 from tests.report.test_distributions import write_distributions
 from tests.report.test_quality_page import write_curves
 
@@ -237,6 +239,25 @@ def test_quality_is_drawn_along_time_and_steps(quiet, one_seed, tmp_path):
         "by.value = 'samples'; by.dispatchEvent(new Event('change'))"
     )
     assert quiet.run(f"{data}[0].x") == [500, 1000]
+
+
+def test_a_floor_is_a_line_across_and_no_mark(quiet, tmp_path):
+    write_with_floor(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    data = "document.getElementById('s1-tradeoff').data"
+    assert quiet.run(f"{data}.length") == 4 * (9 + 2)
+    floors = quiet.run(f"{data}.filter(t => t.name.endsWith(', a floor')).map(t => [t.mode, t.x])")
+    assert [mode for mode, _ in floors] == ["lines"] * 4
+    assert all(0 < start < end for _, (start, end) in floors)
+
+
+def test_floors_alone_are_drawn(quiet, tmp_path):
+    for of in write_suite(tmp_path):
+        write_json(tmp_path / f"{of.provenance.cell_key}.json", untrained(of, 0.5))
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    assert quiet.run("document.getElementById('s1-tradeoff').data.length") == 4 * (9 + 1)
 
 
 def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):
