@@ -99,7 +99,7 @@ def samples(count: int) -> dict[str, np.ndarray]:
 
 
 def crystals(count: int) -> dict[str, np.ndarray]:
-    """Rock salt and a slanted cell of caesium chloride in turns, the last of four without a cell."""
+    """Rock salt and slanted caesium chloride in turns, the last of four without a cell."""
     salt = np.array([[x, y, z] for x in (0, 0.5) for y in (0, 0.5) for z in (0, 0.5)])
     parts, numbers, lattices = [], [], []
     for k in range(count):

@@ -14,7 +14,7 @@ from assay.report.suite import suite_context
 from assay.result import Result, write_json
 from tests.report.accessibility import findings
 from tests.report.markup import Element, parse
-from tests.report.synthetic import NINE, result, write_suite
+from tests.report.synthetic import NINE, cell, result, write_suite
 from tests.report.test_leaderboard import text_of
 from tests.test_submission import entry_of
 
@@ -114,7 +114,7 @@ def test_contenders_are_what_was_trained_or_else_the_floors(tmp_path):
     write_with_floor(tmp_path)
     entry_of(tmp_path, "Better", 0.97)
     folder = read_folder(tmp_path)
-    rows = [row for row in leaderboard(folder.results, None, folder.external)]
+    rows = leaderboard(folder.results, None, folder.external)
 
     trained = contenders(rows)
     assert len(trained) == 8
@@ -128,7 +128,7 @@ def test_contenders_are_what_was_trained_or_else_the_floors(tmp_path):
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_one_step_is_training(steps):
-    made = result({"family": "generation", "variant": {"a": "b"}, "seed": 0}, 0.5)
+    made = result(cell({"encoder": "gcn"}), 0.5)
     made = made.model_copy(update={"cost": made.cost.model_copy(update={"steps": steps})})
 
     (row,) = leaderboard([made], None)

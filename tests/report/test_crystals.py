@@ -61,9 +61,11 @@ def test_a_view_keeps_lengths_and_hands(lattice):
     drawn = sketch_crystal(frac_coords, np.full(5, 11), lattice)
 
     places = (frac_coords - 0.5) @ lattice
-    apart = [np.linalg.norm(places[:, None] - places, axis=2).ravel(),
-             np.linalg.norm(drawn.positions[:, None] - drawn.positions, axis=2).ravel()]  # fmt: skip
-    assert np.sort(apart[0]) == pytest.approx(np.sort(apart[1]))
+    expected, found = (
+        np.sort(np.linalg.norm(each[:, None] - each, axis=2).ravel())
+        for each in (places, drawn.positions)
+    )
+    assert found == pytest.approx(expected)
     vectors = drawn.corners[[1, 2, 4]] - drawn.corners[0]
     assert np.linalg.det(vectors) == pytest.approx(np.linalg.det(lattice))
     assert vectors @ vectors.T == pytest.approx(lattice @ lattice.T)

@@ -111,9 +111,7 @@ def _measured(row: _Row) -> dict[str, Estimate]:
     return {name: estimate for name, estimate in row.estimates.items() if estimate.n > 0}
 
 
-def _lines(
-    rows: Sequence[R], axes: Sequence[str], metrics: Sequence[str]
-) -> list[dict[str, Any]]:
+def _lines(rows: Sequence[R], axes: Sequence[str], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Return a line for every model and seed: columns along each axis, None where not measured."""
     labels = list(dict.fromkeys(row.label for row in rows))
     seeds = sorted({row.seed for row in rows})

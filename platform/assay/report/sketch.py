@@ -59,8 +59,11 @@ _TILT = (np.radians(24.0), np.radians(14.0))
 
 @dataclass(frozen=True)
 class Sketch:
-    """A molecule in the orientation in which it is widest, or a crystal with its first vector
-    across and its third upright; atoms from back to front."""
+    """A sample in the orientation in which it is looked at; its atoms from back to front.
+
+    A molecule is turned to be as wide as it can, a crystal with its first vector across and its
+    third upright.
+    """
 
     positions: NDArray[np.float64]
     """(N, 3), Å, centred."""
