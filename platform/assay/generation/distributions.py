@@ -7,7 +7,7 @@ results alone, without the data set: what a figure says stands in the file.
 Shapes: M values, one a record, nan or infinite where a record has none; B bins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -136,6 +136,6 @@ def _counts(values_M: NDArray[np.float64], edges: NDArray[np.float64]) -> Counts
     )
 
 
-def _quartiles(known: Sequence[float] | NDArray[np.float64]) -> tuple[float, float, float]:
+def _quartiles(known: NDArray[np.float64]) -> tuple[float, float, float]:
     low, middle, high = np.quantile(known, (0.25, 0.5, 0.75)).round(_DIGITS).tolist()
     return low, middle, high
