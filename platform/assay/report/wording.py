@@ -76,8 +76,11 @@ _TITLES = {
     "reconstruction/average_precision": "Reconstruction AP",
     "reversed_edge/auc": "Reversed-edge AUC",
     "calibration/ece": "ECE",
-    **{f"{protocol}/bleu{k}": f"BLEU-{k}" for protocol in ("molt5", "llamo", "whitespace")
-       for k in (2, 4)},
+    **{
+        f"{protocol}/bleu{k}": f"BLEU-{k}"
+        for protocol in ("molt5", "llamo", "whitespace")
+        for k in (2, 4)
+    },
     "molt5/meteor": "METEOR",
     "llamo/meteor": "METEOR",
     **{f"molt5/rouge{k}": f"ROUGE-{k}" for k in ("1", "2", "L")},
