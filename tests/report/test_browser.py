@@ -138,8 +138,7 @@ def test_a_crystal_opens_in_its_box_and_turns(quiet, tmp_path):
     quiet.press("Home")
     assert quiet.run(canvas) == before
     # Without its box a sample of two atoms is another picture.
-    boxless = "page.molecules[Object.keys(page.molecules)[0]][1].c = []; paint()"
-    quiet.run(boxless)
+    quiet.run("molecule().c = []; paint()")
     assert quiet.run(canvas) != before
 
 

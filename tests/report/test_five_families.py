@@ -96,7 +96,7 @@ def test_shares_are_per_cent_with_their_intervals(of_family):
     assert texts[:-1] == ["80.0 % [77.5, 82.5] n = 1,000"] * len(made.shares)
     assert texts[-1] == "0.25 [0.125, 0.5] n = 40"
     # 0.8 and 0.82: Student's factor of two seeds is 12.7; half the difference is 0.01.
-    assert mean.all("td", class_="m")[0].text == "81.0 % [68.3, 93.7] n = 2"
+    assert mean.all("td", class_="m")[0].text == "81.0 % [68.3, 93.7] n = 2, the best"
     assert set(made.shares) <= FRACTIONS
     assert made.number not in FRACTIONS
 
