@@ -236,10 +236,11 @@ class MoleculeDomain(Domain[Molecules]):
         table = rdkit.Chem.GetPeriodicTable()
         weights = np.array([table.GetAtomicWeight(number) for number in range(HIGHEST + 1)])
         owner = np.repeat(np.arange(len(systems)), systems.n_atoms)
+        weight = np.bincount(owner, weights[systems.numbers], minlength=len(systems))
         logp = catalog.load(PROPERTIES["logp"])(self)
         return {
             "atoms": systems.n_atoms.astype(np.float64),
-            "weight": np.bincount(owner, weights[systems.numbers], minlength=len(systems)),
+            "weight": weight.astype(np.float64),
             "logp": logp.of(systems)[:, 0],
         }
 
