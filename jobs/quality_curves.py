@@ -29,7 +29,8 @@ examples:
   ray job submit --working-dir . -- python jobs/quality_curves.py
 
 Finished cells and finished numbers of steps are reused: the same command completes what is missing.
-Results are curves.json and curves.html beside the folders of the suites.
+Results are curves.json and curves.html beside the folders of the suites; give the folder to
+`assay report` for the same beside other results.
 
 exit codes: 0 all is finished, 1 some cell failed, 2 bad input, 130 stopped"""
 

@@ -134,10 +134,9 @@ def report(
     Example: `assay report runs/results/grid_mini --out report.html`
     """
     from assay.report import build
+    from assay.report.studies import FILES
 
-    made = (
-        p for name in ("suite.json", "transfer.json") for p in Path("results").glob(f"*/{name}")
-    )
+    made = (path for name in FILES for path in Path("results").glob(f"*/{name}"))
     chosen = folders or sorted({path.parent for path in made})
     if suite:
         chosen = [folder for folder in chosen if folder.name in suite]

@@ -32,7 +32,7 @@ def test_the_folder_holds_result_curves_and_samples_of_each_cell(tmp_path, cells
 def test_what_is_said_beside_a_result_is_published_and_is_no_result(tmp_path, cells):
     drawn = (
         "neighbours.json", "latents.json", "reliability.json", "predictions.jsonl",
-        "modalities.json",
+        "modalities.json", "distributions.json",
     )  # fmt: skip
     for name in drawn:
         path = tmp_path / "runs" / "cells" / cells[0].key / "artifacts" / name

@@ -7,7 +7,9 @@ import torch
 from assay.cell import load_suite
 from assay.chemistry.npz import load_crystals
 from assay.errors import ConfigError
+from assay.generation.distributions import Distributions
 from assay.generation.task import GenerationTask
+from assay.result import read_settings
 from assay.store import sets
 from assay.task import Stage
 from tests.test_cell import ROOT
@@ -74,6 +76,9 @@ def test_samples_are_crystals_of_known_elements_and_are_scored(task, model, tmp_
     assert task.protocol_of(task.cell.model_dump(mode="json")) == "cdvae 1, held_out 2, symmetry 2"
     assert {"cdvae/structural_validity", "cdvae/cov_recall"} <= estimates.keys()
     assert estimates["cdvae/validity"].n == 30
+    described = read_settings(Distributions, tmp_path / "distributions.json")
+    assert [each.name for each in described.histograms] == ["atoms", "density", "elements"]
+    assert [each.samples.known for each in described.histograms] == [30, 30, 30]
     written = load_crystals(tmp_path / "samples.npz")
     assert len(written) == 30
     assert set(written.numbers.tolist()) <= set(task.domain.vocabulary)

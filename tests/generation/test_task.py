@@ -6,8 +6,10 @@ from assay.cell import load_suite
 from assay.chemistry.formats import read_molecules
 from assay.errors import ConfigError
 from assay.generation import held_out, sampling, symmetry
+from assay.generation.distributions import Distributions
 from assay.generation.metrics.protocol import sub_sample
 from assay.generation.task import GenerationTask
+from assay.result import read_settings
 from assay.store import sets
 from assay.task import Stage
 from assay.training.draws import Draws
@@ -107,6 +109,13 @@ def test_samples_are_molecules_in_angstrom_of_the_training_sizes(task, model, tm
     estimates = task.evaluate(model, task.data(), lambda phase, done: seen.append(done))
     task.artifacts(model, task.data(), tmp_path)
 
+    described = read_settings(Distributions, tmp_path / "distributions.json")
+    assert [each.name for each in described.histograms] == ["atoms", "weight", "logp"]
+    for each in described.histograms:
+        assert each.samples.known + each.samples.unknown == 30
+        real = each.reference.known + each.reference.unknown
+        assert real == len(task.domain.reference.of("test"))
+    assert (tmp_path / "distributions.json").stat().st_size < 10_000
     samples, rejected = read_molecules(tmp_path / "samples.npz")
     sizes = set(np.unique(task.domain.prepared.train_lengths))
     assert len(samples) + len(rejected) == 30

@@ -22,6 +22,8 @@ METRICS = ("atom_stability", "molecule_stability", "validity", "uniqueness", "va
 METHANE = np.array(
     [[0, 0, 0], [0.63, 0.63, 0.63], [-0.63, -0.63, 0.63], [-0.63, 0.63, -0.63],
      [0.63, -0.63, -0.63]], dtype=np.float32)  # fmt: skip
+SALT = 5.64 * np.eye(3)
+SLANTED = np.array([[4.1, 0, 0], [1.0, 4.0, 0], [0.5, 0.7, 3.9]])
 WATER = np.array([[0, 0, 0.12], [0, 0.76, -0.47], [0, -0.76, -0.47]], dtype=np.float32)
 
 
@@ -96,6 +98,23 @@ def samples(count: int) -> dict[str, np.ndarray]:
     }
 
 
+def crystals(count: int) -> dict[str, np.ndarray]:
+    """Rock salt and slanted caesium chloride in turns, the last of four without a cell."""
+    salt = np.array([[x, y, z] for x in (0, 0.5) for y in (0, 0.5) for z in (0, 0.5)])
+    parts, numbers, lattices = [], [], []
+    for k in range(count):
+        lattice = SALT if k % 2 == 0 else SLANTED
+        parts.append(salt if k % 2 == 0 else np.array([[0, 0, 0], [0.5, 0.5, 0.5]]))
+        numbers.append([11, 17, 17, 11, 17, 11, 11, 17] if k % 2 == 0 else [55, 17])
+        lattices.append(np.full((3, 3), np.nan) if k % 4 == 3 else lattice)
+    return {
+        "frac_coords": np.concatenate(parts).astype(np.float32),
+        "numbers": np.concatenate(numbers).astype(np.uint8),
+        "n_atoms": np.array([len(part) for part in parts]),
+        "lattices": np.array(lattices, dtype=np.float32),
+    }
+
+
 def curves(place: int, rows: int = 100) -> str:
     lines = []
     for k in range(1, rows + 1):
@@ -114,6 +133,7 @@ def write_suite(
     seeds: Sequence[int] = (0,),
     grid: dict[str, list[str]] = GRID,
     title: str = "Nine cells on the mini set",
+    data: str = "mini",
     with_reference: bool = True,
     with_curves: bool = True,
     with_samples: bool = True,
@@ -122,12 +142,12 @@ def write_suite(
     results = []
     for place, values in enumerate(product(*grid.values())):
         for seed in seeds:
-            of = cell(dict(zip(grid, values, strict=True)), seed)
+            of = cell(dict(zip(grid, values, strict=True)), seed, data)
             quality = 0.9 - 0.05 * (place % 9) + 0.004 * (seed % 3)
             results.append(result(of, quality))
             write_cell(folder, results[-1], place, with_curves, with_samples)
     suite = {
-        "name": "grid_mini", "title": title, "family": "generation", "data": "mini",
+        "name": "grid_mini", "title": title, "family": "generation", "data": data,
         "grid": grid, "seeds": list(seeds), "budget": {"samples": 100_000, "steps": None},
         "training": {}, "settings": {}, "rules": [],
     }  # fmt: skip
@@ -144,3 +164,11 @@ def write_cell(folder: Path, of: Result, place: int, with_curves: bool, with_sam
         write_bytes(folder / f"{key}.metrics.jsonl", curves(place).encode())
     if with_samples:
         np.savez(folder / f"{key}.samples.npz", **samples(8))
+
+
+def write_crystals(folder: Path) -> list[Result]:
+    """Write a whole published folder whose samples are crystals."""
+    results = write_suite(folder, data="mini_crystals", with_samples=False)
+    for of in results:
+        np.savez(folder / f"{of.provenance.cell_key}.samples.npz", **crystals(8))
+    return results

@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 
 from assay import report
+from assay.result import write_json
 from tests.report.browser import CHROMIUM, browser
+from tests.report.synthetic import write_crystals, write_suite
 from tests.report.synthetic_pathways import write_pathways
 from tests.report.synthetic_planets import write_planets
+from tests.report.test_contenders import untrained, write_with_floor
+from tests.report.test_distributions import write_distributions
+from tests.report.test_quality_page import write_curves
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing: apt-get install chromium"
@@ -119,6 +124,25 @@ def test_a_molecule_opens_turns_by_keys_and_closes(quiet, page):
     assert quiet.run("document.getElementById('viewer').open") is False
 
 
+def test_a_crystal_opens_in_its_box_and_turns(quiet, tmp_path):
+    write_crystals(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('button.molecule')[1].click()")
+    assert "gnn-flow_matching, seed 0, sample 2: ClCs, 2 atoms" in quiet.run(
+        "document.getElementById('viewer-title').textContent"
+    )
+    assert quiet.run("document.getElementById('viewer-legend').innerText").split() == ["Cl", "Cs"]
+    canvas = "document.getElementById('viewer-canvas').toDataURL()"
+    before = quiet.run(canvas)
+    quiet.press("ArrowRight")
+    assert quiet.run(canvas) != before
+    quiet.press("Home")
+    assert quiet.run(canvas) == before
+    # Without its box a sample of two atoms is another picture.
+    quiet.run("molecule().c = []; paint()")
+    assert quiet.run(canvas) != before
+
+
 def test_a_phone_never_scrolls_the_page_sideways(quiet, page_of_three_seeds):
     quiet.open(page_of_three_seeds, width=390, height=844)
     quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
@@ -186,6 +210,54 @@ def test_effects_are_drawn_for_each_figure(quiet, page_of_scattered):
     quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
     assert quiet.run("document.getElementById('s1-effects').data.length") == 2
     assert quiet.run("document.getElementById('s1-effects').data[1].x.length") == 3
+
+
+def test_properties_are_drawn_as_shares_of_what_is_known(quiet, tmp_path):
+    write_distributions(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    data = "document.getElementById('s1-properties').data"
+    assert quiet.run(f"{data}.length") == 1 + 9
+    assert quiet.run(f"{data}[0].y") == pytest.approx([0, 2 / 3, 0, 1 / 3, 0, 0])
+    quiet.run(
+        "const select = document.querySelector('[data-for=s1-properties]');"
+        "select.value = '1'; select.dispatchEvent(new Event('change'))"
+    )
+    assert quiet.run(f"Math.max(...{data}[1].y)") == pytest.approx(1 / 3)
+
+
+def test_quality_is_drawn_along_time_and_steps(quiet, one_seed, tmp_path):
+    study = write_curves(tmp_path / "quality_gnn")
+    quiet.open(report.build([one_seed, study], tmp_path / "report.html"))
+    quiet.run("document.getElementById('tab-generation').click()")
+    quiet.run(SETTLED)
+    quiet.run("draw(document.getElementById('t1-quality'))")
+    data = "document.getElementById('t1-quality').data"
+    assert quiet.run(f"{data}.map(trace => trace.x)") == [[10, 20], [10, 20], [2, 4, 6]]
+    quiet.run(
+        "const by = document.querySelector('[data-for=t1-quality][data-choice=x]');"
+        "by.value = 'samples'; by.dispatchEvent(new Event('change'))"
+    )
+    assert quiet.run(f"{data}[0].x") == [500, 1000]
+
+
+def test_a_floor_is_a_line_across_and_no_mark(quiet, tmp_path):
+    write_with_floor(tmp_path)
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    data = "document.getElementById('s1-tradeoff').data"
+    assert quiet.run(f"{data}.length") == 4 * (9 + 2)
+    floors = quiet.run(f"{data}.filter(t => t.name.endsWith(', a floor')).map(t => [t.mode, t.x])")
+    assert [mode for mode, _ in floors] == ["lines"] * 4
+    assert all(0 < start < end for _, (start, end) in floors)
+
+
+def test_floors_alone_are_drawn(quiet, tmp_path):
+    for of in write_suite(tmp_path):
+        write_json(tmp_path / f"{of.provenance.cell_key}.json", untrained(of, 0.5))
+    quiet.open(report.build([tmp_path], tmp_path / "report.html"))
+    quiet.run("document.querySelectorAll('figure.chart').forEach(draw)")
+    assert quiet.run("document.getElementById('s1-tradeoff').data.length") == 4 * (9 + 1)
 
 
 def test_maps_and_reliability_of_pathways_are_drawn(quiet, tmp_path):

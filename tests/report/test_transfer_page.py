@@ -5,7 +5,7 @@ import pytest
 from assay import report
 from assay.errors import DataError
 from assay.report import transfer
-from assay.report.transfer_page import is_study, study_context
+from assay.report.studies import is_study, study_context
 from assay.result import write_json
 from tests.report.accessibility import findings
 from tests.report.markup import parse

@@ -33,6 +33,7 @@ _DAMAGED = (
     OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_NO_ARCHIVE = "cannot be read as npz (damaged, of another kind, or holding pickles)"
 
 
 def write_npz(path: Path, packed: Molecules | Crystals) -> None:
@@ -67,6 +68,21 @@ def load_crystals(path: Path) -> Crystals:
             f"n_atoms has {len(n_atoms):,} entries"
         )
     return Crystals(frac_coords, numbers, n_atoms, _float32(lattices))
+
+
+def names_of(path: Path) -> frozenset[str]:
+    """Return which arrays there are.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except _DAMAGED as error:
+        raise DataError(f"{path}: {_NO_ARCHIVE}") from error
 
 
 def _atoms(
@@ -125,9 +141,7 @@ def read_array(path: Path, name: str, kind: Literal["float", "int"]) -> NDArray[
     except FileNotFoundError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except _DAMAGED as error:
-        raise DataError(
-            f"{path}: cannot be read as npz (damaged, of another kind, or holding pickles)"
-        ) from error
+        raise DataError(f"{path}: {_NO_ARCHIVE}") from error
     if array.dtype.kind not in {"float": "f", "int": "iu"}[kind]:
         raise DataError(f"{path}: array {name!r} is of {array.dtype}, expected {kind}")
     return array

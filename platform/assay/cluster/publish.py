@@ -17,6 +17,7 @@ SOURCES = {
     ".json": "result.json",
     ".metrics.jsonl": "metrics.jsonl",
     ".samples.npz": "artifacts/samples.npz",
+    ".distributions.json": "artifacts/distributions.json",
     ".scores.npz": "artifacts/scores.npz",
     ".captions.jsonl": "artifacts/captions.jsonl",
     ".samples.jsonl": "artifacts/samples.jsonl",

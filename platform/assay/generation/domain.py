@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import rdkit.Chem
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,18 +18,21 @@ from torch import Tensor
 from assay import catalog
 from assay.chemistry import lattices
 from assay.chemistry.crystals import Crystals
+from assay.chemistry.elements import HIGHEST
 from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import write_npz
 from assay.errors import ConfigError
-from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
+from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS, PROPERTIES
 from assay.generation.data import crystals as crystal_data
 from assay.generation.data import molecules as molecule_data
 from assay.generation.data.crystals import CrystalBatch, holding_crystals
 from assay.generation.data.molecules import VOCABULARY, MoleculeBatch, holding_molecules
 from assay.generation.data.padding import padded_rows, size_histogram
 from assay.generation.denoiser import Atoms
+from assay.generation.distributions import MOST_REFERENCE, VERSION, Distributions, distributions
+from assay.generation.metrics import cdvae
 from assay.generation.metrics.protocol import Scoring, ScoringProtocol, sub_sample
-from assay.generation.metrics.reference import PreparedReference
+from assay.generation.metrics.reference import PreparedReference, kept
 from assay.generation.processes.geometry import EUCLIDEAN, PERIODIC, Geometry
 from assay.generation.space import CrystalSpace, FreeSpace, Space
 from assay.store.packed import PackedSet
@@ -158,6 +162,24 @@ class Domain(ABC, Generic[Samples]):
         """Write samples for others to score."""
         write_npz(path, samples)
 
+    def distributions(self, samples: Samples) -> Distributions:
+        """Return how properties of samples are distributed, beside those of the test split.
+
+        Raises:
+            DataError: what was kept of the test split is damaged.
+            MachineError: it cannot be kept.
+        """
+        test = self.reference.of("test")
+        rows = sub_sample(len(test), MOST_REFERENCE, seed=0)
+        name = f"described-{VERSION}-rdkit{rdkit.__version__}"
+        real = kept(self.reference, name, lambda: self.described(test.select(rows)))
+        title = f"{self.prepared.name}, {len(rows):,} records of the test split"
+        return distributions(self.described(samples), real, title)
+
+    @abstractmethod
+    def described(self, systems: Samples) -> dict[str, NDArray[np.float64]]:
+        """Return values (M,) by name; what a system does not have is no finite number."""
+
 
 class MoleculeDomain(Domain[Molecules]):
     """Molecules, in free space."""
@@ -208,6 +230,19 @@ class MoleculeDomain(Domain[Molecules]):
             n_atoms[order].astype(np.int64),
         )
         return packed.select(np.argsort(order))
+
+    def described(self, systems: Molecules) -> dict[str, NDArray[np.float64]]:
+        """Return numbers of atoms, weights in g/mol, and logP of the valid ones."""
+        table = rdkit.Chem.GetPeriodicTable()
+        weights = np.array([table.GetAtomicWeight(number) for number in range(HIGHEST + 1)])
+        owner = np.repeat(np.arange(len(systems)), systems.n_atoms)
+        weight = np.bincount(owner, weights[systems.numbers], minlength=len(systems))
+        logp = catalog.load(PROPERTIES["logp"])(self)
+        return {
+            "atoms": systems.n_atoms.astype(np.float64),
+            "weight": weight.astype(np.float64),
+            "logp": logp.of(systems)[:, 0],
+        }
 
 
 class CrystalDomain(Domain[Crystals]):
@@ -282,6 +317,16 @@ class CrystalDomain(Domain[Crystals]):
             lattices_M33.numpy().astype(np.float32),
         )
         return packed.select(np.argsort(order))
+
+    def described(self, systems: Crystals) -> dict[str, NDArray[np.float64]]:
+        """Return numbers of atoms a cell, densities in g/cm³, and numbers of elements."""
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a cell without a volume
+            density = catalog.load(PROPERTIES["density"])(self).of(systems)[:, 0]
+        return {
+            "atoms": systems.n_atoms.astype(np.float64),
+            "density": density,
+            "elements": cdvae.element_counts(systems),
+        }
 
 
 DOMAINS: Mapping[str, type[MoleculeDomain] | type[CrystalDomain]] = {

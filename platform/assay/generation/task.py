@@ -23,6 +23,7 @@ from assay.generation.agreement import require_agreement, require_torus
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from assay.generation.conditioning import Asking, Conditioning, versions
 from assay.generation.denoiser import Conditions, Denoiser, Interface
+from assay.generation.distributions import FILE
 from assay.generation.domain import DOMAINS, CrystalDomain, MoleculeDomain, whole
 from assay.generation.metrics import cdvae, csp
 from assay.generation.metrics.protocol import sub_sample
@@ -41,6 +42,7 @@ from assay.generation.sources import (
     shape_of,
     source_domain,
 )
+from assay.result import write_json
 from assay.store import sets
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
@@ -219,9 +221,13 @@ class GenerationTask(Task):
         return {**found, **self.conditioning.judge(real, records_M, seed)}
 
     def artifacts(self, model: nn.Module, data: Splits, directory: Path) -> None:
-        """Write the evaluated samples as `samples.npz`, to be scored by others."""
+        """Write the evaluated samples as `samples.npz`, to be scored by others.
+
+        And how their properties are distributed, for the report.
+        """
         if self.samples is not None:
             self.domain.write(directory / "samples.npz", self.samples)
+            write_json(directory / FILE, self.domain.distributions(self.samples))
 
     def sample(
         self, model: nn.Module, count: int, progress: Progress, asked: bool = True

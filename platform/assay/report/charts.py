@@ -67,11 +67,16 @@ def fronts(rows: Sequence[Row], metric: str) -> dict[str, list[int]]:
     Args:
         rows: models with their costs.
         metric: those that have it are compared, by its values; of equal rows all are returned.
+            Floors, which cost no training, are in no front.
 
     Returns:
         Places in `rows`, the cheapest first.
     """
-    measured = [place for place, row in enumerate(rows) if metric in row.estimates and row.cost]
+    measured = [
+        place
+        for place, row in enumerate(rows)
+        if metric in row.estimates and row.cost and not row.is_floor
+    ]
     if not measured:
         return {cost: [] for cost in COSTS}
     found = [rows[place].estimates[metric] for place in measured]
@@ -100,6 +105,7 @@ def _point(row: Row, grid: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     assert row.cost is not None
     return {
         "name": row.label,
+        "floor": row.is_floor,
         "style": places(row.variant, grid),
         "costs": {cost: _short(getattr(row.cost, cost)) for cost in COSTS},
         "values": {name: _numbers(name, estimate) for name, estimate in row.estimates.items()},

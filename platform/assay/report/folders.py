@@ -27,7 +27,7 @@ from assay.submission import Submission, read_submissions
 SKETCHES = 8
 """Samples of a cell that are drawn: its first ones, so that nobody chose them."""
 DRAWN = ("generation",)
-"""The families whose samples are molecules."""
+"""The families whose samples are molecules or crystals."""
 CAPTIONS = 4
 """Captions of a cell that are shown."""
 ALL_SKETCHES = 1600
@@ -70,6 +70,12 @@ class Folder:
     def is_drawn(self) -> bool:
         """Whether the suite's cells have samples to look at."""
         return self.suite.family in DRAWN
+
+    @property
+    def holds_crystals(self) -> bool:
+        """Whether the samples are crystals."""
+        drawn = (sketch for of_cell in self.sketches.values() for sketch in of_cell)
+        return any(sketch.corners is not None for sketch in drawn)
 
     @property
     def missing(self) -> list[str]:

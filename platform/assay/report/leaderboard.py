@@ -41,6 +41,11 @@ class Row:
     """What was scored, if this is the reference row."""
 
     @property
+    def is_floor(self) -> bool:
+        """Whether nothing was trained: what is no better has learnt less than a copy or a count."""
+        return self.cost is not None and self.cost.steps == 0
+
+    @property
     def apart(self) -> str:
         """What tells it apart from others of its variant, such as `width=64`; mostly nothing."""
         return self.label.partition(", ")[2] if self.kind in ("cell", "mean") else ""
@@ -84,6 +89,27 @@ def representatives(rows: Iterable[Row]) -> list[Row]:
     models = [row for row in rows if row.kind in ("cell", "mean")]
     averaged = {row.group for row in models if row.kind == "mean"}
     return [row for row in models if row.kind == "mean" or row.group not in averaged]
+
+
+def contenders(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that can be the best model: those that were trained here.
+
+    Floors can only where nothing was trained; what others submitted never can: how it was chosen,
+    and what it cost, is not known.
+    """
+    ours = [row for row in rows if row.kind != "external"]
+    return [row for row in ours if not row.is_floor] or ours
+
+
+def no_worse(rows: Sequence[Row], metric: str, than: Row) -> list[Row]:
+    """Return the rows whose value of a metric is as good as that of one, or better."""
+    found = than.estimates[metric]
+    sign = 1 if found.better == "higher" else -1
+    return [
+        row
+        for row in rows
+        if metric in row.estimates and sign * (row.estimates[metric].value - found.value) >= 0
+    ]
 
 
 def in_order(results: Iterable[Result], rows: Iterable[Row]) -> list[Result]:

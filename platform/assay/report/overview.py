@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from assay.report.leaderboard import Row, best_and_rivals, headline
+from assay.report.leaderboard import Row, best_and_rivals, contenders, headline
 from assay.task import Estimate
 
 
@@ -42,9 +42,11 @@ class Contest:
     entries: tuple[Entry, ...]
     """The best first; those whose metric is of another version, or was not measured, last."""
     best: Entry | None
-    """None where all have the same value."""
+    """The best that was trained here (`leaderboard.contenders`); None where all are equal."""
     rivals: int
-    """How many other intervals overlap that of the best."""
+    """How many other intervals of such models overlap that of the best."""
+    others: int
+    """How many such models there are beside it."""
     elsewhere: int
     """Models whose metric is of another version: they are not ranked."""
 
@@ -69,22 +71,24 @@ def _contest(
     family: str, data: str, digests: tuple[str, ...], suites: Sequence[Mapping[str, Any]]
 ) -> Contest:
     entries = [Entry(suite, row) for suite in suites for row in _shown(suite)]
-    metric = headline([entry.row for entry in entries])
+    ours = [entry.row for entry in entries if entry.row.kind != "external"]
+    metric = headline(ours)
     if metric is None:
-        return Contest(family, data, digests, None, "", tuple(entries), None, 0, 0)
+        return Contest(family, data, digests, None, "", tuple(entries), None, 0, 0, 0)
     found = {id(e): e.row.estimates[metric] for e in entries if metric in e.row.estimates}
-    versions = Counter(estimate.version for estimate in found.values())
+    versions = Counter(row.estimates[metric].version for row in ours if metric in row.estimates)
     version = max(versions, key=lambda each: (versions[each], each))
     ranked = [e for e in entries if id(e) in found and found[id(e)].version == version]
     sign = -1 if found[id(ranked[0])].better == "higher" else 1
     ranked.sort(key=lambda e: (sign * found[id(e)].value, e.row.label))
-    best, rivals = best_and_rivals([entry.row for entry in ranked], metric)
+    compared = contenders([entry.row for entry in ranked])
+    best, rivals = best_and_rivals(compared, metric)
     places = {id(entry) for entry in ranked}
     return Contest(
         family, data, digests, metric, version,
         (*ranked, *(entry for entry in entries if id(entry) not in places)),
         next((entry for entry in ranked if entry.row is best), None),
-        len(rivals), len(found) - len(ranked),
+        len(rivals), len(compared) - 1, len(found) - len(ranked),
     )  # fmt: skip
 
 

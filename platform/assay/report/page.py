@@ -17,12 +17,12 @@ from assay.errors import ConfigError, MachineError
 from assay.report import sketch, wording
 from assay.report.folders import read_folder
 from assay.report.overview import contests
+from assay.report.studies import FAMILY, is_study, study_context
 from assay.report.suite import suite_context
-from assay.report.transfer_page import FAMILY, is_study, study_context
 from assay.result import write_bytes
 
 ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("tabs.js", "table.js", "charts.js", "viewer.js")
+_SCRIPTS = ("tabs.js", "table.js", "charts.js", "figures.js", "viewer.js")
 MOST_COMPARED = 300
 """Cells of a page up to which models are compared by every figure: it takes a while."""
 
@@ -30,8 +30,8 @@ MOST_COMPARED = 300
 def build(folders: Sequence[Path], out: Path) -> Path:
     """Make one self-contained HTML page of suites' published folders, and return its path.
 
-    Several suites, or a folder of `jobs/transfer.py` among them, make an overview and a page for
-    each family. The same folders give the same bytes, but for the time in the page's head.
+    Several suites, or a study among them (`assay.report.studies`), make an overview and a page
+    for each family. The same folders give the same bytes, but for the time in the page's head.
 
     Raises:
         ConfigError: there is no folder, or one is missing or empty, or `out` is a folder.

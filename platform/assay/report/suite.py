@@ -10,14 +10,17 @@ from assay.report import sketch
 from assay.report.charts import chart_data, places
 from assay.report.cross_validation import cross_validation
 from assay.report.differences import differences
+from assay.report.distributions import distribution_figures
 from assay.report.folders import Folder
 from assay.report.leaderboard import (
     Row,
     best_and_rivals,
+    contenders,
     headline,
     in_order,
     leaderboard,
     metric_names,
+    no_worse,
     representatives,
 )
 from assay.report.notes import notes, seeds_note
@@ -42,8 +45,9 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     reference = next((row for row in rows if row.kind == "reference"), None)
     main = representatives(models)
     metrics = metric_names(folder.results, folder.reference)
-    leaders = {metric: best_and_rivals(main, metric) for metric in metrics}
-    beside = [*main, *(row for row in shown if row.kind == "external")]
+    trained, floors = contenders(main), [row for row in main if row.is_floor]
+    leaders = {metric: best_and_rivals(trained, metric) for metric in metrics}
+    beside = [*trained, *(row for row in shown if row.kind == "external")]
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
     folds = cross_validation(folder)
     found = differences(folder.results, metrics, headline(main), brief) if folds is None else []
@@ -51,6 +55,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     named = names(folder.results)
     pathways = pathway_figures(identity, folder, rows, named)
     planets = planet_figures(identity, folder, rows, named)
+    distributions = distribution_figures(folder, rows, named)
     return {
         "id": identity,
         "file": folder.suite,
@@ -62,6 +67,8 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "protocols": _protocols(rows, metrics),
         "headline": headline(main),
         "leaders": leaders,
+        "floors_aside": bool(floors) and not trained[0].is_floor,
+        "floors_ahead": _floors_ahead(floors, leaders, headline(main)),
         "rows": [(row, _marks(row, of_all)) for row in shown],
         "external": {f"external-{each.slug}": each for each in folder.external},
         "reference": reference,
@@ -76,6 +83,7 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             "laws": [scaling_laws.chart(law) for law in laws],
             **(pathways.charts if pathways else {}),
             **(planets.charts if planets else {}),
+            **(distributions.charts if distributions else {}),
         },
         "places": lambda variant: places(variant, folder.suite.grid),
         "cells": in_order(folder.results, models),
@@ -87,8 +95,10 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         ),
         "reference_provenance": folder.reference.provenance if folder.reference else {},
         "is_drawn": folder.is_drawn,
+        "holds_crystals": folder.holds_crystals,
         "sketches": folder.sketches,
         "captions": folder.captions,
+        "distributions": distributions,
         "pathways": pathways,
         "planets": planets,
         "folds": folds,
@@ -97,6 +107,18 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
             for key, sketches in folder.sketches.items()
         },
     }
+
+
+def _floors_ahead(
+    floors: Sequence[Row],
+    leaders: Mapping[str, tuple[Row | None, list[Row]]],
+    metric: str | None,
+) -> list[Row]:
+    """Return the floors that the best trained model is no better than."""
+    best = leaders[metric][0] if metric else None
+    if metric is None or best is None or best.is_floor:
+        return []
+    return no_worse(floors, metric, best)
 
 
 def _law(law: scaling_laws.NamedLaw) -> dict[str, Any]:

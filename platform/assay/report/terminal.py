@@ -49,6 +49,7 @@ def _cells(row: Row, metrics: Sequence[str], several_seeds: bool) -> list[str]:
     reference = [f"{row.reference_name}:", row.label]
     lines = [_folded(value) for value in row.variant.values()] or reference
     lines += row.apart.split(", ") if row.apart else []
+    lines += ["(floor)"] if row.is_floor else []
     if several_seeds and row.seeds:
         lines.append(f"mean of {len(row.seeds)}" if row.kind == "mean" else f"seed {row.seeds[0]}")
     cost = ""

@@ -9,13 +9,6 @@ from assay.report.plain_tables import plain
 from assay.report.transfer import ARMS, Row, read, records_title, table, title_of
 
 FILE = "transfer.json"
-FAMILY = "generation"
-"""The family whose cells learn from a second data set."""
-
-
-def is_study(folder: Path) -> bool:
-    """Return whether a folder holds a comparison of arms, and not a suite of its own."""
-    return (folder / FILE).exists() and not (folder / "suite.json").exists()
 
 
 def study_context(identity: str, folder: Path) -> dict[str, Any]:
@@ -34,6 +27,7 @@ def study_context(identity: str, folder: Path) -> dict[str, Any]:
     return {
         "id": identity,
         "name": folder.name,
+        "template": "transfer.html",
         "tables": [plain(table(of_target)) for of_target in targets],
         "charts": {
             "gains": [

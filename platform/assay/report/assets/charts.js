@@ -121,20 +121,21 @@ function show(figure, traces, across, y, entries) {
 }
 
 function costTraces(data, metric, cost, suffix) {
-  const points = data.points.filter((point) => metric.key in point.values);
+  const measured = data.points.filter((point) => metric.key in point.values);
+  const [points, floors] = [false, true].map((is) => measured.filter(({ floor }) => floor === is));
   const front = metric.fronts[cost].map((place) => data.points[place]);
-  if (!points.length) return [];
-  const costs = points.map((point) => point.costs[cost]);
+  if (!measured.length) return [];
+  const costs = points.length ? points.map((point) => point.costs[cost]) : [1];
   // Around a single cost, so that the lines have a length and the axis a scale.
   const room = greatest(costs) > least(costs) ? 0 : greatest(costs) / 2;
   const [start, end] = [least(costs) - room, greatest(costs) + room];
   const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}`, showlegend: suffix === "" };
-  const lines = [{
+  const lines = !front.length ? [] : [{
     ...place, type: "scatter", mode: "lines", name: "not beaten at this cost",
     legendgroup: "frontier", hoverinfo: "skip",
     x: [...front.map((point) => point.costs[cost]), end],
     y: [...front.map((point) => point.values[metric.key][0]),
-        front.at(-1)?.values[metric.key][0]],
+        front.at(-1).values[metric.key][0]],
     line: { shape: "hv", dash: "dot", width: 1.5, color: token("--quiet") },
   }];
   if (metric.reference) {
@@ -159,7 +160,17 @@ function costTraces(data, metric, cost, suffix) {
                 line: { width: 1, color: token("--panel") } },
     };
   });
-  return [...lines, ...marks];
+  // What was not trained has no cost to stand at: a line across.
+  const across = floors.map((point) => {
+    const [value, , , text] = point.values[metric.key];
+    return {
+      ...place, type: "scatter", mode: "lines", name: `${point.name}, a floor`,
+      legendgroup: point.name, x: [start, end], y: [value, value], text: [text, text],
+      hovertemplate: "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
+      line: { dash: "longdashdot", width: 1.5, color: colour(point.style) },
+    };
+  });
+  return [...lines, ...marks, ...across];
 }
 
 function drawTradeoff(figure, data, choice) {
@@ -169,7 +180,8 @@ function drawTradeoff(figure, data, choice) {
   const y = axis(metric.title, { tickformat: metric.fraction ? ".0%" : "" });
   const across = costs.map((cost) => ({
     title: `${metric.title} for ${data.costs[cost]}`,
-    x: logarithmic(data.costs[cost], data.points.map((point) => point.costs[cost])),
+    x: logarithmic(data.costs[cost], data.points.filter(({ floor }) => !floor)
+      .map((point) => point.costs[cost])),
   }));
   show(figure, traces, across, y, data.points.length + 2);
 }
@@ -347,6 +359,7 @@ function drawReliability(figure, data) {
 const DRAWERS = {
   tradeoff: drawTradeoff, curves: drawCurves, effects: drawEffects, law: drawLaw,
   gains: drawGains, latents: drawLatents, reliability: drawReliability,
+  distributions: drawDistributions, quality: drawQuality,
 };
 
 function draw(figure) {

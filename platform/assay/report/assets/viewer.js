@@ -1,17 +1,21 @@
-// One viewer for every molecule: balls and sticks on a canvas, turned by mouse, touch or keys.
+// One viewer for every sample: balls and sticks on a canvas, and the box of a crystal's cell, turned
+// by mouse, touch or keys.
 
 const viewer = {
   dialog: document.getElementById("viewer"),
   canvas: document.getElementById("viewer-canvas"),
   buttons: [...document.querySelectorAll("button.molecule")],
-  place: 0, // of the open molecule among the buttons
+  place: 0, // of the open sample among the buttons
   turn: identity(), // rows of a rotation matrix
   zoom: 1,
   spinning: false,
   pointers: new Map(),
 };
 const STEP = Math.PI / 18;
-const DISTANCE = 4; // of the eye, in radii of the molecule
+const DISTANCE = 4; // of the eye, in radii of the sample
+// Of a cell, between corners that are numbered by the vectors they are the sum of.
+const EDGES = [...Array(8).keys()].flatMap((k) =>
+  [1, 2, 4].filter((bit) => !(k & bit)).map((bit) => [k, k | bit]));
 
 function identity() {
   return [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
@@ -65,27 +69,30 @@ function legend() {
 }
 
 function project(shape, side) {
-  const count = shape.n.length;
-  let reach = 1;
-  for (let k = 0; k < count; k++) {
-    reach = Math.max(reach, Math.hypot(shape.p[3 * k], shape.p[3 * k + 1], shape.p[3 * k + 2]));
-  }
+  const places = [...triples(shape.p), ...triples(shape.c)];
+  const reach = Math.max(1, ...places.map((place) => Math.hypot(...place)));
   const scale = (viewer.zoom * 0.42 * side) / (reach + 0.4);
-  return Array.from({ length: count }, (_, k) => {
+  const seen = places.map((place) => {
     const [x, y, z] = viewer.turn.map((row) =>
-      row[0] * shape.p[3 * k] + row[1] * shape.p[3 * k + 1] + row[2] * shape.p[3 * k + 2]);
-    const radius = page.elements.radii[shape.n[k]];
+      row[0] * place[0] + row[1] * place[1] + row[2] * place[2]);
     const nearer = DISTANCE / (DISTANCE - z / (reach + 0.4));
     return {
       x: side / 2 + scale * nearer * x,
       y: side / 2 - scale * nearer * y,
       at: [x, y, z],
-      radius,
-      r: scale * nearer * radius,
       scale: scale * nearer,
-      colour: page.elements.colours[shape.n[k]],
     };
   });
+  const atoms = shape.n.map((number, k) => {
+    const radius = page.elements.radii[number];
+    const colour = page.elements.colours[number];
+    return { ...seen[k], radius, r: seen[k].scale * radius, colour };
+  });
+  return { atoms, corners: seen.slice(atoms.length) };
+}
+
+function triples(numbers) {
+  return Array.from({ length: numbers.length / 3 }, (_, k) => numbers.slice(3 * k, 3 * k + 3));
 }
 
 function paint() {
@@ -96,12 +103,17 @@ function paint() {
   const pen = canvas.getContext("2d");
   pen.scale(ratio, ratio);
   const shape = molecule();
-  const atoms = project(shape, side);
+  const { atoms, corners } = project(shape, side);
   const unstable = new Set(shape.u);
   const items = atoms.map((atom, k) => ({ z: atom.at[2], draw: () => ball(pen, atom, unstable.has(k)) }));
   for (let k = 0; k < shape.b.length; k += 3) {
     const [a, b] = [atoms[shape.b[k]], atoms[shape.b[k + 1]]];
     items.push({ z: (a.at[2] + b.at[2]) / 2, draw: () => stick(pen, a, b, shape.b[k + 2]) });
+  }
+  if (corners.length) {
+    for (const [a, b] of EDGES.map((edge) => edge.map((k) => corners[k]))) {
+      items.push({ z: (a.at[2] + b.at[2]) / 2, draw: () => edge(pen, a, b) });
+    }
   }
   items.sort((a, b) => a.z - b.z);
   for (const item of items) item.draw();
@@ -119,6 +131,15 @@ function ball(pen, atom, unstable) {
   pen.fill();
   pen.lineWidth = unstable ? 3 : 0.75;
   pen.strokeStyle = unstable ? token("--bad") : "rgba(0, 0, 0, .35)";
+  pen.stroke();
+}
+
+function edge(pen, a, b) {
+  pen.lineWidth = 1.25;
+  pen.strokeStyle = token("--stick");
+  pen.beginPath();
+  pen.moveTo(a.x, a.y);
+  pen.lineTo(b.x, b.y);
   pen.stroke();
 }
 
