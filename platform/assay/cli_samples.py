@@ -20,7 +20,7 @@ PLAIN = exit_codes()
 evaluate_app = typer.Typer(
     no_args_is_help=True,
     help="Score samples that Assay did not make, under the same protocols.",
-    epilog="Example: `assay evaluate molecules samples.xyz`",
+    epilog="Example: `assay evaluate molecules samples.xyz`. " + exit_codes(),
 )
 
 Protocols = Annotated[
