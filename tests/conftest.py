@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,18 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def two_steps(mini, tmp_path, monkeypatch) -> Path:
+    """A folder with our suites, whose cells `assay.cells` lets take two steps; EDM alone scores."""
+    import assay
+    from tests.test_api import TWO_STEPS
+    from tests.test_cli import ROOT
+
+    cells, evaluate = assay.cells, assay.evaluate
+    monkeypatch.setattr(assay, "cells", lambda suite, *given: cells(suite, *given, *TWO_STEPS))
+    monkeypatch.setattr(assay, "evaluate", partial(evaluate, protocols=["edm"]))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
+    return tmp_path

@@ -18,13 +18,14 @@ from tests.test_submission import MOLECULES
 
 NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
 MOST_LINES = 10
+TWO_STEPS = (
+    "budget={steps: 2}", "training={batch_size: 8, validations: 0}", "rules=[]",
+    "settings={network: {size: xs}, process: {steps: 2}, evaluation_samples: 4}",
+)  # fmt: skip
 
 
 def test_a_cell_of_a_suite_is_run_and_again_reused(mini, tmp_path):
-    cells = assay.cells(
-        MINI, "budget={steps: 2}", "training={batch_size: 8, validations: 0}", "rules=[]",
-        "settings={network: {size: xs}, process: {steps: 2}, evaluation_samples: 4}",
-    )  # fmt: skip
+    cells = assay.cells(MINI, *TWO_STEPS)
 
     result = assay.run(cells["gnn-diffusion s0"], storage=tmp_path)
     again = assay.run(cells["gnn-diffusion s0"].model_dump(mode="json"), storage=tmp_path)
@@ -103,6 +104,19 @@ def test_the_notebook_goes_from_nothing_to_a_figure_in_ten_lines():
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "assay"
     }  # fmt: skip
     assert used == {"cells", "results", "run"}
+
+
+def test_every_line_of_the_notebook_runs_with_cells_of_two_steps(two_steps, monkeypatch):
+    monkeypatch.chdir(two_steps / "docs")
+    found = {}
+
+    for number, code in enumerate(code_cells(), start=1):
+        exec(compile(code, f"cell {number} of {NOTEBOOK.name}", "exec"), found)
+
+    assert len(found["figure"].data[0].x) == 3
+    assert "plotly" in (two_steps / "docs" / "figure.html").read_text()
+    keys = {cell.key for cell in found["cells"].values()}
+    assert {path.name for path in (two_steps / "docs/runs/cells").glob("????????????????")} == keys
 
 
 @pytest.mark.slow

@@ -165,8 +165,9 @@ def test_a_set_is_cut_into_shards_listed_and_verified(mini, tmp_path, monkeypatc
         (["evaluate", "pathways", "nowhere.jsonl"], "nowhere.jsonl"),
         (["evaluate", "pathways", "a.jsonl", "--reference", "mini"], "holds no pathways"),
         (["evaluate", "pathways", "a.jsonl", "--reference", "metacyk"], "did you mean 'metacyc'?"),
-        (["sample", "nowhere", "--out", "a.npz"], "nowhere/cell.json"),
-        (["sample", "nowhere", "--out", "a.xyz"], "samples are written as .npz"),
+        (["sample", "nowhere", "--out", "a.npz"], "nowhere: there is no such file or folder"),
+        (["sample", "nowhere", "--out", "a.sdf"], "are written as .npz or .xyz or .extxyz"),
+        (["sample", "nowhere", "--planet", "x:y", "--out", "a.xyz"], "are written as .jsonl"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(words, sentence, mini, monkeypatch, capsys):

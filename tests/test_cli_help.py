@@ -18,12 +18,23 @@ from tests.test_cli import MINI, ROOT
 ROOT_COMMAND = typer.main.get_command(app)
 
 
-def commands(command=ROOT_COMMAND, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def everything(command=ROOT_COMMAND, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command and every group of commands, `assay` itself first."""
+    yield words
     for name, below in getattr(command, "commands", {}).items():
-        if hasattr(below, "commands"):
-            yield from commands(below, (*words, name))
-        else:
-            yield (*words, name)
+        yield from everything(below, (*words, name))
+
+
+def is_group(words: tuple[str, ...]) -> bool:
+    return hasattr(found(words), "commands")
+
+
+def commands() -> list[tuple[str, ...]]:
+    return [words for words in everything() if not is_group(words)]
+
+
+def groups() -> list[tuple[str, ...]]:
+    return [words for words in everything() if is_group(words)]
 
 
 def found(words):
@@ -42,7 +53,7 @@ def parsed(words: list[str]):
     return command.make_context("", words, parent=context)
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_a_help_has_its_exit_codes_and_examples_that_parse(words):
     command = found(words)
 
@@ -52,6 +63,27 @@ def test_a_help_has_its_exit_codes_and_examples_that_parse(words):
         assert tuple(shlex.split(example)[: len(words)]) == words
         parsed(shlex.split(example))
     assert re.search(r"Exit codes: 0 done, .*2 bad input", command.epilog)
+
+
+@pytest.mark.parametrize("words", groups(), ids=lambda words: " ".join(("assay", *words)))
+def test_a_groups_help_has_its_exit_codes_and_an_example_that_parses(words):
+    shown = found(words).epilog
+
+    (example,) = re.findall(r"Example: `assay ([^`]+)`", shown)
+    assert tuple(shlex.split(example)[: len(words)]) == words
+    parsed(shlex.split(example))
+    assert re.search(rf"Exit codes: 0 done, .*2 bad input.*, {STOPPED} stopped", shown)
+
+
+def test_all_groups_are_looked_at():
+    assert groups() == [(), ("data",), ("evaluate",), ("scaling",)]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_json(words):
+    options = {name for each in found(words).params for name in each.opts}
+
+    assert "--json" in options
 
 
 def test_an_example_that_is_none_would_be_noticed():
@@ -97,6 +129,6 @@ def test_keys_of_cells_are_completed_from_what_is_stored(tmp_path, monkeypatch):
     keys = {each.provenance.cell_key for each in results}
 
     assert set(completed("show")) == keys
-    assert set(completed("compare")) == keys
+    assert set(completed("compare")) == set(completed("sample")) == keys
     first = min(keys)
     assert completed("show", incomplete=first[:12]) == [first]

@@ -102,6 +102,27 @@ def test_published_results_are_found_beside_the_run_store(toy):
     assert told["estimates"].keys() == results[3].estimates.keys()
 
 
+def test_a_card_as_json_is_the_card_that_is_printed_or_written(toy):
+    key = write_suite(Path("results") / "grid_mini")[0].provenance.cell_key
+    text = invoke("card", key)
+
+    printed = json.loads(invoke("card", key, "--json"))
+    written = json.loads(invoke("card", key, "--json", "--out", "card.md"))
+
+    assert printed == {"cell_key": key, "card": text, "path": None}
+    assert written == {"cell_key": key, "card": text, "path": "card.md"}
+    assert Path("card.md").read_text() == text
+
+
+def test_a_report_as_json_is_its_path_and_how_many_cells_it_shows(toy):
+    write_suite(Path("results") / "grid_mini", seeds=(0, 1))
+
+    told = json.loads(invoke("report", "--suite", "grid_mini", "--out", "page.html", "--json"))
+
+    assert told == {"path": "page.html", "cells": 18}
+    assert invoke("report", "--out", "page.html").strip() == "page.html"
+
+
 def test_a_key_that_is_none_or_any_of_several_is_refused_in_words(toy):
     for seed in range(40):
         write_json(Path("results/many") / f"abcd{seed:012x}.json", {})

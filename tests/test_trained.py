@@ -2,11 +2,13 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from assay.chemistry.formats import read_molecules
 from assay.errors import CheckpointError, ConfigError, DataError
+from assay.lookup import find, weights_folder
 from assay.result import read_result
 from assay.trained import open_trained
 from tests.test_cli import invoke
@@ -38,6 +40,38 @@ def test_samples_with_other_steps_come_from_the_same_weights(mini, trained_folde
     samples, rejected = read_molecules(out)
     assert "5 samples by 7 evaluations each" in " ".join(said.split())
     assert len(samples) + len(rejected) == 5
+
+
+def test_a_cell_is_named_by_its_key_its_folder_or_its_result(mini, trained_folder, tmp_path):
+    storage, key = trained_folder.parent.parent, trained_folder.name
+    published = tmp_path / "elsewhere.json"
+    shutil.copy(trained_folder / "result.json", published)
+
+    words = (key, key[:6], trained_folder, trained_folder / "result.json", published)
+    for word in map(str, words):
+        assert weights_folder(find(word, storage, tmp_path), storage) == trained_folder
+    with pytest.raises(ConfigError, match=r"elsewhere\.json: comes without weights, and .* has no"):
+        weights_folder(find(str(published), tmp_path, tmp_path), tmp_path)
+
+
+def test_molecules_are_drawn_as_xyz_that_anybody_reads(mini, trained_folder, tmp_path):
+    named = [trained_folder.name[:6], "--storage", str(trained_folder.parent.parent)]
+    found = {}
+    for name in ("s.npz", "s.xyz", "s.extxyz"):
+        invoke("sample", *named, "-n", "5", "--out", str(tmp_path / name))
+        found[name] = read_molecules(tmp_path / name)
+
+    drawn, rejected = found.pop("s.npz")
+    assert len(drawn) + len(rejected) == 5
+    for samples, refused in found.values():
+        assert len(refused) == len(rejected)
+        np.testing.assert_array_equal(samples.positions, drawn.positions)
+        np.testing.assert_array_equal(samples.numbers, drawn.numbers)
+        np.testing.assert_array_equal(samples.n_atoms, drawn.n_atoms)
+    read = pytest.importorskip("ase.io").read
+    frames = read(tmp_path / "s.xyz", ":")
+    assert len(frames) == 5
+    assert not any(frame.pbc.any() for frame in frames)
 
 
 def test_the_number_of_samples_is_said_once(mini, trained_folder, tmp_path):

@@ -56,14 +56,5 @@ def cell_keys(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     ]
 
 
-def cell_folders(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the folders of the cells of ./runs."""
-    from assay.lookup import stored_paths
-
-    places = stored_paths(Path("runs"), Path("results"))
-    folders = [str(paths[0]) for paths in places.values() if paths[0].is_dir()]
-    return _begun(folders, incomplete)
-
-
 def _begun(words: Iterable[str], incomplete: str) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]

@@ -11,7 +11,7 @@ from assay.cli_options import AsJSON, DataSetName, aside, console, exit_codes, p
 data_app = typer.Typer(
     no_args_is_help=True,
     help="Data sets: what there is, fetch, check.",
-    epilog="Example: `assay data list`",
+    epilog="Example: `assay data list`. " + exit_codes(),
 )
 PLAIN = exit_codes()
 

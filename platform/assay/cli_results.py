@@ -50,6 +50,7 @@ def card(
     out: Annotated[
         Path | None, typer.Option(help="The Markdown file to write; by default it is printed.")
     ] = None,
+    as_json: AsJSON = False,
     storage: Storage = Path("runs"),
     published: Published = Path("results"),
 ) -> None:
@@ -65,11 +66,14 @@ def card(
     result = result_of(stored)
     folder = stored.path if stored.path.is_dir() else None
     text = written(result, reference_of(stored, storage), folder)
-    if out is None:
+    if out is not None:
+        write_bytes(out, text.encode())
+    if as_json:
+        print_json({"cell_key": stored.key, "card": text, "path": str(out) if out else None})
+    elif out is None:
         typer.echo(text, nl=False)
-        return
-    write_bytes(out, text.encode())
-    typer.echo(out)
+    else:
+        typer.echo(out)
 
 
 def reproduce(
@@ -128,19 +132,28 @@ def report(
         list[str] | None, typer.Option(help="Only these suites of ./results; may be repeated.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    as_json: AsJSON = False,
 ) -> None:
     """Make one self-contained HTML page from result files.
 
     Example: `assay report runs/results/grid_mini --out report.html`
     """
     from assay.report import build
-    from assay.report.studies import FILES
+    from assay.report.studies import FILES, is_study
+    from assay.result import KEY
 
     made = (path for name in FILES for path in Path("results").glob(f"*/{name}"))
     chosen = folders or sorted({path.parent for path in made})
     if suite:
         chosen = [folder for folder in chosen if folder.name in suite]
-    typer.echo(build(chosen, out))
+    path = build(chosen, out)
+    if as_json:
+        # A study's results lie in the folders of its arms.
+        below = {folder: "*/*.json" if is_study(folder) else "*.json" for folder in chosen}
+        names = {file.stem for folder, files in below.items() for file in folder.glob(files)}
+        print_json({"path": str(path), "cells": len(list(filter(KEY.fullmatch, names)))})
+    else:
+        typer.echo(path)
 
 
 def _plain(stored: "Stored") -> dict[str, Any]:

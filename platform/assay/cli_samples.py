@@ -11,16 +11,28 @@ from rich.table import Table
 from rich.text import Text
 
 from assay import cli_completion as completion
-from assay.cli_options import AsJSON, JSONOut, aside, console, exit_codes, print_json
+from assay.cli_options import (
+    AsJSON,
+    CellKey,
+    JSONOut,
+    Published,
+    Storage,
+    aside,
+    console,
+    exit_codes,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from assay.trained import TrainedCell
 
 PLAIN = exit_codes()
+SYSTEMS, NETWORKS = (".npz", ".xyz", ".extxyz"), (".jsonl",)
+"""How `assay sample` writes molecules or crystals, and metabolic networks."""
 evaluate_app = typer.Typer(
     no_args_is_help=True,
     help="Score samples that Assay did not make, under the same protocols.",
-    epilog="Example: `assay evaluate molecules samples.xyz`",
+    epilog="Example: `assay evaluate molecules samples.xyz`. " + exit_codes(),
 )
 
 Protocols = Annotated[
@@ -195,18 +207,15 @@ def evaluate_pathways(
 
 
 def sample(
-    cell: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder such as runs/cells/29d4abe38306a4c2.",
-            autocompletion=completion.cell_folders,
-        ),
-    ],
+    cell: CellKey,
     out: Annotated[
         Path,
-        typer.Option(help="Written as .npz, or networks as .jsonl, for `assay evaluate`."),
+        typer.Option(
+            help="SAMPLES.(npz|xyz|extxyz), or networks as .jsonl, for `assay evaluate`. XYZ is "
+            "extended: crystals have their Lattice."
+        ),
     ],
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 1000,
     planet: Annotated[
         str | None,
         typer.Option(
@@ -220,15 +229,20 @@ def sample(
     ] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network is.")] = "cpu",
     as_json: AsJSON = False,
+    storage: Storage = Path("runs"),
+    published: Published = Path("results"),
 ) -> None:
     """Draw samples from a trained cell, with other steps, another solver or other guidance.
 
     Or metabolic networks for a planet, each with a caption, and how they compare with networks for
-    other environments.
+    other environments. The weights are those of the run store.
+
+    Example: `assay sample 29d4 -n 1000 --out samples.xyz`
 
     Example: `assay sample runs/cells/29d4abe38306a4c2 --out s.npz --set settings.process.steps=50`
     """
     from assay.errors import ConfigError
+    from assay.lookup import find, weights_folder
     from assay.trained import open_trained
     from assay.training.execution import require_device
 
@@ -236,11 +250,12 @@ def sample(
         raise ConfigError("settings.evaluation_samples: `assay sample` draws --count samples")
     if planet is not None and overrides:
         raise ConfigError("--set: nothing of it bears on networks for a planet; leave it out")
-    suffix = ".npz" if planet is None else ".jsonl"
-    if out.suffix != suffix:
+    suffixes = SYSTEMS if planet is None else NETWORKS
+    if out.suffix not in suffixes:
         what = "samples" if planet is None else "networks"
-        raise ConfigError(f"--out {out}: {what} are written as {suffix}")
-    trained = open_trained(cell, overrides or (), require_device(device))
+        raise ConfigError(f"--out {out}: {what} are written as {' or '.join(suffixes)}")
+    folder = weights_folder(find(cell, storage, published), storage)
+    trained = open_trained(folder, overrides or (), require_device(device))
     if planet is not None:
         _sample_networks(trained, cell, planet, count, out, as_json)
     else:
@@ -248,7 +263,7 @@ def sample(
 
 
 def _sample_systems(
-    trained: "TrainedCell", cell: Path, count: int, out: Path, as_json: bool
+    trained: "TrainedCell", cell: str, count: int, out: Path, as_json: bool
 ) -> None:
     """Draw molecules or crystals."""
     from assay.errors import ConfigError
@@ -277,7 +292,7 @@ def _sample_systems(
 
 
 def _sample_networks(
-    trained: "TrainedCell", cell: Path, planet: str, count: int, out: Path, as_json: bool
+    trained: "TrainedCell", cell: str, planet: str, count: int, out: Path, as_json: bool
 ) -> None:
     """Draw networks for a planet, and write them with what is to be known of them."""
     from assay.errors import ConfigError

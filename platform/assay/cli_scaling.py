@@ -11,7 +11,7 @@ from assay.cli_options import JSONOut, console, exit_codes, print_json
 scaling_app = typer.Typer(
     no_args_is_help=True,
     help="Scaling laws: how the loss falls with size, data and compute.",
-    epilog="Example: `assay scaling fit runs.csv`",
+    epilog="Example: `assay scaling fit runs.csv`. " + exit_codes(),
 )
 
 

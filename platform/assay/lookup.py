@@ -125,6 +125,23 @@ def result_of(stored: Stored) -> Result:
     return stored.result
 
 
+def weights_folder(stored: Stored, storage: Path) -> Path:
+    """Return the folder of a run store that has a cell's checkpoints: published files have none.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    beside = stored.path if stored.path.is_dir() else stored.path.parent
+    kept = storage / "cells" / stored.key
+    for folder in (beside, kept):
+        if (folder / "checkpoints").is_dir():
+            return folder
+    raise ConfigError(
+        f"{stored.path}: comes without weights, and {kept} has none; train the cell here, or give "
+        "another --storage"
+    )
+
+
 def reference_of(stored: Stored, storage: Path) -> Reference | None:
     """Return what a cell is held against, from its suite's folder or the run store, if it is there.
 

@@ -9,7 +9,8 @@ and a suite's published folder holds, for every cell, `<cell_key>.json`,
 `<cell_key>.metrics.jsonl` and `<cell_key>.samples.npz` (or `.scores.npz`, or `.captions.jsonl`, as
 the family has it; `assay.cluster.publish.SOURCES` names all), beside `suite.json` (the suite as it
 was run) and `reference.json` (what models are held against: the data's own row, or that of a
-heuristic).
+heuristic). A grid on Ray adds `<cell_key>.card.md`, a model card made of these, which nothing
+reads.
 """
 
 import json

@@ -1,9 +1,11 @@
 import pytest
 
-from assay.cluster.publish import publish, require_no_strangers
+from assay.api import results
+from assay.cluster.publish import publish, require_no_strangers, write_cards
 from assay.errors import ConfigError
-from assay.result import read_result, read_results
+from assay.result import read_result, read_results, write_json
 from tests.cluster.test_preflight import suite
+from tests.report.synthetic import reference
 from tests.tracking import toy
 
 
@@ -45,6 +47,31 @@ def test_what_is_said_beside_a_result_is_published_and_is_no_result(tmp_path, ce
     assert len(read_results(folder)) == 1
     publish(suite(), [cells[1].key], tmp_path / "runs", folder)
     assert not any((folder / f"{cells[0].key}.{name}").exists() for name in drawn)
+
+
+def test_a_card_lies_beside_every_result_and_is_no_result(tmp_path, cells):
+    folder, storage = tmp_path / "published", tmp_path / "runs"
+    keys = [*(cell.key for cell in cells), toy.cell(seed=9).key]
+    publish(suite(), keys, storage, folder)
+    write_json(folder / "reference.json", reference())
+
+    write_cards(keys, folder)
+    before = files(folder)
+    write_cards(keys, folder)
+
+    assert files(folder) == before
+    cards = {path.name: path.read_text() for path in folder.glob("*.card.md")}
+    assert cards.keys() == {f"{cell.key}.card.md" for cell in cells}
+    for cell in cells:
+        text = cards[f"{cell.key}.card.md"]
+        assert f"Cell `{cell.key}`" in text
+        assert reference().label in text
+        assert str(tmp_path) not in text  # nobody else has that folder
+    assert len(read_results(folder)) == 3
+    assert set(results(folder).cell_key) == {cell.key for cell in cells}
+
+    publish(suite(), [cells[1].key], storage, folder)
+    assert [path.name for path in folder.glob("*.card.md")] == [f"{cells[1].key}.card.md"]
 
 
 def test_what_has_not_changed_is_not_written_again(tmp_path, cells):

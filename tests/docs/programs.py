@@ -138,7 +138,7 @@ def python(words: list[str]) -> None:
 def job(path: Path, arguments: list[str]) -> None:
     """Parse with the job's own parser, and read the suite that it would run."""
     try:
-        given: argparse.Namespace = _module(path).parse(arguments)
+        given: argparse.Namespace = module_of(path).parse(arguments)
     except SystemExit as stop:
         raise AssertionError(f"{path.name} refuses {arguments}") from stop
     where = given.suite.as_posix()
@@ -148,7 +148,8 @@ def job(path: Path, arguments: list[str]) -> None:
 
 
 @cache
-def _module(path: Path) -> ModuleType:
+def module_of(path: Path) -> ModuleType:
+    """Return a job's file as a module."""
     sys.path.insert(0, str(path.parent))
     try:
         spec = spec_from_file_location(f"job_{path.stem}", path)

@@ -265,19 +265,31 @@ def test_the_example_of_planets_of_ones_own_runs(capsys):
     assert said.count("\n") == 1
 
 
-@pytest.mark.slow
-def test_the_page_about_python_runs(mini, tmp_path, monkeypatch):
+def run_the_page_about_python(folder: Path, monkeypatch) -> dict[str, Any]:
     (block,) = (block for block in of("python") if block.page == "docs/python.md")
-    (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
-    (tmp_path / "samples.xyz").write_text(MOLECULES * 3)
-    monkeypatch.chdir(tmp_path)
+    (folder / "samples.xyz").write_text(MOLECULES * 3)
+    monkeypatch.chdir(folder)
     found: dict[str, Any] = {}
-
     exec(compile(block.text, str(block), "exec"), found)
-
-    assert found["result"].cost.samples >= 2000
     assert set(found["frame"].metric) == found["result"].estimates.keys()
     assert found["scores"].loc["edm/validity", "value"] == 1.0
+    return found
+
+
+def test_the_page_about_python_runs_with_cells_of_two_steps(two_steps, monkeypatch):
+    found = run_the_page_about_python(two_steps, monkeypatch)
+
+    assert found["result"].cost.steps == 2
+    assert {name.partition("/")[0] for name in found["scores"].index} == {"edm"}
+
+
+@pytest.mark.slow
+def test_the_page_about_python_runs(mini, tmp_path, monkeypatch):
+    (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
+
+    found = run_the_page_about_python(tmp_path, monkeypatch)
+
+    assert found["result"].cost.samples >= 2000
 
 
 def test_pages_are_where_the_tests_look():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from assay.cell import load_suite
+from assay.chemistry.crystal_formats import read_crystals
 from assay.chemistry.npz import load_crystals
 from assay.errors import ConfigError
 from assay.generation.distributions import Distributions
@@ -67,6 +68,21 @@ def test_cells_of_the_training_split_have_zero_mean_and_unit_variance(task):
     spread_6 = cell_B6.std(0)
     alike = spread_6 < 0.5  # where all cells of the set agree
     torch.testing.assert_close(spread_6[~alike], torch.ones(int((~alike).sum())), atol=0.02, rtol=0)
+
+
+def test_crystals_are_written_as_extended_xyz_with_their_lattices(mini_crystals, tmp_path):
+    domain = task_of("gnn-flow_matching").domain
+    some = domain.records.select(np.arange(0, 1200, 100))
+    for name in ("some.xyz", "some.extxyz"):
+        domain.write(tmp_path / name, some)
+        found, rejected = read_crystals(tmp_path / name)
+
+        assert rejected == []
+        np.testing.assert_array_equal(found.n_atoms, some.n_atoms)
+        np.testing.assert_array_equal(found.numbers, some.numbers)
+        np.testing.assert_array_equal(found.lattices, some.lattices)
+        apart = (found.frac_coords - some.frac_coords + 0.5) % 1 - 0.5
+        np.testing.assert_allclose(apart, 0, atol=1e-6)
 
 
 def test_samples_are_crystals_of_known_elements_and_are_scored(task, model, tmp_path):

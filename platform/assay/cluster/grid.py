@@ -158,6 +158,7 @@ def _compute(work: _Work, tracker: Tracker) -> int:
         if reference is None:
             reference = reference_on_cluster(work.suite, work.cells[0], forwarded())
             write_reference(work.folder, reference)
+        publish.write_cards(keys, work.folder)
     return count
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from assay.cell import Suite
 from assay.errors import ConfigError
-from assay.result import KEY, write_bytes
+from assay.report.card import card
+from assay.result import KEY, read_reference, read_result, write_bytes
 from assay.runner import cell_directory, finished
 
 SOURCES = {
@@ -28,6 +29,9 @@ SOURCES = {
     ".modalities.json": "artifacts/modalities.json",
     ".planets.json": "artifacts/planets.json",
 }
+"""What is published of a cell as it lies in the run store."""
+CARD = ".card.md"
+"""Its model card, which is made of its result and of the data's own row."""
 
 
 def default_folder(storage: Path, suite: str) -> Path:
@@ -87,8 +91,26 @@ def publish(suite: Suite, keys: Iterable[str], storage: Path, folder: Path) -> i
     return count
 
 
+def write_cards(keys: Iterable[str], folder: Path) -> None:
+    """Write a model card beside every result of `folder`, held against the data's row there.
+
+    Args:
+        keys: Of the cells of the suite; those without a result are left out.
+        folder: The published folder.
+
+    Raises:
+        DataError: a result or the row does not verify.
+    """
+    reference = read_reference(folder)
+    for key in keys:
+        path = folder / f"{key}.json"
+        if path.exists():
+            text = card(read_result(path), reference, None)
+            _write_if_new(folder / f"{key}{CARD}", text.encode())
+
+
 def _take_out(key: str, folder: Path) -> None:
-    for suffix in SOURCES:
+    for suffix in (*SOURCES, CARD):
         (folder / f"{key}{suffix}").unlink(missing_ok=True)
 
 

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from assay import catalog
 from assay.chemistry import lattices
+from assay.chemistry.crystal_formats import write_extxyz
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.elements import HIGHEST
+from assay.chemistry.formats import write_xyz
 from assay.chemistry.molecules import Molecules
 from assay.chemistry.npz import write_npz
 from assay.errors import ConfigError
@@ -159,8 +161,15 @@ class Domain(ABC, Generic[Samples]):
         """Return what was drawn, of (M,) `n_atoms`, in its order and in Å."""
 
     def write(self, path: Path, samples: Samples) -> None:
-        """Write samples for others to score."""
-        write_npz(path, samples)
+        """Write samples for others to score: as .npz, else as extended XYZ."""
+        if path.suffix == ".npz":
+            write_npz(path, samples)
+        else:
+            self.write_text(path, samples)
+
+    @abstractmethod
+    def write_text(self, path: Path, samples: Samples) -> None:
+        """Write samples as extended XYZ."""
 
     def distributions(self, samples: Samples) -> Distributions:
         """Return how properties of samples are distributed, beside those of the test split.
@@ -203,6 +212,10 @@ class MoleculeDomain(Domain[Molecules]):
     def records(self) -> Molecules:
         """The packed molecules."""
         return whole(self.prepared).molecules
+
+    def write_text(self, path: Path, samples: Molecules) -> None:
+        """Write molecules."""
+        write_xyz(path, samples)
 
     def splits(self) -> Splits:
         """Return the molecules' splits."""
@@ -281,6 +294,10 @@ class CrystalDomain(Domain[Crystals]):
     def records(self) -> Crystals:
         """The packed crystals."""
         return whole(self.prepared).crystals
+
+    def write_text(self, path: Path, samples: Crystals) -> None:
+        """Write crystals, each with its Lattice."""
+        write_extxyz(path, samples)
 
     def splits(self) -> Splits:
         """Return the crystals' splits."""

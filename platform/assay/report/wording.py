@@ -68,6 +68,8 @@ COSTS = {
 
 _TITLES = {
     "held_out/x_mse": "x-MSE",
+    "held_out/x_mse_validation": "x-MSE, validation",
+    "held_out/x_mse_independent": "x-MSE, free noise",
     "edm/valid_unique": "Valid × unique",
     "cdvae/cov_recall": "COV-R",
     "cdvae/cov_precision": "COV-P",

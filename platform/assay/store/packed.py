@@ -37,7 +37,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """Their positions are the codes in `split.npy`."""
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _BLOCK = 1 << 22
 
 
@@ -76,7 +76,7 @@ class PackedSet:
         Raises:
             DataError: there is no manifest, or it does not fit the arrays beside it.
         """
-        manifest = _read_manifest(directory / _MANIFEST)
+        manifest = _read_manifest(directory / MANIFEST)
         arrays = {}
         for name, entry in manifest.arrays.items():
             arrays[name] = _map(directory / f"{name}.npy", entry)
@@ -109,7 +109,7 @@ class PackedSet:
                     digest=content_digest(entries),
                     arrays=entries,
                 )
-                write_json(building / _MANIFEST, manifest)
+                write_json(building / MANIFEST, manifest)
                 building.chmod(0o755)
                 _move_into_place(building, parent / manifest.digest)
             finally:
