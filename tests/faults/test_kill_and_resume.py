@@ -22,8 +22,8 @@ TINY = (
     "evaluation_samples: 4}",
     "rules=[]",
 )
-FAST = ("gnn-flow_matching", "transformer-diffusion", "pairformer-stochastic_interpolant")
-"""Every architecture and every process."""
+FAST = ("gnn-flow_matching", "transformer-diffusion")
+"""The Pairformer takes half a minute."""
 LABELS = [
     pytest.param(cell.label, marks=[] if cell.label in FAST else [pytest.mark.slow])
     for cell in load_suite(SUITE, TINY).cells("0" * 32)

@@ -28,6 +28,7 @@ def reads(monkeypatch):
     return read
 
 
+@pytest.mark.slow
 def test_training_reads_each_shard_once_an_epoch(mini, tmp_path, monkeypatch, reads):
     make(str(tmp_path / "place"))
     monkeypatch.setenv("ASSAY_SHARDS", str(tmp_path / "place"))

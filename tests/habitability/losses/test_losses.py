@@ -171,9 +171,11 @@ def test_what_bfloat16_would_round_away_is_computed_in_float32():
 
 @pytest.fixture(scope="module")
 def outcome(batch, corpus, averages):
-    """A model whose climates are unphysical, so that every part of every loss is above 0."""
+    """A model of unphysical climates and crowded networks: every part of every loss is above 0."""
     model = made.model(corpus, averages)
     model.heads.get_buffer("mean_climate_cubes").add_(15.0)
+    with torch.no_grad():
+        model.get_parameter("encoders.bio_graphs.vae.decoder.heads.density").add_(3.0)
     return model, model(batch, made.draws(batch), None, made.negatives(batch, batch))
 
 
