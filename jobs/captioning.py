@@ -82,7 +82,7 @@ def run(given: argparse.Namespace) -> int:
     from assay import report
     from assay.cell import load_suite
     from assay.cluster.grid import run_suite
-    from assay.cluster.publish import publish
+    from assay.cluster.publish import publish, write_cards
     from assay.cluster.storage import lasting
     from assay.result import read_reference, read_results
 
@@ -101,7 +101,9 @@ def run(given: argparse.Namespace) -> int:
         again = [*given.also, *([] if given.no_control else [[SHUFFLED]])]
         if again:
             found = [*results, *controls(storage, results, again, suite.device, console)]
-            publish(suite, [r.provenance.cell_key for r in found], storage, outcome.folder)
+            keys = [each.provenance.cell_key for each in found]
+            publish(suite, keys, storage, outcome.folder)
+            write_cards(keys, outcome.folder)
             results = read_results(outcome.folder)
         console.print(report.terminal_table(results, read_reference(outcome.folder)))
         report.build([outcome.folder], page)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from assay import trained
 from assay.chemistry.formats import read_molecules
 from assay.errors import CheckpointError, ConfigError, DataError
 from assay.lookup import find, weights_folder
@@ -109,6 +110,19 @@ def test_a_folder_without_weights_of_the_end_is_refused(mini, trained_folder, tm
         open_trained(copy)
     with pytest.raises(DataError, match="not readable as JSON"):
         open_trained(tmp_path)
+
+
+def test_weights_of_another_model_are_refused(mini, trained_folder, monkeypatch):
+    weights = trained._weights
+
+    def of_before(directory, cell):
+        found = dict(weights(directory, cell))
+        found.pop(next(iter(found)))
+        return found
+
+    monkeypatch.setattr(trained, "_weights", of_before)
+    with pytest.raises(CheckpointError, match="made by code with another model than the present"):
+        open_trained(trained_folder)
 
 
 def test_training_that_stands_in_its_middle_is_refused(mini, trained_folder, tmp_path, monkeypatch):

@@ -51,7 +51,8 @@ def open_trained(
     Raises:
         ConfigError: an override is wrong, or changes what was trained.
         DataError: the folder holds no cell, or its data set is not here.
-        CheckpointError: its weights are missing, damaged, or not those of the end of training.
+        CheckpointError: its weights are missing, damaged, of another model, or not those of the
+            end of training.
     """
     trained_as, cell = _asked(directory, overrides)
     prepared = sets.prepare(cell.data.name)
@@ -59,7 +60,14 @@ def open_trained(
     task: Task = catalog.family(cell.family)(cell)
     data = that_are_used(task.data(), cell)
     model = task.model(data)
-    model.load_state_dict(_weights(directory, trained_as))
+    weights = _weights(directory, trained_as)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{directory / 'checkpoints'}: made by code with another model than the present one; "
+            "--fresh computes the cell again"
+        ) from error
     if device is None or device.type == "cpu":
         keep_freed_memory()
     return TrainedCell(cell, trained_as, task, data, model.to(device or torch.device("cpu")).eval())

@@ -134,3 +134,27 @@ def test_one_step_is_training(steps):
     (row,) = leaderboard([made], None)
 
     assert row.is_floor == (steps == 0)
+
+
+def test_models_are_told_apart_by_a_figure_in_which_they_differ_not_by_their_floor_s(tmp_path):
+    """On molecules' stability all are equal but the floor; the best is sought by that of atoms."""
+    write_with_floor(tmp_path, quality=0.2)
+    for path in tmp_path.glob("*.json"):
+        if len(path.name) == len("0123456789abcdef.json"):
+            made = json.loads(path.read_text())
+            if made["cost"]["steps"]:
+                made["estimates"][STABILITY]["value"] = 0.5
+            path.write_text(json.dumps(made))
+    page = page_of(tmp_path)
+
+    answer = page.one("div", class_="answers").all("section")[0].text
+    assert answer.startswith("Which model? gnn flow matching")
+
+
+def test_figures_of_another_version_are_not_as_good():
+    of = cell({"architecture": "gnn", "process": "diffusion"})
+    older, newer = result(of, 0.9), result(of, 0.5)
+    newer.estimates[STABILITY] = newer.estimates[STABILITY].model_copy(update={"version": "9"})
+    (floor,), (ours,) = (leaderboard.leaderboard([each], None) for each in (older, newer))
+
+    assert no_worse([floor], STABILITY, ours) == []

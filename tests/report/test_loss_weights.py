@@ -93,7 +93,16 @@ def test_every_way_is_what_it_is_called(suite):
         ),
         (
             {"search": {"algorithm": "random", "scheduler": {"asha": WEIGHTED}}},
-            "watches val/loss, the weighted loss, which falls with the weights that are tried",
+            "watches val/loss, a weighted loss, which falls with the weights that are tried",
+        ),
+        (
+            {
+                "search": {
+                    "algorithm": "random",
+                    "scheduler": {"asha": WEIGHTED | {"metric": "val/weighted/far"}},
+                }
+            },
+            "watches val/weighted/far, a weighted loss",
         ),
         ({"grid": {"model": ["plain", "deep"]}}, "are compared on one variant"),
     ],

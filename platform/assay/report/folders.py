@@ -31,7 +31,7 @@ DRAWN = ("generation",)
 CAPTIONS = 4
 """Captions of a cell that are shown."""
 ALL_SKETCHES = 1600
-"""Bounds the page: with more than 200 cells, each shows fewer samples."""
+"""Of a suite: with more than 200 cells, each shows fewer samples."""
 
 
 class SuiteFile(Settings):

@@ -61,7 +61,7 @@ def leaderboard(
     External entries stand among the models, where their figures put them.
     """
     groups = _groups(results)
-    metric = headline([group[0] for group in groups])
+    metric = headline(contenders([group[0] for group in groups]))
     groups += [[_external_row(each)] for each in external]
     if metric is not None:
         groups.sort(key=lambda rows: _rank(rows[0], metric))
@@ -102,13 +102,15 @@ def contenders(rows: Sequence[Row]) -> list[Row]:
 
 
 def no_worse(rows: Sequence[Row], metric: str, than: Row) -> list[Row]:
-    """Return the rows whose value of a metric is as good as that of one, or better."""
+    """Return the rows whose value of a metric is at least as good as one's, of one version."""
     found = than.estimates[metric]
     sign = 1 if found.better == "higher" else -1
     return [
         row
         for row in rows
-        if metric in row.estimates and sign * (row.estimates[metric].value - found.value) >= 0
+        if metric in row.estimates
+        and row.estimates[metric].version == found.version
+        and sign * (row.estimates[metric].value - found.value) >= 0
     ]
 
 

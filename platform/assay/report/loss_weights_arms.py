@@ -26,7 +26,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
     "famo": {"rate": {"float": [2.5e-3, 0.25], "log": True}},
 }
 """Methods of `assay.training.balancing`, with what each has of its own to tune."""
-WEIGHTED = ("val/loss",)
+WEIGHTED = ("val/loss", "val/weighted/")
 """Figures that the weights themselves make large or small."""
 _WEIGHTS = ".weights."
 _DIGEST = "0" * 16
@@ -159,9 +159,9 @@ def _require_ratios(suite: Suite, root: str, weights: Sequence[str]) -> None:
 def _require_unweighted(suite: Suite) -> None:
     """See that no trial is stopped by a figure that its own weights make large or small."""
     watched = suite.search.watched if suite.search is not None else None
-    if watched is not None and watched.metric in WEIGHTED:
+    if watched is not None and watched.metric.startswith(WEIGHTED):
         raise ConfigError(
-            f"suite {suite.name}: the scheduler watches {watched.metric}, the weighted loss, which "
+            f"suite {suite.name}: the scheduler watches {watched.metric}, a weighted loss, which "
             "falls with the weights that are tried: let it watch a figure of a task, such as an "
             "objective"
         )
@@ -181,15 +181,22 @@ def _arm(
     if judged is not None:
         of_all = plain["search"]["objectives"]
         plain["search"]["objectives"] = [each for each in of_all if each["metric"] in judged]
-        _watch_own(plain["search"])
+        _watch_own(plain)
     for key, value in (settings or {}).items():
         set_dotted(plain, key, value)
     return validate(Suite, plain, f"suite {suite.name}, {name}")
 
 
-def _watch_own(search: dict[str, Any]) -> None:
-    """Let a scheduler watch the only objective, if it is known during training."""
+def _watch_own(plain: dict[str, Any]) -> None:
+    """Let a scheduler watch the only objective."""
+    search = plain["search"]
     (objective,) = search["objectives"]
-    if search.get("scheduler") and objective["metric"].startswith("val/"):
-        (rule,) = search["scheduler"].values()
-        rule.update(objective)
+    if not search.get("scheduler"):
+        return
+    if not objective["metric"].startswith("val/"):
+        raise ConfigError(
+            f"suite {plain['name']}: its only objective, {objective['metric']}, is known at the "
+            "end alone, so that no scheduler can watch it: name one of val/…, or no scheduler"
+        )
+    (rule,) = search["scheduler"].values()
+    rule.update(objective)

@@ -72,7 +72,7 @@ def _contest(
 ) -> Contest:
     entries = [Entry(suite, row) for suite in suites for row in _shown(suite)]
     ours = [entry.row for entry in entries if entry.row.kind != "external"]
-    metric = headline(ours)
+    metric = headline(contenders(ours))
     if metric is None:
         return Contest(family, data, digests, None, "", tuple(entries), None, 0, 0, 0)
     found = {id(e): e.row.estimates[metric] for e in entries if metric in e.row.estimates}

@@ -46,11 +46,12 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
     main = representatives(models)
     metrics = metric_names(folder.results, folder.reference)
     trained, floors = contenders(main), [row for row in main if row.is_floor]
+    first = headline(trained)
     leaders = {metric: best_and_rivals(trained, metric) for metric in metrics}
     beside = [*trained, *(row for row in shown if row.kind == "external")]
     of_all = {metric: best_and_rivals(beside, metric) for metric in metrics}
     folds = cross_validation(folder)
-    found = differences(folder.results, metrics, headline(main), brief) if folds is None else []
+    found = differences(folder.results, metrics, first, brief) if folds is None else []
     laws = scaling_laws.read_laws(folder.path)
     named = names(folder.results)
     pathways = pathway_figures(identity, folder, rows, named)
@@ -65,10 +66,11 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "seeds_note": seeds_note(folder.results),
         "metrics": metrics,
         "protocols": _protocols(rows, metrics),
-        "headline": headline(main),
+        "headline": first,
+        "has_floors": bool(floors),
         "leaders": leaders,
         "floors_aside": bool(floors) and not trained[0].is_floor,
-        "floors_ahead": _floors_ahead(floors, leaders, headline(main)),
+        "floors_ahead": _floors_ahead(floors, leaders, first),
         "rows": [(row, _marks(row, of_all)) for row in shown],
         "external": {f"external-{each.slug}": each for each in folder.external},
         "reference": reference,

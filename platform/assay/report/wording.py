@@ -53,9 +53,10 @@ FRACTIONS = frozenset(
         "habitability/auroc",
     }
 )
-"""Metrics between 0 and 1 of which more is better: written as per cent, their intervals kept
-within, and fitted as what they lack to 1 where a law is asked for. Errors, distances and likenesses
-that nobody writes as shares (x-MSE, ECE, MMD, QED) are numbers, wherever they lie."""
+"""Metrics between 0 and 1 of which more is better, controls of such included: written as per cent,
+their intervals kept within, and fitted as what they lack to 1 where a law is asked for. Errors,
+distances and likenesses that nobody writes as shares (x-MSE, ECE, MMD, QED) are numbers, wherever
+they lie."""
 
 _DISTANCES = ("in_degree", "out_degree", "clustering", "orbit", "spectrum")
 COSTS = {
