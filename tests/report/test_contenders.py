@@ -155,6 +155,6 @@ def test_figures_of_another_version_are_not_as_good():
     of = cell({"architecture": "gnn", "process": "diffusion"})
     older, newer = result(of, 0.9), result(of, 0.5)
     newer.estimates[STABILITY] = newer.estimates[STABILITY].model_copy(update={"version": "9"})
-    (floor,), (ours,) = (leaderboard.leaderboard([each], None) for each in (older, newer))
+    (floor,), (ours,) = (leaderboard([each], None) for each in (older, newer))
 
     assert no_worse([floor], STABILITY, ours) == []
