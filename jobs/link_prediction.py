@@ -107,7 +107,8 @@ def any_is_missing(data: str, table: str) -> bool:
     from assay.store import sets
 
     settings = FeatureSettings.model_validate({"structures": table})
-    return not known_structures(links_of(sets.prepare(data)), settings).all()
+    known = known_structures(links_of(sets.prepare(data)), settings)
+    return bool(known.any()) and not bool(known.all())
 
 
 def evaluate_for(table: str, trained: list[Any], storage: Path, device: str, console: Any) -> None:

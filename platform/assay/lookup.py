@@ -147,10 +147,16 @@ def reference_of(stored: Stored, storage: Path) -> Reference | None:
 
     Raises:
         DataError: the file is unreadable.
+        ConfigError: the cell is none of this version's.
     """
     if stored.path.is_file():
         return read_reference(stored.path.parent)
-    return read_reference(storage / "references" / str(stored.cell["data"]["digest"])[:16])
+    from assay.cell import Cell
+    from assay.config import validate
+    from assay.reference import cached_reference
+
+    cell = validate(Cell, stored.cell, str(stored.path / "cell.json"))
+    return cached_reference(storage / "references" / cell.data.digest[:16], cell)
 
 
 def _read(path: Path) -> Stored:

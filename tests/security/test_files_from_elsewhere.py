@@ -35,9 +35,12 @@ def memory(kind: str) -> int:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def before() -> int:
-    """KiB before this file's tests: what other files' tests took is not theirs."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+def before() -> int | None:
+    """KiB before this file's tests: what other files took is not theirs. None: not known."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+    except OSError:
+        return None
     return memory("VmRSS")
 
 
@@ -273,4 +276,6 @@ def test_a_signed_address_is_neither_recorded_nor_shown(tmp_path, monkeypatch):
 
 
 def test_reading_hostile_files_took_little_memory(before):
+    if before is None:
+        pytest.skip("this system does not let a process measure its peak of memory anew")
     assert memory("VmHWM") - before < 1 << 18

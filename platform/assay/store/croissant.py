@@ -57,7 +57,7 @@ _NAMED = re.compile(r".+? et al\.|[^(]*[^( ]|.+")
 """Who is cited, at the beginning of a citation."""
 _ELSEWHERE = re.compile(r"(?:doi|arXiv):\S+")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-_SPDX = re.compile(r"[\w.+-]+")
+_SPDX = re.compile(r"(?=.*\d)[\w.+-]+|MIT")
 
 
 def describe(name: str) -> dict[str, Any]:

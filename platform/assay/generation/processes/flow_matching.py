@@ -46,7 +46,6 @@ class FlowMatching(GenerativeProcess):
     ) -> None:
         super().__init__(settings, type_prior_K, geometry)
         self.settings, self.positions_path = settings, PATHS[settings.path]
-        self.coupling = settings.coupling
 
     def signal_and_noise(self, time: Tensor) -> tuple[Tensor, Tensor]:
         """Return a and b of the path."""

@@ -134,6 +134,7 @@ class GenerativeProcess(ABC):
         self, settings: ProcessSettings, type_prior_K: Tensor, geometry: Geometry = EUCLIDEAN
     ) -> None:
         self.geometry = geometry
+        self.coupling = getattr(settings, "coupling", "independent")
         self.steps, self.max_weight = settings.steps, settings.max_weight
         self.solver: Solver = settings.solver
         self.tolerance = settings.tolerance

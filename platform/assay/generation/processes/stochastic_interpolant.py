@@ -119,7 +119,6 @@ class StochasticInterpolant(GenerativeProcess):
     ) -> None:
         super().__init__(settings, type_prior_K, geometry)
         self.settings, self.positions_path, self.latent = settings, PATHS[settings.path], None
-        self.coupling = settings.coupling
         self.first = 0.0
         if settings.gamma != "none":
             self.latent = LATENTS[settings.gamma](settings.latent_strength)
