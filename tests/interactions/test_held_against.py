@@ -32,9 +32,7 @@ def test_the_row_that_is_held_against_names_the_other_heuristics(task):
         fixed_negatives(task.packed, "test").numpy(),
     ]
     expected = {
-        f"floor/{name.lower().replace(' ', '_').replace('-', '_')}": metrics.hits_at_k(
-            *(of(task.graph, each) for each in pairs), 20
-        )
+        f"floor/{name}": metrics.hits_at_k(*(of(task.graph, each) for each in pairs), 20)
         for name, of in HEURISTICS.items()
     }
     own = expected.pop("floor/paths_of_length_3")

@@ -61,10 +61,10 @@ def paths_of_length_3(graph: Graph, pairs_P2: Pairs) -> Values:
 
 
 HEURISTICS: Mapping[str, Heuristic] = {
-    "common neighbours": common_neighbours,
-    "Adamic-Adar": adamic_adar,
-    "resource allocation": resource_allocation,
-    "paths of length 3": paths_of_length_3,
+    "common_neighbours": common_neighbours,
+    "adamic_adar": adamic_adar,
+    "resource_allocation": resource_allocation,
+    "paths_of_length_3": paths_of_length_3,
 }
 
 

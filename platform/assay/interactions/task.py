@@ -30,13 +30,7 @@ from assay.interactions.data.links import (
 from assay.interactions.features.sources import node_features
 from assay.interactions.features.structures import known_structures, smiles_of, unreadable
 from assay.interactions.features.treatment import TreatedFeatures
-from assay.interactions.heuristics import (
-    Heuristic,
-    adamic_adar,
-    common_neighbours,
-    paths_of_length_3,
-    resource_allocation,
-)
+from assay.interactions.heuristics import HEURISTICS, Heuristic, paths_of_length_3
 from assay.interactions.messages import Messages
 from assay.interactions.negatives import NonEdges
 from assay.interactions.predictor import HadamardDecoder, LinkPredictor, Nodes
@@ -47,13 +41,6 @@ from assay.store import sets
 from assay.store.kept import kept
 from assay.task import Batch, Estimate, Loss, Progress, Records, Splits, Stage, Task
 from assay.training.draws import Draws, fold
-
-FLOORS: Mapping[str, Heuristic] = {
-    "common_neighbours": common_neighbours,
-    "adamic_adar": adamic_adar,
-    "resource_allocation": resource_allocation,
-}
-"""By the names of their Hits@20 in the reference row, beside that row's own."""
 
 
 class InteractionsTask(Task):
@@ -174,7 +161,8 @@ class InteractionsTask(Task):
 
         floors = {
             f"floor/{name}": metrics.hits_at_k(*scores_of(heuristic), k=20)
-            for name, heuristic in FLOORS.items()
+            for name, heuristic in HEURISTICS.items()
+            if heuristic is not paths_of_length_3  # the row's own
         }
         pos, neg = scores_of(paths_of_length_3)
         hard = self._among_hard_negatives(

@@ -91,6 +91,15 @@ def representatives(rows: Iterable[Row]) -> list[Row]:
     return [row for row in models if row.kind == "mean" or row.group not in averaged]
 
 
+def cells_by_model(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return the cells of each model, its seeds, by group and in the order of the rows."""
+    models: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.kind == "cell":
+            models.setdefault(row.group, []).append(row)
+    return models
+
+
 def contenders(rows: Sequence[Row]) -> list[Row]:
     """Return the rows that can be the best model: those that were trained here.
 

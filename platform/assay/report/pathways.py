@@ -21,7 +21,7 @@ from assay.pathways.figures import (
 )
 from assay.pathways.metrics.calibration import BINS
 from assay.report.folders import Folder
-from assay.report.leaderboard import Row
+from assay.report.leaderboard import Row, cells_by_model
 from assay.report.pathway_drawing import edge_rows, svg
 from assay.report.plain_tables import PlainTable
 from assay.report.reliability import Bin, reliability_lines, reliability_table
@@ -87,10 +87,7 @@ def pathway_figures(
     """
     if folder.suite.family != FAMILY:
         return None
-    models: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.kind == "cell":
-            models.setdefault(row.group, []).append(row)
+    models = cells_by_model(rows)
     first = [str(of_model[0].cell_key) for of_model in models.values()]
     pairs = dict(_files(folder, first, "neighbours", NeighbourFile))
     drawn = list(pairs)[:MOST_DRAWN]

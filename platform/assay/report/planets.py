@@ -22,7 +22,7 @@ from assay.habitability.figures import (
 )
 from assay.habitability.metrics.habitability import BINS
 from assay.report.folders import Folder
-from assay.report.leaderboard import Row, representatives
+from assay.report.leaderboard import Row, cells_by_model, representatives
 from assay.report.plain_tables import PlainTable
 from assay.report.planet_drawing import (
     Scale,
@@ -101,10 +101,7 @@ def planet_figures(
     """
     if folder.suite.family != FAMILY:
         return None
-    cells: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.kind == "cell":
-            cells.setdefault(row.group, []).append(row)
+    cells = cells_by_model(rows)
     models = [
         _Model(named[str(of[0].cell_key)], [str(row.cell_key) for row in of])
         for of in cells.values()

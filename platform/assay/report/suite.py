@@ -91,19 +91,31 @@ def suite_context(identity: str, folder: Folder, brief: bool = False) -> dict[st
         "cells": in_order(folder.results, models),
         "groups": {row.cell_key: row.group for row in rows if row.cell_key},
         "names": named,
+        **_provenance(folder),
+        **_samples(identity, folder),
+        "distributions": distributions,
+        "pathways": pathways,
+        "planets": planets,
+        "folds": folds,
+    }
+
+
+def _provenance(folder: Folder) -> dict[str, Any]:
+    return {
         "commands": {r.provenance.cell_key: _command(folder, r) for r in folder.results},
         "reference_command": shlex.join(
             ["python", "jobs/benchmark_grid.py", "--suite", str(_shown_path(folder) / "suite.json")]
         ),
         "reference_provenance": folder.reference.provenance if folder.reference else {},
+    }
+
+
+def _samples(identity: str, folder: Folder) -> dict[str, Any]:
+    return {
         "is_drawn": folder.is_drawn,
         "holds_crystals": folder.holds_crystals,
         "sketches": folder.sketches,
         "captions": folder.captions,
-        "distributions": distributions,
-        "pathways": pathways,
-        "planets": planets,
-        "folds": folds,
         "molecules": {
             f"{identity}-{key}": [sketch.viewer_data(molecule) for molecule in sketches]
             for key, sketches in folder.sketches.items()

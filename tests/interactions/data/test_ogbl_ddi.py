@@ -50,7 +50,7 @@ def test_the_official_split_with_its_structures_and_proteins(packed):
 @needs_data
 @pytest.mark.parametrize(
     ("name", "published"),
-    [("common neighbours", 0.1773), ("Adamic-Adar", 0.1861), ("resource allocation", 0.0623)],
+    [("common_neighbours", 0.1773), ("adamic_adar", 0.1861), ("resource_allocation", 0.0623)],
 )
 def test_heuristics_have_their_published_hits(packed, name, published):
     graph = training_graph(packed)
