@@ -96,21 +96,24 @@ def run(given: argparse.Namespace) -> int:
     page = report_page(given, storage)
     folder = lasting(given.results, Path.cwd()) if given.results else None
     outcome = run_suite(suite, storage, grid_options(given, folder), console)
+    failures = dict(outcome.failures)
     if outcome.finished:
         results = read_results(outcome.folder)
         again = [*given.also, *([] if given.no_control else [[SHUFFLED]])]
         if again:
-            found = [*results, *controls(storage, results, again, suite.device, console)]
+            made, failed = controls(storage, results, again, suite.device, console)
+            failures |= failed
+            found = [*results, *made]
             keys = [each.provenance.cell_key for each in found]
             publish(suite, keys, storage, outcome.folder)
             write_cards(keys, outcome.folder)
             results = read_results(outcome.folder)
         console.print(report.terminal_table(results, read_reference(outcome.folder)))
         report.build([outcome.folder], page)
-    for name, reason in outcome.failures.items():
+    for name, reason in failures.items():
         print(f"failed: {name}: {reason}", file=sys.stderr)
     console.print(f"results  {outcome.folder}", highlight=False, soft_wrap=True, markup=False)
-    return 1 if outcome.failures else 0
+    return 1 if failures else 0
 
 
 def with_language_models(suite: Any, folders: list[Path], four_bits: bool) -> Any:
@@ -174,6 +177,7 @@ def require_of_evaluation(suite: Any, again: list[list[str]]) -> None:
 
     family = catalog.family(suite.family)
     free = [family.of_evaluation(variant) for variant in suite.variants()]
+    free = [keys for keys in free if "settings.generator.graphs" in keys]  # others learn nothing
     for changes in again:
         if not any(concerns(keys, changes) for keys in free):
             named = " ".join(changes)
@@ -193,14 +197,18 @@ def concerns(free: frozenset[str], changes: list[str]) -> bool:
 
 def controls(
     storage: Path, results: list[Any], again: list[list[str]], device: str, console: Any
-) -> list[Any]:
-    """Return what each trained generator scores with each change, such as the graphs of others."""
+) -> tuple[list[Any], dict[str, str]]:
+    """Return what each trained generator scores with each change, such as the graphs of others.
+
+    And why there is none, by what it would have been of.
+    """
     import torch
 
     from assay import catalog
+    from assay.errors import MachineError
     from assay.trained import evaluate_as
 
-    found = []
+    found, failed = [], {}
     for result in results:
         generator = result.cell["settings"]["generator"]
         if "graphs" not in generator:
@@ -211,17 +219,22 @@ def controls(
                 continue  # another generator has it
             if SHUFFLED in changes and generator.get("inputs") == "smiles":
                 continue  # it reads no graph
-            other = evaluate_as(storage, result, changes, torch.device(device))
+            told = " ".join(changes)
+            try:
+                other = evaluate_as(storage, result, changes, torch.device(device))
+            except MachineError as error:  # such as a driver without a GPU
+                failed[f"{result.label} with {told}"] = str(error)
+                continue
             if other.provenance.cell_key == result.provenance.cell_key:
                 continue  # it is so already
             found.append(other)
-            name, told = next(iter(other.estimates)), " ".join(changes)
+            name = next(iter(other.estimates))
             line = f"{result.label}: {name} {result.estimates[name].value:.3f}, with {told} "
             console.print(
                 f"{line}{other.estimates[name].value:.3f}",
                 highlight=False, soft_wrap=True, markup=False,
             )  # fmt: skip
-    return found
+    return found, failed
 
 
 if __name__ == "__main__":

@@ -71,8 +71,9 @@ def run(given: argparse.Namespace) -> int:
     storage = run_store(given, console)
     root = results_root(given, storage, plain.name)
     failures, of_rows = {}, []
+    treated = {table: any_is_missing(plain.data, table) for table in given.structures}
     for table in given.structures:
-        if not any_is_missing(plain.data, table):
+        if not treated[table]:
             console.print(
                 f"{plain.data}, table {table}: every structure is known; nothing to treat"
             )
@@ -100,7 +101,12 @@ def run(given: argparse.Namespace) -> int:
 
 
 def any_is_missing(data: str, table: str) -> bool:
-    """Tell whether the data set knows some nodes, and not all, by this table of structures."""
+    """Tell whether the data set does not know all nodes by this table of structures.
+
+    Raises:
+        DataError: it knows none, or has no such table.
+    """
+    from assay.errors import DataError
     from assay.interactions.data.links import links_of
     from assay.interactions.features.structures import known_structures
     from assay.interactions.settings import FeatureSettings
@@ -108,14 +114,19 @@ def any_is_missing(data: str, table: str) -> bool:
 
     settings = FeatureSettings.model_validate({"structures": table})
     known = known_structures(links_of(sets.prepare(data)), settings)
-    return bool(known.any()) and not bool(known.all())
+    if not known.any():
+        raise DataError(
+            f"{data}, table {table}: no structure is known; prepare the set from a source that has "
+            "them"
+        )
+    return not bool(known.all())
 
 
 def evaluate_for(table: str, trained: list[Any], storage: Path, device: str, console: Any) -> None:
     """Evaluate cells of learned rows alone by another table, so that the suite finds them done."""
     import torch
 
-    from assay.errors import CheckpointError
+    from assay.errors import CheckpointError, MachineError
     from assay.trained import evaluate_as
 
     for result in trained:
@@ -123,7 +134,7 @@ def evaluate_for(table: str, trained: list[Any], storage: Path, device: str, con
             evaluate_as(
                 storage, result, [f"settings.features.structures={table}"], torch.device(device)
             )
-        except CheckpointError as error:  # then the suite trains it
+        except (CheckpointError, MachineError) as error:  # then the suite trains it
             console.print(f"{result.label}: {error}", highlight=False, soft_wrap=True, markup=False)
 
 

@@ -64,6 +64,11 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError(f"--only {given.only}: is not of the pair {' and '.join(given.pair)}")
     console = Console()
     plain = load_suite(given.suite, tuple(given.overrides))
+    if plain.ladder is not None and max(len(plain.ladder.sizes), len(plain.ladder.budgets)) > 1:
+        raise ConfigError(
+            "ladder: arms are compared at numbers of records alone; leave sizes and budgets out, "
+            "or give the study once for each"
+        )
     storage = run_store(given, console)
     root = results_root(given, storage, plain.name)
     failures, rows = {}, []
@@ -76,7 +81,8 @@ def run(given: argparse.Namespace) -> int:
             if given.only in (None, target):
                 outcome = run_suite(suite, storage, grid_options(given, folder), console)
                 failures |= {f"{suite.name} {k}": why for k, why in outcome.failures.items()}
-            arms[arm] = read_results(folder) if folder.is_dir() else []
+            there = read_results(folder) if folder.is_dir() else []
+            arms[arm] = [each for each in there if transfer.is_from(each, source, arm)]
         if arms[transfer.SCRATCH]:
             rows += (found := transfer.compare(target, source, arms))
             console.print(transfer.table(found))

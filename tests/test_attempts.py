@@ -62,3 +62,13 @@ def test_a_group_that_grew_is_no_death(tmp_path):
     for workers in (2, 3, 4, 5):
         attempts.begin(tmp_path, "driver", 5, 1, workers)
     assert [line["workers"] for line in attempts.read(tmp_path)] == [2, 3, 4, 5]
+
+
+def test_who_came_to_the_end_died_of_nothing(tmp_path):
+    for _ in range(attempts.TRIES + 2):
+        begin(tmp_path, series="driver-50")
+        attempts.end(tmp_path, "driver-50")
+    for _ in range(attempts.TRIES):
+        begin(tmp_path, series="driver-50")
+    with pytest.raises(NoProgressError):
+        begin(tmp_path, series="driver-50")

@@ -121,6 +121,8 @@ def test_a_report_as_json_is_its_path_and_how_many_cells_it_shows(toy):
 
     assert told == {"path": "page.html", "cells": 18}
     assert invoke("report", "--out", "page.html").strip() == "page.html"
+    with pytest.raises(ConfigError, match="unknown suite 'grid_minni'; did you mean 'grid_mini'"):
+        invoke("report", "--suite", "grid_mini", "--suite", "grid_minni")
 
 
 def test_a_key_that_is_none_or_any_of_several_is_refused_in_words(toy):

@@ -2,9 +2,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from filelock import FileLock
 
-from assay import attempts, catalog
+from assay import attempts, catalog, runner
 from assay.errors import (
     CheckpointError,
     ConfigError,
@@ -27,6 +28,7 @@ from assay.runner import (
 )
 from assay.store import sets
 from assay.training.execution import Execution
+from assay.training.parallel import Workers
 from tests.training.toy import ToyTask, toy_cell
 
 
@@ -398,3 +400,47 @@ def test_an_evaluation_apart_trains_nothing(tmp_path):
 
     assert result == finished(tmp_path, cell.key)
     assert result.cost.steps == 40
+
+
+def test_the_way_to_a_rung_may_be_asked_for_any_number_of_times(tmp_path):
+    cell, manner = toy_cell(), Manner(series="driver-50")
+
+    steps = [
+        train_until(cell, Execution(), tmp_path, lambda report: None, 0.5, manner=manner).step
+        for _ in range(attempts.TRIES + 2)
+    ]
+
+    assert steps == [20] * (attempts.TRIES + 2)
+
+
+class SecondOfTwo(Workers):
+    """A worker that hears from the first one, at the third time of asking, that it may go on."""
+
+    rank, count = 1, 2
+
+    def __init__(self):
+        self.answers = [False, False, True]
+
+    def on_first(self, action):
+        return self.answers.pop(0)
+
+
+def test_all_workers_ask_together_while_another_process_has_the_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
+    cell, second, reports = toy_cell(), SecondOfTwo(), []
+
+    with runner._taken_up(cell, tmp_path, reports.append, Manner(patience=60), second):
+        pass
+
+    assert [report.phase for report in reports] == ["waiting", "waiting"]
+    assert second.answers == []
+
+
+@pytest.mark.parametrize(("device", "peak"), [("cpu", 700), ("NVIDIA H200", 500)])
+def test_the_peak_of_a_gpu_is_not_that_of_an_evaluation_on_the_cpu(device, peak, monkeypatch):
+    monkeypatch.setattr(runner, "peak_memory_bytes", lambda device: 700)
+    training = SimpleNamespace(
+        maker=SimpleNamespace(device=device), device=torch.device("cpu"), peak_memory=500
+    )
+
+    assert runner._peak_memory(training) == peak

@@ -156,6 +156,7 @@ def test_the_leaderboard_has_an_external_entry_where_its_figures_put_it(tmp_path
     (told,) = page.all("details", id="s1-external-better")
     for words in ("<b>Somebody</b>", "a" * 64, "4 records, 1 of them rejected", "moses: too few"):
         assert words in told.text
+    assert "another version of the data than the models here: Better; Worse." in page.text
     assert "Which model?" in page.text
     assert "Better" not in page.all("section", class_="answer")[0].text
 

@@ -33,9 +33,8 @@ def begin(directory: Path, series: str, step: int, accumulation: int, workers: i
         NoProgressError: the last `TRIES` starts of the series were from this very state.
         DataError: the log of the starts is not readable.
     """
-    earlier = read(directory)
     state = {"series": series, "step": step, "accumulation": accumulation, "workers": workers}
-    ours = [line for line in earlier if line.get("series") == series]
+    ours = [line for line in read(directory) if line.get("series") == series]
     last = [{name: line.get(name) for name in state} for line in ours[-TRIES:]]
     if last == [state] * TRIES:
         raise NoProgressError(
@@ -43,15 +42,20 @@ def begin(directory: Path, series: str, step: int, accumulation: int, workers: i
             "(killed, or out of memory: the dashboard has its logs); give it more memory or a "
             "smaller --checkpoint-seconds; the same command tries again"
         )
-    who = {"host": socket.gethostname(), "pid": os.getpid()}
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    lines = [*earlier, {"utc": now, **who, **state}]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_bytes(directory / NAME, text.encode())
+    _append(directory, state)
+
+
+def end(directory: Path, series: str) -> None:
+    """Note that a start of the series came to its end: whoever takes it up again, nothing died.
+
+    Raises:
+        DataError: the log of the starts is not readable.
+    """
+    _append(directory, {"series": series, "ended": True})
 
 
 def read(directory: Path) -> list[dict[str, Any]]:
-    """Return the starts so far, oldest first.
+    """Return the starts so far, and which came to their end, oldest first.
 
     Raises:
         DataError: a line is not JSON.
@@ -63,3 +67,10 @@ def read(directory: Path) -> list[dict[str, Any]]:
         return []
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable ({error}); remove it: only a log is lost") from error
+
+
+def _append(directory: Path, line: dict[str, Any]) -> None:
+    who = {"host": socket.gethostname(), "pid": os.getpid()}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    lines = [*read(directory), {"utc": now, **who, **line}]
+    write_bytes(directory / NAME, "".join(json.dumps(each) + "\n" for each in lines).encode())

@@ -57,7 +57,7 @@ def compare(
     from assay.report.comparison_page import draw
     from assay.report.comparison_tables import tables
     from assay.report.cross_validation import is_cross_validated
-    from assay.report.leaderboard import headline, leaderboard
+    from assay.report.leaderboard import contenders, headline, leaderboard, representatives
     from assay.result import write_json
 
     results = results_of(what, storage, published)
@@ -71,7 +71,8 @@ def compare(
         raise DataError(unpaired)
     found = None
     if unpaired is None:
-        by = figure or headline(leaderboard(results, None)) or "a figure"
+        models = contenders(representatives(leaderboard(results, None)))
+        by = figure or headline(models) or "a figure"
         found = compared(results, by)
     if found is not None and page is not None:
         draw(found, ", ".join(Path(word).stem for word in what), page)
@@ -94,10 +95,14 @@ def compare(
 
 def _unpaired(results: "Sequence[Result]") -> str | None:
     """Return why two results are no two models on a common seed, if so; they are still shown."""
+    from assay.report.comparison import data_of
     from assay.report.told_apart import names
 
     if len(results) != 2:
         return None
+    data = [data_of(result) for result in results]
+    if data[0] != data[1]:
+        return f"Their data are {data[0]} and {data[1]}: nothing is paired."
     seeds = [result.cell["seed"] for result in results]
     if len(set(names(results).values())) < 2:
         return "Both are one model: name folders with several models to compare over seeds."

@@ -138,6 +138,7 @@ def report(
 
     Example: `assay report runs/results/grid_mini --out report.html`
     """
+    from assay.config import choose
     from assay.report import build
     from assay.report.studies import FILES, is_study
     from assay.result import KEY
@@ -145,7 +146,8 @@ def report(
     made = (path for name in FILES for path in Path("results").glob(f"*/{name}"))
     chosen = folders or sorted({path.parent for path in made})
     if suite:
-        chosen = [folder for folder in chosen if folder.name in suite]
+        wanted = {choose("suite", name, [folder.name for folder in chosen]) for name in suite}
+        chosen = [folder for folder in chosen if folder.name in wanted]
     path = build(chosen, out)
     if as_json:
         # A study's results lie in the folders of its arms.

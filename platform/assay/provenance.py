@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import assay
 from assay.plugins import distributions
@@ -35,16 +36,10 @@ def provenance(
     chosen_step: int | None = None,
 ) -> Provenance:
     """Return the provenance of a result that is made now, here."""
-    commit, dirty = git_state()
     return Provenance(
         cell_key=cell_key,
         protocol=protocol,
-        assay_version=assay.__version__,
-        code_digest=code_digest(),
-        git_commit=commit,
-        git_dirty=dirty,
-        packages=package_versions(),
-        python=platform.python_version(),
+        **of_code(),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         device=device,
         threads=threads,
@@ -53,13 +48,26 @@ def provenance(
         workers=workers,
         sharding=sharding,
         data_description=data_description,
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         resumed=resumed,
         shared_steps=shared_steps,
         chosen_step=chosen_step,
         quarantined=quarantined,
         ray_job_id=os.environ.get(JOB_VARIABLE),
     )
+
+
+def of_code() -> dict[str, Any]:
+    """Return what provenance says of the code that makes a number now."""
+    commit, dirty = git_state()
+    return {
+        "assay_version": assay.__version__,
+        "code_digest": code_digest(),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def settle() -> None:
@@ -95,7 +103,10 @@ def code_digest() -> str:
 
 @cache
 def git_state() -> tuple[str | None, bool | None]:
-    """Return the commit of the installed sources and whether they differ; None outside git."""
+    """Return the commit of the installed sources and whether they differ; None outside git.
+
+    An environment may lie in a repository of which the installed package is no part.
+    """
     root = Path(assay.__file__).parent
 
     def git(*words: str) -> str:
@@ -104,6 +115,7 @@ def git_state() -> tuple[str | None, bool | None]:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "--", str(root / "__init__.py"))
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", str(root)))
     except (OSError, subprocess.SubprocessError):
         return None, None

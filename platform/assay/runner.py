@@ -163,7 +163,11 @@ def train_until(
     """
     with _taken_up(cell, storage, watch, manner, workers) as directory:
         trained = _train(cell, execution, directory, watch, manner, fraction, workers)
-        return _report(cell, trained.training.here(trained.training.look()))
+        there = _report(cell, trained.training.here(trained.training.look()))
+        if manner.series is not None and fraction < 1:
+            series = manner.series  # a search asks for the way to a rung again, and none died of it
+            workers.on_first(lambda: attempts.end(directory, series))
+        return there
 
 
 def evaluate_cell(
@@ -228,18 +232,18 @@ def _taken_up(
     """Hold the cell's lock, on the first worker, and yield its folder."""
     settle()
     directory = cell_directory(storage, cell.key)
-    with contextlib.ExitStack() as stack:
-        if workers.rank == 0:
-            stack.enter_context(_locked(cell, directory, watch, manner.patience))
+    with _locked(cell, directory, watch, manner.patience, workers):
         yield directory
 
 
 @contextlib.contextmanager
-def _locked(cell: Cell, directory: Path, watch: Watch, patience: float) -> Iterator[None]:
+def _locked(
+    cell: Cell, directory: Path, watch: Watch, patience: float, workers: Workers = ALONE
+) -> Iterator[None]:
     lock = FileLock(directory.with_suffix(".lock"))
     with _writing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
-        _acquire(cell, lock, watch, patience)
+        _acquire(cell, lock, watch, patience, workers)
     try:
         yield
     finally:
@@ -258,18 +262,23 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _acquire(cell: Cell, lock: FileLock, watch: Watch, patience: float) -> None:
+def _acquire(cell: Cell, lock: FileLock, watch: Watch, patience: float, workers: Workers) -> None:
     deadline = time.monotonic() + patience
-    while True:
+
+    def is_taken() -> bool:
         try:
             lock.acquire(timeout=0)
-            return
         except Timeout as error:
             if time.monotonic() >= deadline:
                 raise MachineError(
                     f"cell {cell.key} ({cell.label}) is being run by another process "
                     f"(lock {lock.lock_file}): wait for it, or use another --storage"
                 ) from error
+            return False
+        return True
+
+    # All ask again and again: who waited for the first in one collective would be timed out of it.
+    while not workers.on_first(is_taken):
         watch(Report(cell.key, "waiting", 0.0, note="another process runs it"))
         time.sleep(LOOK_SECONDS)
 
@@ -359,6 +368,13 @@ def _report(cell: Cell, row: Row, note: str = "") -> Report:
     )  # fmt: skip
 
 
+def _peak_memory(training: Training) -> int:
+    """Return the peak of training and evaluation, bytes; of training, if they were on two kinds."""
+    if (training.maker.device == "cpu") != (training.device.type == "cpu"):
+        return training.peak_memory
+    return max(training.peak_memory, peak_memory_bytes(training.device))
+
+
 def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> Result:
     task, training, model = trained.task, trained.training, trained.training.result
     spent = training.meter
@@ -381,7 +397,7 @@ def _evaluate(cell: Cell, trained: _Trained, directory: Path, watch: Watch) -> R
         flops=spent.flops,
         training_seconds=spent.seconds,
         evaluation_seconds=time.monotonic() - started,
-        peak_memory_bytes=max(training.peak_memory, peak_memory_bytes(training.device)),
+        peak_memory_bytes=_peak_memory(training),
     )
     with _writing(directory / "artifacts"):
         task.artifacts(model, trained.data, directory / "artifacts")

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ from assay import catalog
 from assay.cell import Cell
 from assay.config import apply_overrides, validate
 from assay.errors import CheckpointError, ConfigError
+from assay.provenance import of_code
 from assay.result import Result, read_plain, write_json
 from assay.runner import cell_directory, finished
 from assay.store import sets
 from assay.task import Splits, Task
 from assay.training import checkpoint
 from assay.training.allocation import keep_freed_memory
+from assay.training.execution import require_device
 from assay.training.meter import Meter
 from assay.training.subset import that_are_used
 
@@ -53,7 +54,10 @@ def open_trained(
         DataError: the folder holds no cell, or its data set is not here.
         CheckpointError: its weights are missing, damaged, of another model, or not those of the
             end of training.
+        MachineError: the device is not here.
     """
+    if device is not None:
+        require_device("cpu" if device.type == "cpu" else "cuda")
     trained_as, cell = _asked(directory, overrides)
     prepared = sets.prepare(cell.data.name)
     sets.require_digest(prepared, cell.data.digest)
@@ -79,8 +83,8 @@ def evaluate_as(
     """Evaluate a trained cell otherwise: as the cell that it is with `overrides`.
 
     The two share their training, so that one is enough for both. The result is put into the run
-    store as that cell's own, with the training's cost, and is computed again only where the
-    training is newer.
+    store as that cell's own, with the training's cost and the provenance of the code that
+    evaluated, and is computed again only where the training is newer.
 
     Args:
         storage: The run store.
@@ -103,8 +107,8 @@ def evaluate_as(
     seconds = time.monotonic() - started
     it.task.artifacts(it.model, it.data, directory / "artifacts")
     made = {
+        **of_code(),
         "cell_key": cell.key,
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "protocol": it.task.protocol_of(cell.model_dump(mode="json")),
     }
     result = Result(

@@ -66,6 +66,8 @@ def test_each_method_has_its_own_defaults(given, filled):
 
     assert {name: getattr(chosen, name) for name in filled} == filled
     assert Decoding.model_validate(chosen.model_dump()) == chosen
+    changed = Decoding().model_dump() | {"method": chosen.method}
+    assert Decoding.model_validate(changed) == chosen
 
 
 class Constant:

@@ -11,6 +11,7 @@ from assay.cell import Cell, load_suite
 from assay.cluster.publish import publish
 from assay.errors import ConfigError, DataError
 from assay.plan import plan_cells
+from assay.provenance import code_digest
 from assay.reference import compute_reference
 from assay.result import Result, read_metrics
 from assay.runner import cell_directory, run_cell, train_until
@@ -154,8 +155,12 @@ def test_a_trained_cell_is_evaluated_with_the_graphs_of_others_and_not_trained_a
     cell = prefix()
     trained = run(cell, tmp_path)
 
-    control = evaluate_as(tmp_path, trained, ["settings.generator.graphs=shuffled"])
+    earlier = trained.provenance.model_copy(update={"code_digest": "0" * 16})
+    of_old = trained.model_copy(update={"provenance": earlier})
 
+    control = evaluate_as(tmp_path, of_old, ["settings.generator.graphs=shuffled"])
+
+    assert control.provenance.code_digest == code_digest(), "of who evaluated"
     other = prefix("settings.generator.graphs=shuffled")
     assert control.provenance.cell_key == other.key != cell.key
     assert control.cost.training_seconds == trained.cost.training_seconds

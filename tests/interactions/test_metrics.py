@@ -104,3 +104,10 @@ def test_the_same_scores_give_the_same_estimate():
 def test_what_cannot_be_ranked_is_refused(positive, negative, said):
     with pytest.raises(DataError, match=said):
         evaluate(np.asarray(positive, dtype=float), np.asarray(negative, dtype=float))
+
+
+def test_an_interval_has_a_width_where_hardly_any_resample_differs():
+    """The threshold falls to 0, below all positives, in two of a thousand resamples."""
+    found = hits_at_k(np.full(100, 0.5), np.repeat([1.0, 0.0], [35, 965]), k=20)
+
+    assert (found.value, found.low, found.high) == (0.0, *wilson(0, 100))

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from assay.cell import Cell
-from assay.errors import ConfigError
+from assay.errors import ConfigError, MachineError
 from assay.interactions.features.structures import known_structures
 from assay.interactions.task import InteractionsTask
 from assay.runner import cell_directory
@@ -77,6 +78,15 @@ def test_learned_rows_alone_are_trained_once_for_both_tables_of_structures(links
     assert "coverage/hits_at_20_none" in set(found.estimates) - set(trained.estimates)
     directory = cell_directory(tmp_path, other.key)
     assert not (directory / "checkpoints").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_nothing_is_evaluated_on_a_gpu_that_is_not_here(links, tmp_path):
+    (cell, *_) = cells("grid={encoder: [gcn], nodes: [ids]}", "budget.steps=2")
+    study = ["settings.features.structures=study"]
+
+    with pytest.raises(MachineError, match="no CUDA device"):
+        evaluate_as(tmp_path, run(cell, tmp_path), study, torch.device("cuda"))
 
 
 def test_of_features_training_depends_on_the_table(links, tmp_path):

@@ -41,3 +41,7 @@ def test_reactions_of_one_class_gather_the_nodes_that_they_join():
     assert [
         found[name] for name in MODULES if name not in (*SHAPES, "oxidoreductase", "ligase")
     ] == [[]] * 5
+
+
+def test_a_cycle_over_an_edge_whose_reverse_is_there_is_none():
+    assert members(3, [(0, 1), (1, 2), (2, 0), (2, 1)])["cycle"] == []

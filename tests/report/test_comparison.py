@@ -10,6 +10,9 @@ from assay.errors import DataError
 from assay.report.comparison import compare, document
 from assay.report.comparison_page import draw
 from assay.report.comparison_tables import tables
+from assay.report.folders import read_folder
+from assay.report.suite import suite_context
+from assay.result import write_json
 from assay.statistics.ranks import ranking
 from tests.report.synthetic import GRID, NINE, cell, estimate, result, write_suite
 
@@ -62,6 +65,24 @@ def test_the_middle_half_is_shown_where_it_is_not_all():
     assert best.middle == pytest.approx(np.mean(ordered[1:4]))
     assert best.middle_ends[0] <= best.middle <= best.middle_ends[1]
     assert compare(nine((0, 1, 2)), FIGURE).models[0].middle_ends is None
+
+
+def test_a_floor_is_in_no_front_and_puts_none_off_it(compared):
+    floor, *trained = nine()[-3:], *nine()[:-3]
+    costs = {"steps": 0, "flops": 0.0, "parameters": 0, "training_seconds": 0.0}
+    better = estimate(0.99)
+    floors = [
+        each.model_copy(
+            update={"cost": each.cost.model_copy(update=costs), "estimates": {FIGURE: better}}
+        )
+        for each in floor
+    ]
+
+    models = {model.name: model for model in compare([*trained, *floors], FIGURE).models}
+
+    assert models[NINE[-1]].mean == pytest.approx(0.99)
+    assert models[NINE[-1]].fronts == ()
+    assert models[NINE[0]].fronts == compared.models[0].fronts
 
 
 def test_effects_are_those_that_were_put_in(compared):
@@ -132,6 +153,11 @@ def changed(results, **changes):
     return [results[0].model_copy(update={"estimates": {FIGURE: first}}), *results[1:]]
 
 
+def on_other_data(results):
+    data = {"name": "qm9", "digest": results[0].cell["data"]["digest"]}
+    return [results[0].model_copy(update={"cell": results[0].cell | {"data": data}}), *results[1:]]
+
+
 @pytest.mark.parametrize(
     ("results", "figure", "sentence"),
     [
@@ -139,6 +165,7 @@ def changed(results, **changes):
         (changed(nine((0,)), n=0), FIGURE, r"gnn-flow_matching\): edm/atom_stability is not"),
         (changed(nine((0,)), version="2"), FIGURE, "is of versions 1, 2, not comparable"),
         (nine((0,))[:1], FIGURE, "one model only"),
+        (on_other_data(nine((0,))), FIGURE, r"several data sets, .*: mini \(0123.*, qm9 \(0123"),
         ([*nine((0,))[:3], *nine((1,))[3:]], FIGURE, "no seed is common to all models"),
     ],
 )
@@ -174,3 +201,35 @@ def test_the_command_compares_a_folder(tmp_path):
     shown = CliRunner().invoke(app, words)
     assert shown.exit_code == 0
     assert "What differences come from" in shown.stdout
+
+
+def test_the_figure_by_default_is_what_orders_the_leaderboard(tmp_path):
+    """Trained models have equal molecules: that a floor has others orders none of them."""
+    for result_ in write_suite(tmp_path, seeds=SEEDS):
+        is_floor, key = result_.label == NINE[4], result_.provenance.cell_key
+        measured = dict(result_.estimates)
+        measured["edm/molecule_stability"] = estimate(0.9 if is_floor else 0.2)
+        cost = result_.cost.model_copy(update={"steps": 0}) if is_floor else result_.cost
+        made = result_.model_copy(update={"estimates": measured, "cost": cost})
+        write_json(tmp_path / f"{key}.json", made)
+    folder = read_folder(tmp_path)
+
+    done = CliRunner().invoke(app, ["compare", str(tmp_path), "--json", "-"])
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["figure"] == suite_context("s1", folder)["headline"]
+
+
+def test_two_results_of_other_data_are_shown_and_not_paired(tmp_path):
+    variants = [dict(zip(GRID, name.split("-"), strict=True)) for name in NINE[:2]]
+    paths = []
+    for variant, data in zip(variants, ("mini", "qm9"), strict=True):
+        made = result(cell(variant, data=data), 0.5)
+        paths.append(tmp_path / f"{made.provenance.cell_key}.json")
+        write_json(paths[-1], made)
+
+    done = CliRunner().invoke(app, ["compare", *map(str, paths), "--json", "-"])
+
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["unpaired"].startswith("Their data are mini (0123456789abcdef) and qm9 (")

@@ -1,11 +1,14 @@
 """Curves of quality: rows are kept, and drawn with their intervals."""
 
 import json
+import shutil
 
 import pytest
+import torch
 
+from assay.errors import MachineError
 from assay.report import curves
-from assay.result import read_result
+from assay.result import read_result, write_json
 
 
 def nobody(phase, done):
@@ -29,6 +32,44 @@ def test_a_trained_cell_is_evaluated_once_for_every_number_of_steps(
     evaluate = "assay.generation.task.GenerationTask.evaluate"
     monkeypatch.setattr(evaluate, lambda *given: pytest.fail("it was kept"))
     assert curves.of_steps(trained_folder, kept, [5, 3], nobody) == rows
+
+
+def as_made(trained_folder, folder, **made):
+    """A copy of the trained cell whose result was made otherwise."""
+    shutil.copytree(trained_folder, folder)
+    published = read_result(folder / "result.json")
+    provenance = published.provenance.model_copy(update=made)
+    write_json(folder / "result.json", published.model_copy(update={"provenance": provenance}))
+    return folder
+
+
+def test_what_was_kept_of_older_weights_is_computed_again(mini, trained_folder, tmp_path):
+    kept = tmp_path / "rows.json"
+    (before,) = curves.of_steps(trained_folder, kept, [3], nobody)
+    later = as_made(trained_folder, tmp_path / "cell", created_utc="2999-01-01T00:00:00+00:00")
+
+    write_json(kept, [before | {"label": "of older weights"}])
+    (after,) = curves.of_steps(later, kept, [3], nobody)
+
+    assert after["label"] == before["label"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_cell_of_a_gpu_is_not_sampled_on_the_cpu(mini, trained_folder, tmp_path):
+    of_gpu = as_made(trained_folder, tmp_path / "cell", device="NVIDIA H200")
+
+    with pytest.raises(MachineError, match="no CUDA device"):
+        curves.of_steps(of_gpu, tmp_path / "rows.json", [3], nobody)
+
+
+def test_guidance_looks_twice(mini, trained_folder, tmp_path, monkeypatch):
+    guided = "assay.generation.task.GenerationTask.is_guided"
+    monkeypatch.setattr(guided, property(lambda task: True))
+    monkeypatch.setattr("assay.generation.task.GenerationTask.evaluate", lambda *given: {})
+
+    (row,) = curves.of_steps(trained_folder, tmp_path / "rows.json", [3], nobody)
+
+    assert row["evaluations"] == 6
 
 
 def test_at_the_steps_of_training_it_is_the_published_result(mini, trained_folder, tmp_path):

@@ -72,6 +72,26 @@ def test_rivals_are_those_whose_intervals_overlap_the_best():
     assert [row.label for row in rivals] == ["gnn-diffusion"]
 
 
+def test_what_is_of_another_version_is_not_ranked():
+    values = {
+        "flow_matching": (0.5, "2"),
+        "diffusion": (0.9, "1"),
+        "stochastic_interpolant": (0.6, "2"),
+    }
+    results = [
+        with_validity(0, value, version, {**VARIANT, "process": process})
+        for process, (value, version) in values.items()
+    ]
+
+    rows = leaderboard(results, None)
+    best, rivals = best_and_rivals(rows, "edm/validity")
+
+    labels = ["gnn-stochastic_interpolant", "gnn-flow_matching", "gnn-diffusion"]
+    assert [row.label for row in rows] == labels
+    assert best is not None
+    assert (best.label, rivals) == (labels[0], [])
+
+
 def test_where_all_are_equal_none_is_the_best_and_another_metric_orders():
     results = []
     for atoms, process in ((0.3, "diffusion"), (0.6, "flow_matching")):

@@ -275,6 +275,7 @@ def test_tuning_that_is_worse_is_said_to_be(search):
     ("again", "sentence"),
     [
         ({k: v for k, v in AGAIN.items() if k != "tuned"}, "tuned weights, or all .* no results"),
+        ({k: v for k, v in AGAIN.items() if k != "defaults"}, "held against defaults too"),
         ({k: v for k, v in AGAIN.items() if k != "single_far"}, "single_far: what it chose has no"),
         ({**AGAIN, "single_far": {7: (0.1, 0.5)}}, "no seed in common"),
         ({**AGAIN, "single_near": dict.fromkeys((2, 3, 4), (-0.1, 9.0))}, "needs one above 0"),

@@ -65,6 +65,23 @@ def test_arms_of_several_versions_are_not_compared():
         transfer.compare("mp20", "qm9", {"scratch": [old], "before": [new]})
 
 
+def test_two_results_of_a_seed_are_refused():
+    with pytest.raises(DataError, match="seed 0: an arm has two results"):
+        compared(scratch=[(0, 0.5), (0, 0.9)])
+
+
+def test_an_arm_that_learnt_from_another_source_is_not_taken_for_this_one():
+    plain, of_mini = Finished(0, 0.5), Finished(0, 0.5)
+    plain.cell["settings"] = {}
+    of_mini.cell["settings"] = {"source": {"name": "mini", "when": "before"}}
+
+    assert not transfer.is_from(of_mini, "qm9", "before")
+    assert transfer.is_from(of_mini, "mini", "before")
+    assert not transfer.is_from(plain, "qm9", "along")
+    assert transfer.is_from(plain, "qm9", "scratch")
+    assert transfer.is_from(plain, "qm9", "half")
+
+
 def test_what_was_not_measured_is_left_out():
     found, _ = compared(scratch=[(0, 0.5)], half=[(0, 0.4, 0)], before=[(3, 0.4)])
 

@@ -344,3 +344,29 @@ def test_two_drivers_that_begin_at_once_make_one_suite(target, tmp_path):
         thread.join()
     suites = [run for run in recorded_runs(target.uri, target.suite) if run.key is None]
     assert [run.status for run in suites] == ["RUNNING"]
+
+
+def test_a_cell_of_a_search_stays_one_when_it_is_finished(runs, tmp_path):
+    cell, missed = toy.cell(seed=1), toy.cell(seed=2)
+    for each in (cell, missed):
+        toy.write_finished(directory_of(tmp_path, each), each)
+    tags = {"assay.stage": "search", "assay.study": "gnn", "assay.trial": "3"}
+    runs.begin(cell.model_dump(mode="json"), cell.key, tags)
+
+    complete(runs, directory_of(tmp_path, cell))
+    directory = directory_of(tmp_path, missed)
+    runs.complete(directory / "result.json", directory / "metrics.jsonl", tags)
+
+    for each in (cell, missed):
+        child = runs.child(each.key)
+        assert child.info.status == "FINISHED"
+        assert tags.items() <= child.data.tags.items()
+
+
+def test_the_cells_of_a_grid_say_so(runs, tmp_path):
+    cell = toy.cell()
+    toy.write_finished(directory_of(tmp_path, cell), cell)
+
+    complete(runs, directory_of(tmp_path, cell))
+
+    assert runs.child(cell.key).data.tags["assay.stage"] == "grid"

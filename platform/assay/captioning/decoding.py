@@ -58,7 +58,8 @@ class Decoding(Settings):
         if not isinstance(given, dict):
             return given
         own = _OF_METHOD.get(given.get("method", "greedy"), {})
-        return {**own, **given}
+        # None is not given: a cell that is read again names the fields of other methods, too.
+        return {**given, **{k: v for k, v in own.items() if given.get(k) is None}}
 
     @model_validator(mode="after")
     def _only_of_the_method(self) -> Self:

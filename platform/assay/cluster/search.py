@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from optuna.trial import TrialState
 from rich.console import Console
 
 import assay
@@ -21,7 +22,7 @@ from assay.cluster.display import display
 from assay.cluster.orders import Orders, forwarded
 from assay.cluster.progress import Board
 from assay.cluster.search_outcome import record, write_best
-from assay.cluster.search_trial import SearchOrders
+from assay.cluster.search_trial import SearchOrders, trial_tags
 from assay.cluster.search_tune import run_study
 from assay.cluster.stopping import rungs
 from assay.cluster.storage import require_writable
@@ -29,6 +30,7 @@ from assay.cluster.study import Database, VariantStudy, locked, search_of, study
 from assay.cluster.trials import concurrent_cells
 from assay.errors import AssayError, ConfigError
 from assay.result import write_json
+from assay.runner import finished
 from assay.search import SearchRecord, StudyRecord
 from assay.store import sets
 from assay.tracking import Destination, Tracker
@@ -148,16 +150,28 @@ def _open_studies(work: _Work) -> None:
 
 def _compute(work: _Work, tracker: Tracker) -> None:
     pending = [study for study in work.studies if study.left]
-    if not pending:
-        return
     with contextlib.ExitStack() as stack:
-        where = stack.enter_context(session.connect(work.options.dashboard_port))
-        work.console.print(f"Connected to {where}", highlight=False, soft_wrap=True)
-        preflight.require_cluster(work.suite)
+        if pending:
+            where = stack.enter_context(session.connect(work.options.dashboard_port))
+            work.console.print(f"Connected to {where}", highlight=False, soft_wrap=True)
+            preflight.require_cluster(work.suite)
         stack.enter_context(session.stoppable())  # after Ray, which sets a handler of its own
         tracker.begin()
         for study in pending:
             _run(work, study, tracker)
+        tags = _of_complete_trials(work)
+        tracker.mirror(tags, tags)
+
+
+def _of_complete_trials(work: _Work) -> dict[str, dict[str, str]]:
+    """Return the tags of finished cells, by key: what MLflow missed of them is made up for."""
+    found: dict[str, dict[str, str]] = {}
+    for study in work.studies:
+        for trial in study.trials:
+            if trial.state == TrialState.COMPLETE:
+                tags = trial_tags(study.name, trial.number)
+                found |= dict.fromkeys(trial.user_attrs.get("cells", {}).values(), tags)
+    return {key: tags for key, tags in found.items() if finished(work.storage, key)}
 
 
 def _run(work: _Work, study: VariantStudy, tracker: Tracker) -> None:

@@ -71,6 +71,11 @@ def blame(error: Exception) -> Literal["setting", "search"]:
     return "search" if isinstance(error, AssayError | RayError) else "setting"
 
 
+def trial_tags(study: str, number: int) -> dict[str, str]:
+    """Return what tells the cells of a trial from those of others in MLflow."""
+    return {"assay.stage": "search", "assay.study": study, "assay.trial": str(number)}
+
+
 class _PassedUnseenError(Exception):
     """A cell spent more than a rung without being looked at there."""
 
@@ -81,9 +86,8 @@ class _Trial:
         self.rungs, self.watched = orders.rungs, orders.watched
         self.key: str = config["keys"][0]  # of the cell at hand
         self.known = {int(percent): value for percent, value in config["known"].items()}
-        tags = {"stage": "search", "study": config["study"], "trial": str(config["number"])}
-        ours = {f"assay.{name}": value for name, value in tags.items()}
         shared = self.orders.destination
+        ours = trial_tags(config["study"], config["number"])
         self.destination = replace(shared, tags={**shared.tags, **ours})
         self.trained = [0.0] * len(config["keys"])  # share of the budget, by seed
         self.report = throttled(lambda row: tune.report(dict(row)))

@@ -102,13 +102,15 @@ class Domain(ABC, Generic[Samples]):
         return np.asarray(sizes)[draws.categorical("size", rows).numpy()]
 
     def test_records(self) -> NDArray[np.int64]:
-        """Return the records of the test split whose elements all have a type, ascending.
+        """Return the records of the test split whose elements its own types have, ascending.
+
+        Of whatever other data set a network learns, these are the same.
 
         Raises:
             ConfigError: the data set lies in shards.
         """
         packed = whole(self.prepared)
-        strange = np.flatnonzero(~np.isin(packed.arrays["numbers"], self.vocabulary))
+        strange = np.flatnonzero(~np.isin(packed.arrays["numbers"], self.own))
         owners = np.searchsorted(packed.arrays["offsets"], strange, side="right") - 1
         return np.setdiff1d(packed.split_indices("test"), owners)
 

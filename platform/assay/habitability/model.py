@@ -221,8 +221,7 @@ class HabitabilityModel(PartlyFixed):
             }
             if modality == "bio_graphs":
                 own, degree = cast(GraphEncoder, self.encoders[modality]).losses(batch, draws, step)
-                whole = own + self.settings.graph.weights.degree * degree
-                parts["reconstruction"]["graph_vae"] = whole
+                parts["reconstruction"]["graph_vae"] = own + degree
             weighted = [
                 getattr(self.settings.weights, name) * self._whole(name, found)
                 for name, found in parts.items()

@@ -96,15 +96,15 @@ def _interval(ascending_P: Scores, descending_N: Scores, k: int, hits: int) -> I
     Of N negatives drawn from N with replacement, the K-th best stands at place ⌊N u⌋, with u the
     K-th smallest of N uniform numbers, which is Beta(K, N + 1 - K); above that threshold the hits
     of P resampled positives are binomial. So R × 2 numbers are drawn, with the same distribution
-    as R × (N + P). Where nothing moves (all hit or none), resampling sees no spread: Wilson.
+    as R × (N + P). Where hardly any moves (all hit or none), resampling sees no spread: Wilson.
     """
     P, N = len(ascending_P), len(descending_N)
     generator = np.random.default_rng(0)
     place_R = (generator.beta(k, N + 1 - k, size=RESAMPLES) * N).astype(np.int64)
     above_R = P - np.searchsorted(ascending_P, descending_N[place_R], side="right")
     found_R = generator.binomial(P, above_R / P) / P
-    if found_R.min() == found_R.max():
-        return wilson(hits, P)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(found_R, [tail, 1 - tail])
+    if low == high:
+        return wilson(hits, P)
     return float(low), float(high)

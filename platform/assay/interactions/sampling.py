@@ -1,8 +1,9 @@
 """The neighbourhood of a batch, for graphs whose nodes do not fit into a step.
 
 A few neighbours of each node, a few of each of those, and so on, as many steps as the encoder has
-layers. What a node's neighbours are is a function of seed, step and node, so that one worker and
-two, a resumed run and a halved micro-batch sample alike. PyG's loader does the same from a
+layers. What a node draws is a function of seed, step and node, so that a resumed run samples alike.
+A node also sees those who drew it, so that a micro-batch, or a worker's part, has a neighbourhood
+of its own: training depends on how many parts a step is done in. PyG's loader does the same from a
 generator's state, and needs a compiled library that is not to be had everywhere.
 
 Source: Hamilton et al., "Inductive representation learning on large graphs", NeurIPS 2017,

@@ -26,7 +26,7 @@ MODULES = (*SHAPES, *REACTION_CLASSES[1:])
 def memberships(batch: PathwayBatch) -> Tensor:
     """Return bool (B, N, M): which nodes of real graphs are of which modules.
 
-    A cycle has three nodes or more: an edge and its reverse are none.
+    A cycle has three nodes or more, and no edge whose reverse is there too: those are none.
     """
     adjacency_BNN = batch.adjacency_BNN
     outgoing_BN, incoming_BN = adjacency_BNN.sum(2), adjacency_BNN.sum(1)

@@ -54,7 +54,7 @@ class Model:
     costs: Mapping[str, float]
     """By the names of `COSTS`, means over seeds."""
     fronts: tuple[str, ...]
-    """Costs by which no model is as good and cheaper, or better and as cheap."""
+    """Costs by which no trained model is as good and cheaper, or better and as cheap."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def compare(results: Sequence[Result], figure: str, paired: Paired = "all") -> C
         paired: Which pairs of models are compared; their p-values are corrected over all pairs.
 
     Raises:
-        DataError: there is one model only, a result lacks the figure, or no seed is common.
+        DataError: there is one model only, a result lacks the figure, no seed is common, or the
+            models are of several data sets.
     """
     of_model = _by_model(results, figure)
     seeds = _common_seeds(of_model)
@@ -173,9 +174,18 @@ def _by_model(results: Sequence[Result], figure: str) -> dict[str, dict[int, Res
             )
         of_model[seed] = result
     require_one_version(results, figure)
+    data = sorted({data_of(result) for result in results})
+    if len(data) > 1:
+        raise DataError(f"models are of several data sets, not comparable: {', '.join(data)}")
     if len(found) < 2:
         raise DataError("there is one model only: nothing to compare")
     return found
+
+
+def data_of(result: Result) -> str:
+    """Return the name of what a result is of, with its digest."""
+    data = result.cell["data"]
+    return f"{data['name']} ({data['digest'][:16]})"
 
 
 def _common_seeds(of_model: Mapping[str, Mapping[int, Result]]) -> tuple[int, ...]:
@@ -199,7 +209,11 @@ def _models(
         np.float64,
     )
     quality_M = sign * np.array([values[name].mean() for name in of_model])
-    on_front_QM = [front(quality_M, costs_MQ[:, [place]]) for place in range(len(COSTS))]
+    # Floors cost no training: they are in no front, and none is off one for their sake.
+    trained_M = np.array([any(r.cost.steps for r in found.values()) for found in of_model.values()])
+    on_front_QM = np.zeros((len(COSTS), len(quality_M)), dtype=bool)
+    for place, on_front_M in enumerate(on_front_QM):
+        on_front_M[trained_M] = front(quality_M[trained_M], costs_MQ[trained_M][:, [place]])
     models = []
     for place, (name, found) in enumerate(of_model.items()):
         mean, ends = mean_over_seeds(values[name].tolist())

@@ -43,8 +43,8 @@ def of_steps(
 
     Args:
         directory: of the cell in the run store.
-        kept: JSON of the rows; those that are there under the present protocol are not computed
-            again, and each is written as soon as it is known.
+        kept: JSON of the rows; those that are there of these weights under the present protocol
+            are not computed again, and each is written as soon as it is known.
         steps: intervals of the sampler's grid.
         watch: is told which steps are at work, and how far.
 
@@ -55,11 +55,17 @@ def of_steps(
         MachineError: it was trained on a GPU, and there is none here.
     """
     published = read_result(directory / "result.json")
-    protocol, device = published.provenance.protocol, published.provenance.device
+    made_then = published.provenance
+    protocol, device = made_then.protocol, made_then.device
     rows = read_plain(kept) if kept.exists() else []
-    rows = [row for row in rows if row["provenance"]["protocol"] == protocol]
+    rows = [
+        row
+        for row in rows
+        if row["provenance"]["protocol"] == protocol
+        and row["provenance"]["created_utc"] >= made_then.created_utc
+    ]
     for count in sorted(set(steps) - {row["steps"] for row in rows}):
-        place = require_device("cuda" if device.startswith("cuda") else "cpu")
+        place = require_device("cpu" if device == "cpu" else "cuda")
         trained = open_trained(directory, [f"settings.process.steps={count}"], place)
         cell, task = trained.cell, trained.task
         if not isinstance(task, GenerationTask):
@@ -78,7 +84,8 @@ def of_steps(
                 "label": cell.label,
                 "seed": cell.seed,
                 "steps": count,
-                "evaluations": task.process.evaluations,
+                "evaluations": task.process.evaluations * (2 if task.is_guided else 1),
+                "evaluations_are_least": getattr(task.process, "solver", "") == "rk45",
                 "seconds": time.monotonic() - started,
                 "estimates": {name: each.model_dump() for name, each in found.items()},
                 "provenance": made.model_dump(mode="json"),

@@ -50,6 +50,8 @@ def column(figure: str) -> str:
 def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, Any]]:
     """Return a row for every result of a variant, as `assay scaling fit` reads it.
 
+    A figure of n = 0, such as the uniqueness of no valid molecule, is none.
+
     Raises:
         DataError: a result does not say how many training records there were, or the figure is of
             several versions.
@@ -63,7 +65,10 @@ def rows(results: Sequence[Result], label: str, figure: str) -> list[dict[str, A
                 f"cell {key}: its result does not say how many training records there were; "
                 "train it again with --fresh"
             )
-        value = result.estimates[figure].value
+        estimate = result.estimates[figure]
+        if estimate.n == 0:
+            continue
+        value = estimate.value
         found.append(
             {
                 "params": cost.parameters,

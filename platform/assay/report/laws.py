@@ -174,13 +174,13 @@ def _held_out(part: Mapping[str, Any]) -> Iterator[PlainTable]:
     rows = [
         (
             f"{run['loss']:.4g}", f"{run['value']:.4g}", f"{run['low']:.4g} to {run['high']:.4g}",
-            f"{math.log(run['value'] / run['loss']):+.1%}",
+            f"{run['value'] / run['loss'] - 1:+.1%}",
         )
         for run in part["runs"]
     ]  # fmt: skip
     said = (
-        f"mean error {part['error']:+.2%}, {part['times_further']:.1f} times further than was "
-        "fitted"
+        f"mean error {math.expm1(part['error']):+.2%}, "
+        f"{part['times_further']:.1f} times further than was fitted"
     )
     if part["begun_with_others"]:
         said += f"; {part['begun_with_others']} of these runs began as runs that were fitted"

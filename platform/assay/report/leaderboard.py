@@ -1,5 +1,6 @@
 """The rows of a leaderboard: every cell, its mean over seeds, and below them the reference row."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -58,13 +59,15 @@ def leaderboard(
 ) -> list[Row]:
     """Return the rows, the best group first, each mean above its seeds, the reference last.
 
-    External entries stand among the models, where their figures put them.
+    External entries stand among the models, where their figures put them. Below those that the
+    order is of stand the rows whose figure is of another version of its protocol.
     """
     groups = _groups(results)
     metric = headline(contenders([group[0] for group in groups]))
     groups += [[_external_row(each)] for each in external]
     if metric is not None:
-        groups.sort(key=lambda rows: _rank(rows[0], metric))
+        ranked = {row.group for row in of_one_version([group[0] for group in groups], metric)}
+        groups.sort(key=lambda rows: (rows[0].group not in ranked, _rank(rows[0], metric)))
     rows = [row for group in groups for row in group]
     return rows if reference is None else [*rows, _reference_row(reference)]
 
@@ -132,9 +135,10 @@ def in_order(results: Iterable[Result], rows: Iterable[Row]) -> list[Result]:
 def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[Row]]:
     """Return the best row of a metric and the others whose intervals overlap its interval.
 
-    Where several models all have the same value, none is the best.
+    Rows whose value is of another version than most have are passed over. Where several models all
+    have the same value, none is the best.
     """
-    measured = [row for row in rows if metric in row.estimates]
+    measured = of_one_version(rows, metric)
     values = {row.estimates[metric].value for row in measured}
     if not measured or (len(measured) > 1 and len(values) == 1):
         return None, []
@@ -148,6 +152,15 @@ def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[
         and row.estimates[metric].high >= top.low
     ]
     return best, rivals
+
+
+def of_one_version(rows: Sequence[Row], metric: str) -> list[Row]:
+    """Return the rows with a metric of the version that most of our own have, or the later one."""
+    measured = [row for row in rows if metric in row.estimates]
+    ours = [row for row in measured if row.kind != "external"] or measured
+    counts = Counter(row.estimates[metric].version for row in ours)
+    version = max(counts, key=lambda each: (counts[each], each), default=None)
+    return [row for row in measured if row.estimates[metric].version == version]
 
 
 def _groups(results: Sequence[Result]) -> list[list[Row]]:

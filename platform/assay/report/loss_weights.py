@@ -200,7 +200,7 @@ def findings(
         of_reaching_the_front=_or_reason(
             lambda: of_reaching_the_front(tuned, search, _points(tuned, better))
         ),
-        verdict=_or_reason(lambda: _verdict(together, again, metrics, tasks)),
+        verdict=_or_reason(lambda: _verdict(studies, again, metrics, tasks)),
     )
 
 
@@ -342,10 +342,15 @@ def _verdict(
 ) -> Verdict:
     """Both rivals are named by the searches alone, and both must be beaten: nothing to correct."""
     ranks, chosen = _ranks(studies), choose(studies)
-    others = [way for way in studies if way != TUNED and way in again]
-    if TUNED not in again or not others:
+    others = [way for way in studies if way != TUNED and not way.startswith(SINGLE)]
+    if TUNED not in again or not any(way in again for way in others):
         raise DataError("tuned weights, or all that they are held against, have no results")
     best = min(others, key=lambda way: ranks[way, chosen[way].number])
+    for way in (DEFAULTS, best):
+        if way not in again:
+            raise DataError(
+                f"tuned weights are held against {way} too, which has no results on new seeds"
+            )
     rivals = [way for way in others if way in (DEFAULTS, best)]
     ours, against = _losses(again, TUNED, metrics, tasks), []
     for rival in rivals:

@@ -27,6 +27,7 @@ def notes(folder: Folder) -> list[str]:
         _dirty(results),
         _resumed(results),
         _quarantined(results),
+        _on_other_data(folder),
         _missing(folder),
         _without(folder, "curves", folder.curves),
         _without(folder, "samples", folder.sketches) if folder.is_drawn else None,
@@ -75,6 +76,14 @@ def _quarantined(results: Sequence[Result]) -> str | None:
     if not count:
         return None
     return f"{count_text(count, 'checkpoint')} did not verify and had to be set aside."
+
+
+def _on_other_data(folder: Folder) -> str | None:
+    digests = {str(result.cell["data"]["digest"]) for result in folder.results}
+    other = [each.name for each in folder.external if each.data["digest"] not in digests]
+    if not other or not digests:
+        return None
+    return f"Scored against another version of the data than the models here: {_listed(other)}."
 
 
 def _missing(folder: Folder) -> str | None:

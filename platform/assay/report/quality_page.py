@@ -46,6 +46,8 @@ class OfSteps(_Row):
 
     steps: int
     evaluations: float
+    evaluations_are_least: bool = False
+    """The solver takes as many more as its tolerance asks for."""
 
 
 class Document(Settings):
@@ -148,7 +150,8 @@ def _of_budgets(rows: Sequence[OfBudget], metrics: Sequence[str]) -> PlainTable:
 def _of_steps(rows: Sequence[OfSteps], metrics: Sequence[str]) -> PlainTable:
     return _table(
         "Sampled in more steps", ("Steps", "Evaluations a sample"), rows, metrics,
-        lambda row: (f"{row.steps:,}", f"{row.evaluations:,.6g}"),
+        lambda row: (f"{row.steps:,}",
+                     f"{'≥ ' if row.evaluations_are_least else ''}{row.evaluations:,.6g}"),
     )  # fmt: skip
 
 

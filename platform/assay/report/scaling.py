@@ -186,11 +186,14 @@ def _held_out_table(found: Extrapolation | str) -> Table:
         runs.budget_R, runs.loss_R, found.predicted_H, found.low_H, found.high_H, strict=True
     )
     for budget, seen, value, low, high in rows:
-        error = f"{math.log(value / seen):+.1%}"
+        error = f"{value / seen - 1:+.1%}"
         made.add_row(
             f"{budget:.2g}", f"{seen:.4g}", f"{value:.4g}", f"{low:.4g} to {high:.4g}", error
         )
-    said = f"mean error {found.error:+.2%}, {found.times_further:.1f} times further than was fitted"
+    said = (
+        f"mean error {math.expm1(found.error):+.2%}, "
+        f"{found.times_further:.1f} times further than was fitted"
+    )
     if found.begun_with_others:
         said += f"; {found.begun_with_others} of these runs began as runs that were fitted"
     made.caption = Text(said)

@@ -72,6 +72,12 @@ def overrides(suite: Suite, target: str, source: str, arm: str) -> tuple[str, ..
     return (*common, f"settings.source={{name: {source}, when: {arm}}}")
 
 
+def is_from(result: Result, source: str, arm: str) -> bool:
+    """Return whether a result in an arm's folder, which names the target alone, is of a source."""
+    given = result.cell["settings"].get("source")
+    return arm in (SCRATCH, "half") or (given is not None and given["name"] == source)
+
+
 def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> list[Row]:
     """Compare the arms of one target with `scratch`, which must be among them.
 
@@ -172,7 +178,11 @@ def _place(row: Row) -> tuple[str, float, int]:
 def _values(
     results: Sequence[Result],
 ) -> dict[tuple[str, int | None, str], dict[int, float]]:
-    """Return values by seed, by model, number of training records and metric."""
+    """Return values by seed, by model, number of training records and metric.
+
+    Raises:
+        DataError: an arm has two results of one seed there.
+    """
     found: dict[tuple[str, int | None, str], dict[int, float]] = {}
     for result in results:
         records = result.cell["training"].get("records")
@@ -181,7 +191,13 @@ def _values(
             if estimate is not None and estimate.n > 0:
                 assert metric in FRACTIONS | LOWER, metric
                 of_model = found.setdefault((result.label, records, metric), {})
-                of_model[int(result.cell["seed"])] = estimate.value
+                seed = int(result.cell["seed"])
+                if seed in of_model:
+                    raise DataError(
+                        f"{result.label}, seed {seed}: an arm has two results at one number of "
+                        "training records; compare them apart"
+                    )
+                of_model[seed] = estimate.value
     return found
 
 

@@ -11,7 +11,7 @@ from assay.chemistry.extras import needing
 from assay.config import Settings
 from assay.errors import DataError
 
-FILES = ("*.json", "*.txt", "*.safetensors")
+FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Configuration, tokenizer, weights."""
 FROM_DISK: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """For every `from_pretrained`. Unless it is refused, Python that comes with a model is run, after a

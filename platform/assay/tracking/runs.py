@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from filelock import FileLock
@@ -122,7 +123,11 @@ class Runs:
         self.client.update_run(run_id, status="RUNNING")
         params = [Param(name, value) for name, value in view.params(cell).items()]
         self.client.log_batch(run_id, params=params)
-        self._tag(run_id, view.tags(cell, key) | {view.OWNER: self.destination.owner} | dict(tags))
+        own = {
+            view.STAGE: run.data.tags.get(view.STAGE, "grid"),
+            view.OWNER: self.destination.owner,
+        }
+        self._tag(run_id, view.tags(cell, key) | own | dict(tags))
         self.client.log_inputs(run_id, [_data_input(cell["data"])])
         self.client.log_dict(run_id, dict(cell), "cell.json")
         return run_id
@@ -157,7 +162,9 @@ class Runs:
             self.client.log_batch(run_id, metrics[first : first + METRICS_A_REQUEST])
         self._logged[run_id] = logged | {metric.key: metric for metric in metrics}
 
-    def complete(self, result_path: Path, metrics_path: Path) -> None:
+    def complete(
+        self, result_path: Path, metrics_path: Path, tags: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Make the child of a finished cell whole, from its files; nothing if it is so already.
 
         A child that shows another result, such as one from before `--fresh`, is replaced: its
@@ -175,7 +182,8 @@ class Runs:
         if known is not None and known.data.tags.get(view.RESULT, digest) != digest:
             self.client.delete_run(known.info.run_id)
             known = None
-        run_id = self.begin(result.cell, key, view.finished_tags(result, result_path.parent))
+        made = view.finished_tags(result, result_path.parent)
+        run_id = self.begin(result.cell, key, made | dict(tags))
         self.log_rows(run_id, Curves(metrics_path).new())
         ended = round(1000 * result_path.stat().st_mtime)
         metrics = [

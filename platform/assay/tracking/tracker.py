@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from filelock import FileLock
@@ -33,8 +34,17 @@ class Tracker:
         self._begun = True
         self._owns_suite = self._guard.do(begin_suite) is not None
 
-    def mirror(self, keys: Iterable[str]) -> None:
-        """Make the children of finished cells whole, from the cells' files."""
+    def mirror(
+        self,
+        keys: Iterable[str],
+        tags: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """Make the children of finished cells whole, from the cells' files.
+
+        Args:
+            keys: Of the cells.
+            tags: By key, what a child has beside what every cell's has.
+        """
         whole = self._guard.do(lambda runs: runs.whole_children(), insist=True)
         if whole is None:
             return
@@ -42,7 +52,12 @@ class Tracker:
             directory = cell_directory(self._storage, key)
             result, metrics = directory / "result.json", directory / "metrics.jsonl"
             if whole.get(key) != file_digest(result):
-                complete = partial(Runs.complete, result_path=result, metrics_path=metrics)
+                complete = partial(
+                    Runs.complete,
+                    result_path=result,
+                    metrics_path=metrics,
+                    tags=tags.get(key, {}),
+                )
                 self._guard.do(complete)
 
     def fail(self, cell: Mapping[str, Any], key: str, reason: str) -> None:

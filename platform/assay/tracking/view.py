@@ -18,6 +18,8 @@ RESULT = "assay.result"
 CHECKPOINT = "assay.checkpoint"
 FAILURE = "assay.failure"
 STOPPED = "assay.stopped"
+STAGE = "assay.stage"
+"""`search` of a cell that a search began; `grid` of any other."""
 NOTE = "mlflow.note.content"
 FINAL, LOW, HIGH = "final/", "_low", "_high"
 """An estimate `<protocol>/<metric>` is `final/…`; its interval has the ends."""
@@ -57,7 +59,6 @@ def tags(cell: Mapping[str, Any], key: str) -> dict[str, str]:
         "assay.data": cell["data"]["name"],
         "assay.data_digest": cell["data"]["digest"],
         "assay.seed": str(cell["seed"]),
-        "assay.stage": "grid",
         NOTE: note(cell, key),
     }
 

@@ -23,6 +23,7 @@ from assay.errors import CheckpointError, MemoryShortageError, TrainingError
 from assay.task import Batch, Splits, Stage, Task
 from assay.training import checkpoint as checkpoints
 from assay.training import journal
+from assay.training.balancing.balance import StepMeans
 from assay.training.balancing.execution import require_balanced_alike
 from assay.training.draws import fold
 from assay.training.ema import WeightAverage
@@ -238,7 +239,9 @@ class Training:
 
     def _give_up_the_step(self, shortage: str) -> NoReturn:
         self.model.zero_grad(set_to_none=True)
-        if self.workers.count == 1 and self._saved != self.meter.step:
+        # What a balance has summed up of the step is no longer that of the state before it.
+        is_whole = not any(isinstance(each, StepMeans) for each in self.model.modules())
+        if self.workers.count == 1 and self._saved != self.meter.step and is_whole:
             self._save()
         raise MemoryShortageError(
             f"cell {self.cell.key} ({self.cell.label}): step {self.meter.step} does not fit into "

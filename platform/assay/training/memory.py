@@ -33,7 +33,8 @@ def within(cell: Cell, execution: Execution, directory: Path, workers: int) -> E
         return execution
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not readable ({error}); remove it") from error
-    needed = -(-cell.training.batch_size // (fitting * workers))
+    batch = cell.training.batch_size
+    needed = min(-(-batch // (fitting * workers)), _most(cell, workers))
     return execution.model_copy(update={"accumulation": max(needed, execution.accumulation)})
 
 
@@ -44,9 +45,14 @@ def halve(cell: Cell, execution: Execution, directory: Path, workers: int, reaso
         MemoryShortageError: they are of one record a worker already.
     """
     records = -(-cell.training.batch_size // (execution.accumulation * workers))
-    if records < 2:
+    if records < 2 or execution.accumulation >= _most(cell, workers):
         raise MemoryShortageError(
             f"{reason}; its micro-batches cannot be halved again: use a machine with more memory, "
             "a smaller settings.network.size, or a smaller training.batch_size"
         )
     write_json(directory / NAME, {"records_of_a_worker": records // 2, "reason": reason})
+
+
+def _most(cell: Cell, workers: int) -> int:
+    """Return into how many micro-batches a batch can be cut: each worker needs a record of each."""
+    return max(1, cell.training.batch_size // workers)

@@ -39,6 +39,21 @@ def test_what_is_exported_says_the_same(made, folder, tmp_path, kind):
     assert not list((tmp_path / "bridge").rglob("*.bin"))
 
 
+def test_the_biases_of_adapted_layers_are_exported(made, folder_with_biases, tmp_path):
+    bridge = made(language_model={"model": str(folder_with_biases)}, **OPEN)
+    bridge.train("generate", 2, rate=0.02)
+    batch = bridge.records.batch(SOME)
+    bridge.model.eval()
+
+    export(bridge.model, bridge.generator.tokenizer, tmp_path / "bridge")
+    again, _ = load_exported(tmp_path / "bridge")
+
+    with torch.no_grad():
+        want, got = (each.answer_logits(batch)[0] for each in (bridge.model, again))
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    assert again.language.model.layers[0].self_attn.q_proj.bias.abs().min() > 0
+
+
 def test_merging_leaves_the_trained_model_as_it_is(made):
     bridge = made(adapt="lora", **OPEN)
     bridge.train("generate", 2, rate=0.02)

@@ -98,7 +98,8 @@ def test_every_control_is_a_row_of_the_table(job, mini_captions, tmp_path):
     told = io.StringIO()
 
     changes = [[job.SHUFFLED], [ALSO], [ALSO, job.SHUFFLED], [WEIGHT]]
-    again = job.controls(tmp_path, results, changes, "cpu", Console(file=told))
+    again, failed = job.controls(tmp_path, results, changes, "cpu", Console(file=told))
+    assert failed == {}
 
     rows = {told_of(result) for result in [*results, *again]}
     trained = GENERATORS[1:3]
@@ -155,6 +156,10 @@ def test_what_concerns_no_generator_is_one_sentence(job, mini_captions):
         job.require_of_evaluation(suite, [["settings.generator.decodng=1"]])
     with pytest.raises(ConfigError, match="nothing that a trained generator"):
         job.require_of_evaluation(suite, [["settings.generator.latents=4"]])
+    grid = {"generator": ["retrieval", "random_caption"]}
+    untrained = suite.model_copy(update={"grid": grid, "rules": []})
+    with pytest.raises(ConfigError, match="nothing that a trained generator"):
+        job.require_of_evaluation(untrained, [["settings.smiles=canonical"]])
 
 
 def test_a_language_model_has_the_issues_name_too(job, tmp_path):

@@ -176,4 +176,30 @@ def test_what_the_graph_vae_loses_is_a_mean_over_all_planets(batch, corpus):
     assert [float(each) for each in nothing] == [0, 0]
     assert 0 < float(has.float().mean()) < 1
     assert float(own) > 0
-    assert float(degree) >= 0
+    assert degree.shape == ()
+
+
+def test_the_weight_of_degrees_counts(batch, corpus):
+    read = GraphEncoder(SETTINGS.graph, corpus, 16)
+    weights = read.vae.own.weights
+    thrice = read.vae.own.model_copy(
+        update={"weights": weights.model_copy(update={"degree": 3 * weights.degree})}
+    )
+
+    def outside(module, given, outcome):
+        """The degrees of networks that were drawn anew are within what they may be."""
+        own = outcome.total - module.own.weights.degree * outcome.losses["degree"]
+        return outcome._replace(
+            total=own + 0.5 * module.own.weights.degree,
+            losses={**outcome.losses, "degree": torch.tensor(0.5)},
+        )
+
+    read.vae.register_forward_hook(outside)
+    with torch.no_grad():
+        own, degree = read.losses(batch, made.draws(batch), None)
+        read.vae.own = thrice
+        same, larger = read.losses(batch, made.draws(batch), None)
+
+    assert float(degree) > 0
+    torch.testing.assert_close(larger, 3 * degree)
+    torch.testing.assert_close(same, own)

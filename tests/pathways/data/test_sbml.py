@@ -67,6 +67,13 @@ def test_a_subsystem_is_a_graph_in_the_direction_it_runs(write):
     assert batch.features_BNF[0, 0, 0].exp() == pytest.approx(7)  # six carbons
 
 
+def test_oxygen_that_has_no_name_here_is_not_known(write):
+    (plain,), _ = read_sbml(write(), Faults())
+    (other,), _ = read_sbml(write(), Faults(), currency={"atp", "adp", "h"})
+
+    assert (plain.consumes_oxygen, other.consumes_oxygen) == (False, None)
+
+
 def test_a_model_without_subsystems_is_one_graph(write):
     (pathway,), _ = read_sbml(write(subsystem=None), Faults())
 

@@ -105,6 +105,16 @@ def test_a_loss_that_does_not_fall_is_refused():
     assert found["beta"].refusal is None
 
 
+def test_a_term_that_has_died_out_is_refused_though_its_intervals_have_no_width():
+    params_R, samples_R = (x.ravel() for x in np.meshgrid(SIZES.round(), SAMPLES.round()))
+    runs = Runs(params_R, samples_R, 2000 * samples_R**-0.3)
+    found = fit(FORMS["params_samples"], runs, 50).parameters()
+    assert found["A"].refusal is not None
+    assert found["alpha"].refusal is not None
+    assert found["beta"].refusal is None
+    assert found["beta"].value == pytest.approx(0.3, abs=1e-3)
+
+
 def test_the_huber_density_tends_to_the_normal_one():
     runs = ladder(CHINCHILLA, SIZES, SAMPLES, 1e-5, seed=0)
     found = fit(FORMS["params_samples"], runs, bootstraps=0)

@@ -45,9 +45,12 @@ def merged(language: Any) -> Any:
         for name, module in language.named_modules():
             if isinstance(module, LoraLayer):
                 adapted: Any = module
-                base = dequantize_module_weight(adapted.get_base_layer()).data
+                within = adapted.get_base_layer()
+                base = dequantize_module_weight(within).data
                 update = adapted.get_delta_weight(adapted.active_adapters[0])
                 weights[f"{name}.weight"] = (base.float() + update.float()).to(base.dtype)
+                if within.bias is not None:
+                    weights[f"{name}.bias"] = within.bias.data
             elif ADAPTER not in name and "base_layer" not in name:
                 own = module.named_parameters(recurse=False)
                 weights |= {f"{name}.{key}".lstrip("."): each.data for key, each in own}

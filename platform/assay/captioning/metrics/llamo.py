@@ -22,7 +22,7 @@ from assay.errors import DataError
 from assay.store.assets import open_assets
 from assay.store.pretrained import FROM_DISK
 
-_FILES = ("*token*", "vocab*", "merges*")
+_FILES = ("*token*", "vocab*", "merges*", "*.model")
 
 
 class LLaMo(CaptionProtocol):

@@ -44,7 +44,7 @@ class GraphEncoder(Encoder):
     def losses(
         self, batch: MultiModalBatch, draws: Draws, step: int | None
     ) -> tuple[Tensor, Tensor]:
-        """Return what the VAE minimises but for its constraint, and that: of degrees.
+        """Return what the VAE minimises but for its constraint, and that, weighted: of degrees.
 
         Means over all planets of the batch; one without a network counts 0.
         """
@@ -55,8 +55,8 @@ class GraphEncoder(Encoder):
         networks = those_of(networks_of(batch, self.vae.corpus), chosen)
         own = Draws(draws.seed, draws.step, networks.record_ids)
         outcome = self.vae(networks, own, step)
-        degree = outcome.losses["degree"]
-        rest = outcome.total - self.vae.own.weights.degree * degree
+        degree = self.vae.own.weights.degree * outcome.losses["degree"]
+        rest = outcome.total - degree
         return rest * share, degree * share
 
 

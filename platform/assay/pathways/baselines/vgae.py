@@ -1,8 +1,9 @@
 """Variational graph autoencoder with an inner product: Kipf, Welling (2016).
 
-Two steps of graph convolution give each node a latent, the inner product of two latents is the log
-odds of their edge. It is the same from either end: such a model cannot tell an edge from its
-reverse, and its reversed-edge AUC is one half by construction.
+`depth` graph convolutions and a linear one give each node a latent (the paper has one and a linear
+one), the inner product of two latents is the log odds of their edge. It is the same from either
+end: such a model cannot tell an edge from its reverse, and its reversed-edge AUC is one half by
+construction.
 
 Beyond the paper, as this data asks for it: a constant beside the product, so that training begins
 at the density of the data; compounds and kinds of edges, read from a node's latent and from what

@@ -103,8 +103,11 @@ def _graphs(
                 "`most_nodes`, or leave it out",
             )
             continue
-        breathes = any("o2" in r.substrates for r in reactions)
-        yield replace(pathway, consumes_oxygen=breathes)
+        breathes = any(
+            "o2" in r.substrates or (r.reversible and "o2" in r.products) for r in reactions
+        )
+        # Where the currency has other names, so has oxygen: which, the source does not say.
+        yield replace(pathway, consumes_oxygen=breathes if "o2" in currency else None)
 
 
 def _model(path: Path) -> Any:

@@ -30,7 +30,7 @@ VERSION = "2"
 _FIRST_DELTA = 0.03
 _TRIES = 12
 _FACTOR_OF_NO_USE = 1000.0
-_FLOOR_OF_NO_USE = 0.01
+_OF_NO_USE = 0.01
 
 Watch = Callable[[float], None]
 
@@ -96,13 +96,31 @@ class Fit:
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter with its interval, or with the reason why it is not known."""
         ends = (self.plain(self.theta_P), *interval(self.plain(self.thetas_BP)))
-        found = {}
+        found, idle = {}, self._idle()
         for name, at in zip(self.form.parameters, zip(*ends, strict=True), strict=True):
             if name not in EXPONENTS:
                 with np.errstate(over="ignore"):
                     at = np.exp(at)
             found[name] = self._judged(name, Parameter.of(*at))
+            if name in idle and found[name].refusal is None:
+                reason = "the runs are fitted as well without its term"
+                found[name] = replace(found[name], refusal=reason)
         return found
+
+    def _idle(self) -> frozenset[str]:
+        """Return factor and exponent of each term that is no hundredth of any run's loss.
+
+        Where a term dies out, so do the derivatives by both, and all resamples, which begin at the
+        fit, leave them where it stopped: intervals of no width, which say nothing.
+        """
+        T = len(self.centre_T)
+        _, slope_RP = self.form.inputs(self.runs).log_loss(self.centre_T, self.theta_P)
+        share_T = slope_RP[:, 1 : 1 + T].max(axis=0)
+        return frozenset(
+            name
+            for term in np.flatnonzero(share_T < _OF_NO_USE).tolist()
+            for name in self.form.parameters[1 + 2 * term : 3 + 2 * term]
+        )
 
     @cached_property
     def log_likelihood(self) -> float:
@@ -146,7 +164,7 @@ class Fit:
             if low <= 0:
                 reason = f"the loss need not fall at all: {low:.2g} to {high:.2g}"
         elif name == "E":
-            of_no_use = _FLOOR_OF_NO_USE * float(self.runs.loss_R.min())
+            of_no_use = _OF_NO_USE * float(self.runs.loss_R.min())
             if high < of_no_use:
                 reason = "the runs see no floor: they are fitted as well by powers alone"
             elif low < of_no_use:
