@@ -280,15 +280,13 @@ def _sample_systems(
         )
     task.domain.write(out, cast(Any, drawn))
     seconds = time.monotonic() - started
-    looks = task.process.evaluations * (2 if task.is_guided else 1)
-    least = "at least " if getattr(task.process, "solver", "") == "rk45" else ""
+    looks, are_least = task.evaluations, task.evaluations_are_least
     if as_json:
-        made = {"samples": len(drawn), "evaluations": looks, "evaluations_are_least": bool(least)}
+        made = {"samples": len(drawn), "evaluations": looks, "evaluations_are_least": are_least}
         print_json(made | {"seconds": seconds, "file": str(out)})
         return
-    console.print(
-        f"{len(drawn):,} samples by {least}{looks:,} evaluations each, {seconds:.1f} s: {out}"
-    )
+    by = f"{'at least ' if are_least else ''}{looks:,} evaluations each"
+    console.print(f"{len(drawn):,} samples by {by}, {seconds:.1f} s: {out}")
 
 
 def _sample_networks(

@@ -1,6 +1,5 @@
 """`jobs/loss_weights.py` but for what Ray does: what is run, what is said, what is left behind."""
 
-import importlib.util
 import json
 import stat
 from pathlib import Path
@@ -14,6 +13,7 @@ from assay.cluster.search_outcome import write_best
 from assay.errors import MachineError
 from assay.report.loss_weights_arms import OWN
 from assay.task import Estimate
+from tests.jobs import FOLDER, module_of
 from tests.report.test_loss_weights import AGAIN, METRICS, OBJECTIVES, SPACE, STUDIES, study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +23,7 @@ TASKS = ("--task", "near=val/near:test/near", "--task", "far=val/far:test/far")
 
 @pytest.fixture(scope="module")
 def command():
-    spec = importlib.util.spec_from_file_location(
-        "loss_weights_job", ROOT / "jobs" / "loss_weights.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "jobs")  # as for a script
-        spec.loader.exec_module(module)
-    return module
+    return module_of(FOLDER / "loss_weights.py")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`jobs/search.py` before anything runs: what is understood, and what is said of the rest."""
 
-import importlib.util
 import os
 import stat
 import subprocess
@@ -10,18 +9,14 @@ from pathlib import Path
 import pytest
 
 from assay.cell import load_suite
+from tests.jobs import FOLDER, module_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def command():
-    spec = importlib.util.spec_from_file_location("search_job", ROOT / "jobs" / "search.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "jobs")  # as for a script
-        spec.loader.exec_module(module)
-    return module
+    return module_of(FOLDER / "search.py")
 
 
 def test_the_file_is_its_own_program():

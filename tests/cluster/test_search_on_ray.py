@@ -208,3 +208,24 @@ def test_optuna_dashboard_opens_the_study(undisturbed):
     finally:
         process.terminate()
         process.wait(60)
+
+
+def test_what_mlflow_missed_is_made_up_for_by_the_same_command(
+    undisturbed, tmp_path, prepared_mini
+):
+    whole, _ = undisturbed
+    storage = tmp_path / "runs"
+    shutil.copytree(whole, storage)
+    (storage / "mlflow.db").unlink()
+
+    Driver(tmp_path, storage, suite(), prepared_mini, "--max-concurrent", "1").end()
+
+    assert statuses(storage) == {"FINISHED": statuses(whole)["FINISHED"]}
+    wanted, found = (
+        Counter(
+            (run.data.tags["assay.stage"], run.data.tags["assay.trial"])
+            for run in Runs(Destination.of(each, "lines", "Lines")).children("FINISHED")
+        )
+        for each in (whole, storage)
+    )
+    assert found == wanted

@@ -8,14 +8,11 @@ import argparse
 import importlib
 import inspect
 import re
-import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -27,6 +24,7 @@ from assay.cluster.drills.catalog import DRILLS
 from assay.config import choose
 from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
 from tests.docs.shell import commands_of
+from tests.jobs import module_of
 from tests.test_cli import ROOT
 from tests.test_cli_help import ROOT_COMMAND, parsed
 from tests.test_extending import FILES as EXAMPLE
@@ -145,21 +143,6 @@ def job(path: Path, arguments: list[str]) -> None:
     if not where.startswith("runs/"):
         suite_of(str(Path(where).relative_to(ROOT) if given.suite.is_absolute() else where),
                  tuple(given.overrides))  # fmt: skip
-
-
-@cache
-def module_of(path: Path) -> ModuleType:
-    """Return a job's file as a module."""
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec = spec_from_file_location(f"job_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(path.parent))
 
 
 def _words_of_source(source: str, arguments: Sequence[str]) -> None:

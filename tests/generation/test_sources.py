@@ -1,5 +1,7 @@
 """A network learns from two data sets: molecules and crystals, before or along."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from assay.errors import ConfigError, DataError
 from assay.generation.catalog import ARCHITECTURES, PROCESSES
 from assay.generation.data.crystals import CrystalBatch
 from assay.generation.data.molecules import MoleculeBatch
+from assay.generation.domain import CrystalDomain
 from assay.generation.sources import SourceBatch
 from assay.generation.space import JointSpace
 from assay.generation.task import GenerationTask
@@ -232,3 +235,20 @@ def test_a_source_of_other_content_is_refused(mini_crystals):
     wrong = f"settings.source={{name: mini, digest: '{'0' * 32}'}}"
     with pytest.raises(DataError, match="the cell was made for 0000"):
         GenerationTask(cell_of("grid_mini_crystals", "gnn-flow_matching", wrong))
+
+
+def test_targets_of_the_test_split_are_those_without_a_source(mini_crystals):
+    """Whatever elements another set has, which a network then has types of."""
+    prepared = sets.open_packed("mini_crystals")
+    numbers = prepared.arrays["numbers"].copy()
+    record = int(prepared.split_indices("test")[0])
+    numbers[prepared.arrays["offsets"][record]] = 94
+    foreign = replace(prepared, arrays={**prepared.arrays, "numbers": numbers})
+    domain = CrystalDomain(foreign, 1.0)
+    alone = domain.test_records()
+
+    domain.widen(tuple(sorted({*domain.own, 94})))
+
+    assert 94 not in domain.own
+    assert record not in alone
+    assert np.array_equal(domain.test_records(), alone)

@@ -285,6 +285,16 @@ class GenerationTask(Task):
         return self.conditioning is not None and self.chosen.conditions.guidance != 1
 
     @property
+    def evaluations(self) -> int:
+        """Of the network, a sample as it is drawn here; the least, if `evaluations_are_least`."""
+        return self.process.evaluations * (1 + self.is_guided)
+
+    @property
+    def evaluations_are_least(self) -> bool:
+        """Whether the solver takes as many more as its tolerance asks for."""
+        return self.process.solver == "rk45"
+
+    @property
     def _drawings(self) -> int:
         """Sets of samples that an evaluation draws."""
         return 1 if self.conditioning is None else 2

@@ -12,6 +12,19 @@ SOME = np.arange(6)
 HAS_BITSANDBYTES = importlib.util.find_spec("bitsandbytes") is not None
 
 
+def exported_says_the_same(bridge, folder):
+    """Train, export, load, compare what is said; return what was loaded."""
+    bridge.train("generate", 3, rate=0.02)
+    batch = bridge.records.batch(SOME)
+    bridge.model.eval()
+    export(bridge.model, bridge.generator.tokenizer, folder)
+    again, tokenizer = load_exported(folder)
+    with torch.no_grad():
+        want, got = (each.answer_logits(batch)[0] for each in (bridge.model, again))
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    return again, tokenizer
+
+
 @pytest.mark.parametrize("kind", ["scratch", "lora", "nf4", "smiles"])
 def test_what_is_exported_says_the_same(made, folder, tmp_path, kind):
     if kind == "nf4" and not HAS_BITSANDBYTES:
@@ -24,16 +37,9 @@ def test_what_is_exported_says_the_same(made, folder, tmp_path, kind):
         "smiles": {"inputs": "smiles", "adapt": "lora"},
     }[kind]
     bridge = made(**given, **OPEN)
-    bridge.train("generate", 3, rate=0.02)
-    batch = bridge.records.batch(SOME)
-    bridge.model.eval()
 
-    export(bridge.model, bridge.generator.tokenizer, tmp_path / "bridge")
-    again, tokenizer = load_exported(tmp_path / "bridge")
+    again, tokenizer = exported_says_the_same(bridge, tmp_path / "bridge")
 
-    with torch.no_grad():
-        want, got = (each.answer_logits(batch)[0] for each in (bridge.model, again))
-    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
     assert tokenizer.get_vocab() == bridge.generator.tokenizer.get_vocab()
     assert not any("lora_" in name for name in again.state_dict())
     assert not list((tmp_path / "bridge").rglob("*.bin"))
@@ -41,16 +47,9 @@ def test_what_is_exported_says_the_same(made, folder, tmp_path, kind):
 
 def test_the_biases_of_adapted_layers_are_exported(made, folder_with_biases, tmp_path):
     bridge = made(language_model={"model": str(folder_with_biases)}, **OPEN)
-    bridge.train("generate", 2, rate=0.02)
-    batch = bridge.records.batch(SOME)
-    bridge.model.eval()
 
-    export(bridge.model, bridge.generator.tokenizer, tmp_path / "bridge")
-    again, _ = load_exported(tmp_path / "bridge")
+    again, _ = exported_says_the_same(bridge, tmp_path / "bridge")
 
-    with torch.no_grad():
-        want, got = (each.answer_logits(batch)[0] for each in (bridge.model, again))
-    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
     assert again.language.model.layers[0].self_attn.q_proj.bias.abs().min() > 0
 
 

@@ -1,8 +1,6 @@
 """The job: every control as a row of one table, and pretrained models in the suite's place."""
 
-import importlib.util
 import io
-import sys
 
 import pytest
 from rich.console import Console
@@ -16,6 +14,7 @@ from assay.runner import run_cell
 from assay.store import sets
 from assay.training.execution import Execution
 from tests.captioning.saved import save_t5
+from tests.jobs import FOLDER, module_of
 from tests.test_cell import ROOT
 
 SUITE = ROOT / "sweeps" / "captions_mini_controls.yaml"
@@ -59,16 +58,7 @@ WEIGHT = "settings.generator.weight=0.5"
 
 @pytest.fixture(scope="module")
 def job():
-    """The job as a module; what it needs beside it lies in its folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "jobs"))
-        spec = importlib.util.spec_from_file_location("job", ROOT / "jobs" / "captioning.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-        sys.modules.pop("_options", None)
+    return module_of(FOLDER / "captioning.py")
 
 
 def tiny():

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from assay.errors import ConfigError
+from assay.errors import ConfigError, MemoryShortageError
 from assay.training.balancing.execution import require_balanced_alike
 from assay.training.execution import Execution
 from assay.training.parallel import ALONE, Workers
-from tests.training.balancing.two_losses import SETTINGS, TwoLosses, TwoSettings, train
+from tests.training.balancing.two_losses import SETTINGS, TwoLosses, TwoSettings, TwoTask, train
 from tests.training.balancing.two_losses import train_together as target
 from tests.training.group import together
 from tests.training.toy import toy_cell
@@ -107,3 +107,28 @@ def test_who_takes_gradients_refuses_models_that_do_not_give_them(execution, wor
     with pytest.raises(ConfigError, match=f"balancing pcgrad takes gradients .* {what}"):
         require_balanced_alike(model("pcgrad"), toy_cell(), execution, workers)
     require_balanced_alike(model("famo"), toy_cell(), execution, workers)
+
+
+@pytest.mark.parametrize("method", ["dwa", "plateau"])
+def test_a_step_that_did_not_fit_into_memory_leaves_nothing_in_a_balance(
+    tmp_path, method, monkeypatch
+):
+    """The first half of a step is in the means when the second half runs out of memory."""
+    halves = Execution(accumulation=2, checkpoint_seconds=1e9)
+    whole, _ = train(tmp_path / "whole", method, halves)
+    loss, calls = TwoTask.loss, []
+
+    def short_once(self, model, batch, stage, step):
+        calls.append(step)
+        if step == 13 and calls.count(13) == 2:
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+        return loss(self, model, batch, stage, step)
+
+    monkeypatch.setattr(TwoTask, "loss", short_once)
+    with pytest.raises(MemoryShortageError):
+        train(tmp_path / "short", method, halves)
+    again, _ = train(tmp_path / "short", method, halves)
+
+    assert calls.count(13) == 4
+    for name, tensor in whole.items():
+        assert torch.equal(again[name], tensor), name
