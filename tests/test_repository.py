@@ -100,7 +100,15 @@ def test_documented_protocols_have_the_versions_of_the_code():
     from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
     from assay.generation.metrics import csp
     from assay.interactions import metrics as links
-    from assay.pathways.metrics import calibration, conditional, flux, isomorphism, mmd, validity
+    from assay.pathways.metrics import (
+        calibration,
+        conditional,
+        discriminator,
+        flux,
+        isomorphism,
+        mmd,
+        validity,
+    )
 
     headings = "\n".join(path.read_text() for path in (ROOT / "docs").glob("protocols*.md"))
     told = dict(re.findall(r"^## `(\w+)`, version (\S+)$", headings, re.MULTILINE))
@@ -115,6 +123,7 @@ def test_documented_protocols_have_the_versions_of_the_code():
         "conditional": conditional.VERSION,
         "flux": flux.VERSION,
         "mmd": mmd.VERSION,
+        "pgd": discriminator.VERSION,
         "validity": validity.VERSION,
         "vun": isomorphism.VERSION,
     }

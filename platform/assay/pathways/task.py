@@ -24,6 +24,7 @@ from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.metrics import (
     calibration,
     conditional,
+    discriminator,
     flux,
     isomorphism,
     links,
@@ -72,6 +73,7 @@ class PathwaysTask(Task):
         """Return the versions of everything that judges a cell."""
         versions = {
             "mmd": mmd.VERSION,
+            "pgd": discriminator.VERSION,
             "validity": validity.VERSION,
             "vun": isomorphism.VERSION,
             "links": links.VERSION,

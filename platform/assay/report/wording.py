@@ -80,6 +80,8 @@ _TITLES = {
     **{f"floor/{name}": f"Hits@20, {title}" for name, title in _FLOORS.items()},
     **{f"mmd/{name}": f"MMD² {name.replace('_', '-')}" for name in _DISTANCES},
     **{f"mmd_ratio/{name}": f"MMD² ratio {name.replace('_', '-')}" for name in _DISTANCES},
+    "pgd/discrepancy": "PGD",
+    **{f"pgd/{name}": f"PGD {name.replace('_', '-')}" for name in _DISTANCES},
     "validity/degree": "Degrees valid",
     "reconstruction/auc": "Reconstruction AUC",
     "reconstruction/average_precision": "Reconstruction AP",

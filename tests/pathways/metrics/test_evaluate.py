@@ -9,7 +9,7 @@ from assay.errors import AssayError, ConfigError, DataError
 from assay.pathways.compounds import Compound, CompoundTable
 from assay.pathways.data.packing import arrays_of
 from assay.pathways.graphs import Pathway, pack
-from assay.pathways.metrics import descriptors, reference
+from assay.pathways.metrics import descriptors, discriminator, reference
 from assay.pathways.metrics.evaluate import evaluate_file, score
 from assay.pathways.metrics.table import table
 from assay.store.packed import PackedSet
@@ -144,6 +144,21 @@ def test_without_orbit_count_it_says_how_to_get_it(tmp_path, held, monkeypatch):
     document = evaluate_file(written(tmp_path / "g.jsonl", REAL[:4]), "mini_pathways")
 
     assert "mmd/orbit: orbit-count is not installed" in shown(document)
+
+
+def test_graphs_are_told_apart_where_there_are_enough(tmp_path, held, monkeypatch):
+    path = written(tmp_path / "g.jsonl", REAL[:9])
+    document = evaluate_file(path, "mini_pathways")
+
+    assert not [name for name in document["metrics"] if name.startswith("pgd/")]
+    assert "pgd: needs 16 graphs, and as many of mini_pathways's test split" in shown(document)
+    monkeypatch.setattr(discriminator, "FEWEST", 8)
+    document = evaluate_file(path, "mini_pathways")
+    assert document["metrics"]["pgd/discrepancy"]["n"] == 9
+    row = document["provenance"]["reference"]
+    assert row["metrics"]["pgd/discrepancy"]["n"] == 9
+    assert row["records"]["pgd"] == "9 of 10 of the validation split"
+    assert "pgd, version 1" in shown(document)
 
 
 def test_the_table_says_what_a_number_depends_on_and_the_data_beside_it(tmp_path, held):

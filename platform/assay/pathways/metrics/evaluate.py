@@ -13,7 +13,7 @@ import numpy as np
 import assay
 from assay.chemistry.files import Rejected
 from assay.pathways.graphs import PathwayGraphs
-from assay.pathways.metrics import descriptors, isomorphism, mmd, validity
+from assay.pathways.metrics import descriptors, discriminator, isomorphism, mmd, validity
 from assay.pathways.metrics.files import read_graphs
 from assay.pathways.metrics.reference import Reference, open_reference
 from assay.task import Estimate
@@ -24,7 +24,7 @@ Watch = Callable[[str, float], None]
 AT_MOST = 4_000
 """Generated graphs whose distances are measured, drawn with a seed: kernels are of all pairs."""
 
-_PACKAGES = ("numpy", "scipy", "networkx", "orbit-count")
+_PACKAGES = ("numpy", "scipy", "networkx", "orbit-count", "scikit-learn")
 
 
 def evaluate_file(
@@ -106,7 +106,9 @@ def _judged(graphs: PathwayGraphs, reference: Reference, rejected: int = 0) -> d
 
 def _distances(graphs: PathwayGraphs, reference: Reference, seed: int = 0) -> dict[str, Estimate]:
     train = reference.train if reference.has_splits else None
-    return mmd.evaluate(_drawn(graphs, AT_MOST, seed), reference.test, train, seed)
+    drawn = _drawn(graphs, AT_MOST, seed)
+    found = mmd.evaluate(drawn, reference.test, train, seed)
+    return found | discriminator.evaluate(drawn, reference.test, seed)
 
 
 def _limits(reference: Reference) -> validity.Limits:
@@ -137,7 +139,7 @@ def _data_document(reference: Reference, wanted: int, watch: Watch | None) -> di
     drawn = min(wanted, len(validation))
     of_test = f"{len(test):,} of {len(test):,} of the test split"
     of_validation = f"{drawn:,} of {len(validation):,} of the validation split"
-    near = {"mmd", "mmd_ratio", "structure"}
+    near = {"mmd", "mmd_ratio", "pgd", "structure"}
     return {
         "records": {one: of_validation if one in near else of_test for one in _families(found)},
         "metrics": _plain(found),
@@ -164,11 +166,15 @@ def _left_out(reference: Reference | None, found: Mapping[str, Estimate]) -> dic
     lines: dict[str, str] = {}
     if reference is None:
         needs = "has nothing to say without a reference: give --reference"
-        lines |= dict.fromkeys(("mmd", "vun/novelty", "validity/degree"), needs)
+        lines |= dict.fromkeys(("mmd", "pgd", "vun/novelty", "validity/degree"), needs)
         return lines
     lacking = descriptors.orbits_lack()
     if lacking is not None:
         lines["mmd/orbit"] = lacking
+    if "pgd/discrepancy" not in found:
+        lines["pgd"] = (
+            f"needs {discriminator.FEWEST} graphs, and as many of {reference.name}'s test split"
+        )
     if "vun/novelty" not in found:
         lines["vun/novelty"] = f"no node has a name that {reference.name} uses, so none is known"
     if not reference.has_splits:
