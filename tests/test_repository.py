@@ -98,7 +98,7 @@ def test_documented_protocols_have_the_versions_of_the_code():
     from assay import catalog
     from assay.captioning.metrics.evaluate import PROTOCOLS
     from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
-    from assay.generation.metrics import csp
+    from assay.generation.metrics import csp, sun
     from assay.interactions import metrics as links
     from assay.pathways.metrics import (
         calibration,
@@ -118,6 +118,7 @@ def test_documented_protocols_have_the_versions_of_the_code():
     classes += [PROTOCOLS["molt5"], PROTOCOLS["groups"]]
     known = {each.name: each.version for each in classes} | {
         "csp": csp.VERSION,
+        "sun": sun.SUN.version,
         "ogb": links.VERSION,
         "calibration": calibration.VERSION,
         "conditional": conditional.VERSION,

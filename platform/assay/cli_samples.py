@@ -78,19 +78,32 @@ def evaluate_crystals(
         ),
     ] = None,
     protocol: Protocols = None,
+    energies: Annotated[
+        str | None,
+        typer.Option(
+            help="chgnet: adds how many are stable, unique and novel, by this potential; the "
+            "reference's training crystals are the hull.",
+        ),
+    ] = None,
     json_out: JSONOut = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes for fingerprints.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes for fingerprints and relaxations.")
+    ] = 2,
 ) -> None:
-    """Score crystals: validity, coverage, distances of properties, novelty.
+    """Score crystals: validity, coverage, distances of properties, novelty, stability.
 
     A .csv has a column `cif` of CIF strings, as MP-20 is published.
 
-    Example: `assay evaluate crystals samples.csv --reference mp20 --json scores.json`
+    Example: `assay evaluate crystals samples.csv --reference mp20 --energies chgnet`
     """
     from assay.generation.metrics.evaluate import evaluate_crystals as score
     from assay.generation.metrics.evaluate import table
 
-    _score(lambda watch: score(samples, reference, processes, protocol, watch), table, json_out)
+    _score(
+        lambda watch: score(samples, reference, processes, protocol, watch, energies),
+        table,
+        json_out,
+    )
 
 
 def _score(

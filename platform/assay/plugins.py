@@ -22,6 +22,7 @@ GROUPS = (
     "assay.properties",
     "assay.molecule_protocols",
     "assay.crystal_protocols",
+    "assay.energies",
     "assay.encoders",
     "assay.node_features",
     "assay.caption_generators",

@@ -34,6 +34,9 @@ CRYSTAL_PROTOCOLS: Mapping[str, str] = {
 }
 """In the order in which they are printed."""
 
+ENERGIES: Mapping[str, str] = {"chgnet": "assay.generation.energies.chgnet:CHGNet"}
+"""Potentials by which crystals are judged to be stable."""
+
 PROPERTIES: Mapping[str, str] = {
     "composition": "assay.generation.properties.composition:Composition",
     "logp": "assay.generation.properties.drug_likeness:LogP",
@@ -48,4 +51,5 @@ ARCHITECTURES = with_plugins("assay.architectures", ARCHITECTURES)
 PROCESSES = with_plugins("assay.processes", PROCESSES)
 MOLECULE_PROTOCOLS = with_plugins("assay.molecule_protocols", MOLECULE_PROTOCOLS)
 CRYSTAL_PROTOCOLS = with_plugins("assay.crystal_protocols", CRYSTAL_PROTOCOLS)
+ENERGIES = with_plugins("assay.energies", ENERGIES)
 PROPERTIES = with_plugins("assay.properties", PROPERTIES)

@@ -18,11 +18,12 @@ from assay.chemistry.files import Rejected
 from assay.chemistry.formats import read_molecules
 from assay.chemistry.scored import listed, scored, versions
 from assay.config import choose
-from assay.errors import DataError
-from assay.generation.catalog import CRYSTAL_PROTOCOLS, MOLECULE_PROTOCOLS
+from assay.errors import ConfigError, DataError
+from assay.generation.catalog import CRYSTAL_PROTOCOLS, ENERGIES, MOLECULE_PROTOCOLS
 from assay.generation.metrics import csp
 from assay.generation.metrics.protocol import Scoring, ScoringProtocol, require, sub_sample
 from assay.generation.metrics.reference import PreparedReference, open_crystals, open_molecules
+from assay.generation.metrics.sun import SUN
 from assay.result import read_plain, write_json
 from assay.store.locations import cache_root, writing
 from assay.task import Estimate
@@ -32,6 +33,7 @@ Watch = Callable[[str, float], None]
 
 _PACKAGES = (
     "numpy", "scipy", "rdkit", "torch", "fcd-torch", "posebusters", "pymatgen", "smact", "spglib",
+    "ase",
 )  # fmt: skip
 _REASONS_SHOWN = 5
 _SMALL = 0.01
@@ -88,15 +90,40 @@ def evaluate_crystals(
     processes: int,
     names: Sequence[str] | None = None,
     watch: Watch | None = None,
+    energies: str | None = None,
 ) -> dict[str, Any]:
     """Score the crystals of a file: .cif, .csv with a column of CIF strings, .extxyz or .npz.
 
-    Arguments, what it returns and what it raises are as in `evaluate_molecules`.
+    Args:
+        path: of the file.
+        reference: as in `evaluate_molecules`.
+        processes: for fingerprints, matching and relaxations.
+        names: as in `evaluate_molecules`.
+        watch: as in `evaluate_molecules`.
+        energies: a potential of `assay.generation.catalog.ENERGIES`: adds the protocol sun.
+
+    Returns:
+        As `evaluate_samples`.
+
+    Raises:
+        ConfigError: there is no such potential, or it is named without a reference; and what
+            `evaluate_molecules` raises.
     """
     protocols = chosen_protocols(CRYSTAL_PROTOCOLS, names)
+    if energies is not None:
+        protocols.append(_stability(energies, reference))
     held = None if reference is None else open_crystals(reference)
     crystals, rejected = read_crystals(path)
     return evaluate_samples(path, crystals, rejected, held, protocols, processes, watch)
+
+
+def _stability(energies: str, reference: str | None) -> SUN:
+    evaluator = catalog.load(ENERGIES[choose("potential", energies, ENERGIES)])()
+    if reference is None:
+        raise ConfigError(f"--energies {energies}: the hull is of a data set: give --reference")
+    protocol = SUN(evaluator)
+    require(protocol)
+    return protocol
 
 
 def evaluate_predictions(path: Path, targets: Path, processes: int) -> dict[str, Any]:
@@ -194,7 +221,7 @@ def evaluate_samples(
         if not found:
             lacking[protocol.name] = _why_nothing(protocol, reference)
     provenance: dict[str, Any] = {
-        "protocols": {protocol.name: protocol.version for protocol in usable},
+        "protocols": {protocol.name: protocol.identity for protocol in usable},
         "left_out": lacking,
         **scored(path, len(samples) + len(rejected), _PACKAGES),
     }
@@ -258,7 +285,7 @@ def _data_row(
     """Score the data under one protocol, once: the row is kept in the cache."""
     split = protocol.data_row
     count = None if split == "test" else wanted
-    identity = [protocol.name, protocol.version, reference.digest, split, count]
+    identity = [protocol.name, protocol.identity, reference.digest, split, count]
     identity += [versions(_PACKAGES), protocol.at_most]
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     path = cache_root() / "data_rows" / f"{protocol.name}-{stamp}.json"

@@ -74,6 +74,11 @@ class ScoringProtocol(Protocol[Samples]):
     at_most: ClassVar[int | None] = None
     """Of how many samples it looks, drawn with the seed, where all would take too long."""
 
+    @property
+    def identity(self) -> str:
+        """The version, and whatever else its numbers depend on, as they say it."""
+        return self.version
+
     def lacks(self) -> str | None:
         """Return what must be installed before it can be used, as one sentence, or None."""
         return None
@@ -93,7 +98,7 @@ def estimated(
 ) -> Estimate:
     """Return an estimate under a protocol's version; its interval never leaves the value out."""
     low, high = min(interval[0], value), max(interval[1], value)
-    return Estimate(value=value, low=low, high=high, n=n, version=protocol.version, better=better)
+    return Estimate(value=value, low=low, high=high, n=n, version=protocol.identity, better=better)
 
 
 def mean_of(values: NDArray[np.float64], version: str, better: Better, seed: int) -> Estimate:
