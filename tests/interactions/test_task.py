@@ -285,3 +285,36 @@ def test_a_cell_is_plain_json(links):
 
     assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
     assert cell.label == "gcn"
+
+
+def test_attention_is_told_of_edges_and_learns_with_it(links, tmp_path):
+    told = (
+        "grid.encoder=[gat]", "settings.network.edges=[adamic_adar, paths_of_length_3]",
+        "budget.steps=40",
+    )  # fmt: skip
+    cell = cells(*told)[0]
+    assert Cell.model_validate(json.loads(cell.model_dump_json())).key == cell.key
+    assert cell.key != cells("grid.encoder=[gat]", "budget.steps=40")[0].key
+
+    run(cell, tmp_path)
+
+    losses = [row["train/loss"] for row in rows(tmp_path, cell)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["settings.network.edges=[adamic]"], "heuristic 'adamic'.*adamic_adar"),
+        (["settings.network.edges=[adamic_adar, adamic_adar]"], "one is given twice"),
+        (["settings.network.edges=[adamic_adar]", "settings.masked=true"], "leave out masked"),
+        (
+            ["settings.network.edges=[adamic_adar]", "settings.neighbours=[3, 3]"],
+            "leave out masked and neighbours",
+        ),
+        (["grid.encoder=[gcn]", "settings.network.edges=[adamic_adar]"], "edges"),
+    ],
+)
+def test_what_cannot_be_told_of_edges_is_refused(links, given, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        cells("grid.encoder=[gat]", *given)

@@ -4,6 +4,7 @@ Shapes: V nodes, F features of a node, D width.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
@@ -37,6 +38,11 @@ class EncoderSettings(SizedSettings):
     )
     """How matrices begin: as PyG has them, or orthogonal (Saxe et al., ICLR 2014), and with them
     the learned rows of nodes."""
+
+    @property
+    def told_of_edges(self) -> Sequence[str]:
+        """What layers are told of edges, by the names of `heuristics.HEURISTICS`."""
+        return ()
 
 
 class Encoder(nn.Module, ABC):

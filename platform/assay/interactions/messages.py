@@ -3,7 +3,8 @@
 Which one is chosen by the graph's density and size, here and nowhere else. Edges that are to be
 foretold can be hidden for a pass, without building the matrix again.
 
-Shapes: V nodes, E edges, M directed edges (2E), F features, B hidden edges.
+Shapes: V nodes, E edges, M directed edges (2E), F features, A attributes of an edge, B hidden
+edges.
 """
 
 import warnings
@@ -30,8 +31,11 @@ class Messages(Constant):
     """int64: source and target, every edge in both directions, by target."""
     degrees_V: Tensor
     """float32."""
+    attributes: Tensor | None
+    """float32, what is told of edges: (A, V, V), target before source and 0 elsewhere, where the
+    graph is dense; else (M, A)."""
 
-    def __init__(self, graph: Graph, dense: bool) -> None:
+    def __init__(self, graph: Graph, dense: bool, attributes_EA: Tensor | None = None) -> None:
         super().__init__()
         self.n_nodes, self.dense = graph.n_nodes, dense
         edges_2M = _both_ways(graph.edges_E2, graph.n_nodes)
@@ -41,14 +45,22 @@ class Messages(Constant):
         self.register_buffer("adjacency_VV", held, persistent=False)
         degrees_V = torch.bincount(edges_2M[1], minlength=graph.n_nodes).float()
         self.register_buffer("degrees_V", degrees_V, persistent=False)
+        told = None if attributes_EA is None else _told(graph, edges_2M, attributes_EA, dense)
+        self.register_buffer("attributes", told, persistent=False)
         self._halved: Tensor | None = None
 
     @classmethod
-    def of(cls, graph: Graph) -> Self:
-        """Hold a graph in the way that is faster for its density, where that fits."""
+    def of(cls, graph: Graph, attributes_EA: Tensor | None = None) -> Self:
+        """Hold a graph in the way that is faster for its density, where that fits.
+
+        Args:
+            graph: Of E edges.
+            attributes_EA: What is told of each.
+        """
         V = graph.n_nodes
         share = len(graph.edges_E2) / max(1, V * (V - 1) // 2)
-        return cls(graph, dense=share >= DENSE_SHARE and V <= MOST_DENSE_NODES)
+        dense = share >= DENSE_SHARE and V <= MOST_DENSE_NODES
+        return cls(graph, dense, attributes_EA)
 
     def without(self, hidden_B2: Tensor | None) -> "Visible":
         """Return what is seen when the given edges (B, 2) are hidden; None hides nothing."""
@@ -116,11 +128,25 @@ class Visible:
     def edges(self) -> Tensor:
         """Return int64 (2, M): source and target of the directed edges that are seen."""
         edges_2M = self._messages.edges_2M
-        if self._hidden_2H is None:
-            return edges_2M
+        return edges_2M if self._hidden_2H is None else edges_2M[:, self._seen_M()]
+
+    def attributes(self) -> Tensor | None:
+        """Return (M, A) what is told of `edges`, of a graph that is held sparsely."""
+        told_MA = self._messages.attributes
+        return told_MA if told_MA is None or self._hidden_2H is None else told_MA[self._seen_M()]
+
+    @property
+    def attributes_AVV(self) -> Tensor:
+        """(A, V, V) what is told of edges, of a graph that is held densely; hidden ones, too."""
+        assert self._messages.attributes is not None, "nothing is told of edges"
+        return self._messages.attributes
+
+    def _seen_M(self) -> Tensor:
+        """Return bool (M,): which directed edges are not hidden."""
+        assert self._hidden_2H is not None
         V = self._messages.n_nodes
-        codes_M, hidden_H = (pairs[0] * V + pairs[1] for pairs in (edges_2M, self._hidden_2H))
-        return edges_2M[:, ~torch.isin(codes_M, hidden_H)]
+        every, hidden = (p[0] * V + p[1] for p in (self._messages.edges_2M, self._hidden_2H))
+        return ~torch.isin(every, hidden)
 
 
 class _Symmetric(torch.autograd.Function):
@@ -147,6 +173,19 @@ def _both_ways(edges_E2: Tensor, n_nodes: int) -> Tensor:
     u_E, v_E = edges_E2.unbind(1)
     codes_M = torch.cat([v_E * n_nodes + u_E, u_E * n_nodes + v_E]).unique()
     return torch.stack([codes_M % n_nodes, codes_M // n_nodes])
+
+
+def _told(graph: Graph, edges_2M: Tensor, attributes_EA: Tensor, dense: bool) -> Tensor:
+    V, (u_E, v_E) = graph.n_nodes, graph.edges_E2.unbind(1)
+    if dense:
+        told_AVV = attributes_EA.new_zeros(attributes_EA.shape[1], V, V)
+        told_AVV[:, u_E, v_E] = told_AVV[:, v_E, u_E] = attributes_EA.t()
+        return told_AVV
+    codes_M = edges_2M[1] * V + edges_2M[0]
+    told_MA = attributes_EA.new_empty(len(codes_M), attributes_EA.shape[1])
+    for codes_E in (u_E * V + v_E, v_E * V + u_E):
+        told_MA[torch.searchsorted(codes_M, codes_E)] = attributes_EA
+    return told_MA
 
 
 def _matrix(edges_2M: Tensor, n_nodes: int) -> Tensor:

@@ -111,6 +111,15 @@ class LinkSettings(Settings, Generic[NetworkT]):
     numbers a step passes over the whole graph, as evaluation always does."""
 
     @model_validator(mode="after")
+    def _of_all_edges(self) -> Self:
+        if self.network.told_of_edges and (self.masked or self.neighbours):
+            raise ValueError(
+                "network.edges are counted over all training edges, hidden ones, too: leave out "
+                "masked and neighbours"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_number_a_layer(self) -> Self:
         if self.neighbours and len(self.neighbours) != self.network.depth:
             raise ValueError(

@@ -27,6 +27,7 @@ from assay.interactions.data.links import (
     splits,
     training_graph,
 )
+from assay.interactions.features.edges import edge_attributes
 from assay.interactions.features.sources import node_features
 from assay.interactions.features.structures import known_structures, smiles_of, unreadable
 from assay.interactions.features.treatment import TreatedFeatures
@@ -102,12 +103,13 @@ class InteractionsTask(Task):
             treated = TreatedFeatures(features, width, chosen.features.missing, seed)
         ids = chosen.features.ids or (0 if treated is not None else width)
         nodes = Nodes(self.graph.n_nodes, treated, ids, chosen.network.init == "orthogonal")
-        network = encoder(self.cell.variant["encoder"])
+        network, names = encoder(self.cell.variant["encoder"]), chosen.network.told_of_edges
+        told_EA = edge_attributes(self.graph, names) if names else None
         return LinkPredictor(
             nodes,
             network(chosen.network, nodes.columns),
             HadamardDecoder(width, chosen.decoder),
-            Messages.of(self.graph),
+            Messages.of(self.graph, told_EA),
         )
 
     def workload(self, batch: Batch, step: int) -> Hashable:

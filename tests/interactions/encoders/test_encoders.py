@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from assay.interactions.catalog import ENCODERS
+from assay.interactions.features.edges import edge_attributes
 from assay.interactions.messages import Messages
 from assay.interactions.settings import encoder
 from tests.interactions.graphs import adjacency, graph, random_graph, renumbered
@@ -56,6 +57,30 @@ def test_a_layer_is_that_of_pyg_over_a_list_of_edges(name, dense):
 
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
+@pytest.mark.parametrize("name", ["gat", "graph_transformer"])
+def test_a_layer_told_of_edges_is_that_of_pyg(name, dense):
+    """Node 11 has no neighbour."""
+    of = graph(12, *map(tuple, random_graph(11, 0.4).edges_E2.tolist()))
+    names = ["common_neighbours", "resource_allocation"]
+    model = made(name, of, dense, depth=1, edges=names)
+    told = edge_attributes(of, names)
+    model.messages, sparse = Messages(of, dense, told), Messages(of, False, told)
+    x, (layer,) = features(of).requires_grad_(), model.layers
+
+    ours = model(x)
+    theirs = layer.conv(x, sparse.edges_2M, sparse.without(None).attributes())
+    weights, of_edges = torch.randn(ours.shape), layer.conv.lin_edge.weight
+    gradients = [torch.autograd.grad((h * weights).sum(), (x, of_edges)) for h in (ours, theirs)]
+
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    assert gradients[0][1].abs().max() > 1e-3
+    model.messages = Messages(of, dense, torch.zeros_like(told))
+    assert not torch.allclose(model(x), ours, atol=1e-3), "what is told has an effect"
 
 
 @pytest.mark.parametrize("dense", [True, False], ids=["dense", "sparse"])
@@ -177,14 +202,15 @@ def test_matrices_can_begin_orthogonal(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_off_is_in_no_cell_and_draws_nothing(name):
     cls = encoder(name)
+    without_edges = {"edges": []} if "edges" in cls.Settings.model_fields else {}
     plain, off = (
         cls.Settings.model_validate({"width": 6, "depth": 2, **given})
-        for given in ({}, {"initial_residual": 0.0, "init": "default"})
+        for given in ({}, {"initial_residual": 0.0, "init": "default"} | without_edges)
     )
 
     told = plain.model_dump(mode="json")
     assert told == off.model_dump(mode="json")
-    assert not {"initial_residual", "init"} & set(told)
+    assert not {"initial_residual", "init", "edges"} & set(told)
     assert plain.model_copy(update={"init": "orthogonal"}).model_dump()["init"] == "orthogonal"
     weights = []
     for settings in (plain, off):

@@ -1,0 +1,35 @@
+"""What encoders can be told of edges, beside that they are there: how the graph lies around them.
+
+The graphs of this family have no attributes of their own; what is counted is of training edges
+alone, and never the edge itself.
+
+Shapes: E edges, A attributes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from assay.interactions.data.links import Graph
+from assay.interactions.heuristics import HEURISTICS
+
+
+def edge_attributes(graph: Graph, names: Sequence[str]) -> Tensor:
+    """Return float32 (E, A): log(1 + score) of every edge by each heuristic, standardised.
+
+    The mean over edges is 0 and the variance 1; 0 where all edges have one score.
+
+    Args:
+        graph: of training edges.
+        names: of `assay.interactions.heuristics.HEURISTICS`.
+    """
+    pairs_E2 = graph.edges_E2.numpy()
+    scores_EA = np.stack([np.log1p(HEURISTICS[name](graph, pairs_E2)) for name in names], axis=1)
+    spread_A = scores_EA.std(axis=0)
+    centred_EA = scores_EA - scores_EA.mean(axis=0)
+    scaled_EA = np.divide(
+        centred_EA, spread_A, out=np.zeros_like(centred_EA), where=spread_A > 1e-12
+    )
+    return torch.from_numpy(scaled_EA.astype(np.float32))
