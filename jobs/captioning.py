@@ -166,13 +166,14 @@ def kind_of(folder: Path) -> str:
 
 
 def require_of_evaluation(suite: Any, again: list[list[str]]) -> None:
-    """Refuse what is to be changed of trained generators if it concerns none of the suite's.
+    """Refuse what is to be changed of trained generators, before any is trained.
 
     Raises:
-        ConfigError: there is no such setting, or training depends on it.
+        ConfigError: there is no such setting, training depends on it, or it has no such value.
     """
     from assay import catalog
-    from assay.config import did_you_mean
+    from assay.cell import Cell
+    from assay.config import apply_overrides, did_you_mean, validate
     from assay.errors import ConfigError
 
     family = catalog.family(suite.family)
@@ -187,12 +188,22 @@ def require_of_evaluation(suite: Any, again: list[list[str]]) -> None:
                 f"--also {named}: is nothing that a trained generator of {suite.name} can be "
                 f"evaluated with{near}"
             )
+        for cell in suite.cells("0" * 16):  # whatever data is prepared
+            told = cell.model_dump(mode="json")
+            if heeds(told["settings"]["generator"], family.of_evaluation(cell.variant), changes):
+                validate(Cell, apply_overrides(told, changes), f"--also {' '.join(changes)}")
 
 
 def concerns(free: frozenset[str], changes: list[str]) -> bool:
     """Return whether all that is changed is among settings, or holds some of them."""
     keys = [change.partition("=")[0].strip() for change in changes]
     return all(any(each == key or each.startswith(f"{key}.") for each in free) for key in keys)
+
+
+def heeds(generator: Any, free: frozenset[str], changes: list[str]) -> bool:
+    """Return whether a generator's evaluation may be changed so, and may come out otherwise."""
+    reads_no_graph = generator.get("inputs") == "smiles"
+    return concerns(free, changes) and not (SHUFFLED in changes and reads_no_graph)
 
 
 def controls(
@@ -215,10 +226,8 @@ def controls(
             continue  # it learns nothing
         free = catalog.family(result.cell["family"]).of_evaluation(result.cell["variant"])
         for changes in again:
-            if not concerns(free, changes):
+            if not heeds(generator, free, changes):
                 continue  # another generator has it
-            if SHUFFLED in changes and generator.get("inputs") == "smiles":
-                continue  # it reads no graph
             told = " ".join(changes)
             try:
                 other = evaluate_as(storage, result, changes, torch.device(device))

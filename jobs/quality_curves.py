@@ -66,6 +66,7 @@ def run(given: argparse.Namespace) -> int:
 
     from assay.cell import load_suite
     from assay.cluster.grid import run_suite
+    from assay.errors import ConfigError
     from assay.report import curves
     from assay.report.wording import FRACTIONS
     from assay.result import read_results, write_json
@@ -73,6 +74,11 @@ def run(given: argparse.Namespace) -> int:
 
     console = Console()
     whole = load_suite(given.suite, tuple(given.overrides))
+    if whole.ladder is not None and len(whole.ladder.rungs()) > 1:
+        raise ConfigError(
+            f"{given.suite}: has a ladder, whose rungs are no points of one curve; draw it with "
+            "jobs/scaling_laws.py"
+        )
     storage = run_store(given, console)
     root = results_root(given, storage, whole.name)
     failures, budgets, finished = {}, [], []

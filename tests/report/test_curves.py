@@ -6,9 +6,11 @@ import shutil
 import pytest
 import torch
 
-from assay.errors import MachineError
+from assay.errors import ConfigError, MachineError
 from assay.report import curves
 from assay.result import read_result, write_json
+from tests.jobs import FOLDER, module_of
+from tests.test_cell import ROOT
 
 
 def nobody(phase, done):
@@ -97,3 +99,13 @@ def test_both_curves_are_drawn_with_intervals(mini, trained_folder, tmp_path):
     assert "Two curves" in page
     assert "Validity, %" in page
     assert "COV-R" not in page
+
+
+def test_rungs_of_a_ladder_are_no_points_of_a_curve(tmp_path):
+    job = module_of(FOLDER / "quality_curves.py")
+    given = job.parse(
+        ["--suite", str(ROOT / "sweeps" / "scaling_mini.yaml"), "--storage", str(tmp_path)]
+    )
+
+    with pytest.raises(ConfigError, match=r"scaling_mini\.yaml: has a ladder.*scaling_laws\.py"):
+        job.run(given)

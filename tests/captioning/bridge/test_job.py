@@ -146,6 +146,9 @@ def test_what_concerns_no_generator_is_one_sentence(job, mini_captions):
         job.require_of_evaluation(suite, [["settings.generator.decodng=1"]])
     with pytest.raises(ConfigError, match="nothing that a trained generator"):
         job.require_of_evaluation(suite, [["settings.generator.latents=4"]])
+    beams = "settings.generator.decoding={method: beams}"
+    with pytest.raises(ConfigError, match=r"--also settings.*method.*beam"):
+        job.require_of_evaluation(suite, [[beams]])
     grid = {"generator": ["retrieval", "random_caption"]}
     untrained = suite.model_copy(update={"grid": grid, "rules": []})
     with pytest.raises(ConfigError, match="nothing that a trained generator"):
