@@ -38,7 +38,13 @@ def train(label: str, storage: str, sharding: str, accumulation: int) -> int:
     return report.step
 
 
-@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize(
+    "label",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if "pairformer" in each else [])
+        for each in LABELS
+    ],
+)
 def test_two_workers_have_the_losses_of_one(label, mini, tmp_path):
     assert together(1, train, label, str(tmp_path / "one"), "ddp", 1) == [STEPS]
     assert together(2, train, label, str(tmp_path / "two"), "ddp", 1) == [STEPS, STEPS]

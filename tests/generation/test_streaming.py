@@ -39,6 +39,7 @@ def test_training_reads_each_shard_once_an_epoch(mini, tmp_path, monkeypatch, re
     assert sorted(reads) == list(range(31))
 
 
+@pytest.mark.slow
 def test_a_folder_a_bucket_and_a_resumed_run_train_alike(mini, tmp_path, monkeypatch):
     make(str(tmp_path / "place"))
     monkeypatch.setenv("ASSAY_SHARDS", str(tmp_path / "place"))

@@ -284,8 +284,7 @@ def test_what_stands_still_does_not_move_by_a_bit_nor_is_it_kept_in_mind(cached_
     "method",
     [
         "fixed",
-        "plateau",
-        *(pytest.param(m, marks=pytest.mark.slow) for m in ("curriculum", "pcgrad")),
+        *(pytest.param(m, marks=pytest.mark.slow) for m in ("plateau", "curriculum", "pcgrad")),
     ],
 )
 def test_a_training_that_is_stopped_in_and_between_stages_ends_as_a_whole(

@@ -32,6 +32,7 @@ def test_activations_are_those_of_the_package(package):
     np.testing.assert_allclose(fcd.activations(OURS), expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_distance_of_a_few_is_exact():
     """Tr (C C')^½ is also the sum of the singular values of A A'ᵀ, C = Aᵀ A and C' = A'ᵀ A'."""
     ours, other = (fcd.activations(texts).astype(float) for texts in (OURS, THEIRS))

@@ -123,7 +123,7 @@ def test_two_workers_resume_bit_for_bit(sharding, tmp_path):
     assert losses(Path(halves)) == losses(Path(whole))
 
 
-@pytest.mark.parametrize("sharding", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("sharding", ["ddp", pytest.param("fsdp2", marks=pytest.mark.slow)])
 def test_two_workers_begin_where_a_smaller_budget_cooled_down(sharding, tmp_path):
     """A run's rows begin there, and are those of one that began at the beginning."""
     rest = (1.0, sharding, None, 1e9, True)

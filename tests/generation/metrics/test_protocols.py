@@ -18,6 +18,10 @@ from tests.generation.metrics import held
 
 PROTOCOLS = {name: catalog.load(target)() for name, target in MOLECULE_PROTOCOLS.items()}
 QUICK = [name for name in PROTOCOLS if name != "posebusters"]
+SOME_AT_ONCE = [
+    pytest.param(name, marks=[pytest.mark.slow] if name == "fcd" else []) for name in QUICK
+]
+"""A network looks at every molecule of FCD again."""
 SAMPLES = held.TEST[:8] + held.TRAIN[:5] + held.TEST[:2]
 
 
@@ -105,7 +109,7 @@ def test_the_order_of_samples_does_not_matter(name, seed):
     assert_alike(scored(name, molecules.select(order)), scored(name, molecules), 1e-7)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", SOME_AT_ONCE)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=4, deadline=None, derandomize=True)
 def test_the_order_of_atoms_does_not_matter(name, seed):
@@ -114,7 +118,7 @@ def test_the_order_of_atoms_does_not_matter(name, seed):
     assert_alike(scored(name, shuffled), scored(name, molecules), 1e-5)
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", SOME_AT_ONCE)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=4, deadline=None, derandomize=True)
 def test_rotation_and_translation_do_not_matter(name, seed):
