@@ -78,6 +78,10 @@ def test_samples_are_scored_as_the_command_does(mini, tmp_path):
         assay.evaluate("molecule", tmp_path / "samples.xyz")
     with pytest.raises(ConfigError, match="leave out the reference"):
         assay.evaluate("captions", tmp_path / "samples.xyz", reference="chebi20")
+    with pytest.raises(ConfigError, match="molecules: have no energies"):
+        assay.evaluate("molecules", tmp_path / "samples.xyz", energies="chgnet")
+    with pytest.raises(ConfigError, match="potential 'chgnt'; did you mean 'chgnet'"):
+        assay.evaluate("crystals", tmp_path / "samples.xyz", energies="chgnt")
 
 
 def test_the_api_is_what_the_package_says_it_is():

@@ -85,6 +85,7 @@ def evaluate(
     reference: str | None = None,
     protocols: Sequence[str] | None = None,
     processes: int = 2,
+    energies: str | None = None,
 ) -> "pd.DataFrame":
     """Score a file of samples, anybody's, as `assay evaluate` does.
 
@@ -94,6 +95,7 @@ def evaluate(
         reference: A prepared data set: adds what needs one, and the data's own row.
         protocols: Names; None means all that can be used here.
         processes: For molecules and crystals.
+        energies: Of crystals, a potential by which they are judged to be stable, such as chgnet.
 
     Returns:
         A row a metric: value, low, high, n, version, better. `attrs` has what was `rejected`, and
@@ -107,7 +109,12 @@ def evaluate(
     from assay.scoring import score
 
     document = score(
-        kind, Path(samples), reference=reference, protocols=protocols, processes=processes
+        kind,
+        Path(samples),
+        reference=reference,
+        protocols=protocols,
+        processes=processes,
+        energies=energies,
     )
     frame = pd.DataFrame.from_dict(
         document["metrics"], orient="index", columns=list(ESTIMATE_COLUMNS)

@@ -19,6 +19,7 @@ def score(
     protocols: Sequence[str] | None = None,
     processes: int = 2,
     watch: Watch | None = None,
+    energies: str | None = None,
 ) -> dict[str, Any]:
     """Score a file of samples.
 
@@ -29,6 +30,7 @@ def score(
         protocols: Names; None means all that can be used here.
         processes: For molecules and crystals.
         watch: Is told what is at work.
+        energies: Of crystals, a potential by which they are judged to be stable, such as chgnet.
 
     Returns:
         `metrics`, `rejected` and `provenance`, JSON throughout.
@@ -39,6 +41,8 @@ def score(
         MachineError: a protocol that was asked for lacks something.
     """
     kind = choose("kind of samples", kind, get_args(Kind))
+    if energies is not None and kind != "crystals":
+        raise ConfigError(f"{kind}: have no energies; leave them out")
     if kind == "captions":
         from assay.captioning.metrics.evaluate import evaluate_captions
 
@@ -53,5 +57,6 @@ def score(
         return evaluate_file(samples, reference, watch)
     from assay.generation.metrics import evaluate
 
-    of_kind = {"molecules": evaluate.evaluate_molecules, "crystals": evaluate.evaluate_crystals}
-    return of_kind[kind](samples, reference, processes, protocols, watch)
+    if kind == "molecules":
+        return evaluate.evaluate_molecules(samples, reference, processes, protocols, watch)
+    return evaluate.evaluate_crystals(samples, reference, processes, protocols, watch, energies)

@@ -65,6 +65,14 @@ def test_shares_are_of_all_samples(reference):
     assert (sevenths["metastable"], sevenths["metastable_unique_novel"]) == (4, 2)
 
 
+def test_what_is_denser_than_any_crystal_is_not_given_to_a_potential(reference, monkeypatch):
+    # Atoms of 0.9 Å³, the nearest 0.96 Å away: structurally valid in the sense of CDVAE.
+    dense = metal("Cu", (4 * 0.9) ** (1 / 3))
+    monkeypatch.setattr(EMT, "relaxed", lambda self, some: pytest.fail(str(len(some))))
+
+    assert scored(dense, reference)["judged"].value == 0
+
+
 def test_heights_above_the_hull_are_of_relaxed_crystals(reference):
     found = scored(c.pack(METASTABLE, METASTABLE), reference)["above_hull"]
 

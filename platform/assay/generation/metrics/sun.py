@@ -38,6 +38,10 @@ RELAXED = 1_000
 LIMITS: Mapping[str, float] = {"stable": 0.0, "metastable": 0.1}
 """eV an atom above the hull."""
 
+DENSEST = 1.0
+"""Å³ an atom, a fifth of diamond's: what is denser is no crystal, and has so many neighbours in a
+potential's reach that memory would run out."""
+
 _ROUNDING = 1e-9
 
 
@@ -64,8 +68,8 @@ class SUN(ScoringProtocol[Crystals]):
     def evaluate(self, scoring: Scoring[Crystals]) -> dict[str, Estimate]:
         """Return the estimates; none without a reference, which the hull is of.
 
-        A sample that could not be read, has atoms that are too near, or has no energy or no hull
-        is not judged, and not stable.
+        A sample that could not be read, has atoms that are too near, is denser than `DENSEST`, or
+        has no energy or no hull is not judged, and not stable.
         """
         require(self)
         if scoring.reference is None:
@@ -73,7 +77,8 @@ class SUN(ScoringProtocol[Crystals]):
         total = len(scoring.samples) + scoring.rejected
         chosen = sub_sample(total, RELAXED, scoring.seed)
         n, samples = len(chosen), scoring.samples.select(chosen[chosen < len(scoring.samples)])
-        sound = samples.select(np.flatnonzero(structurally_valid(samples)))
+        roomy_M = np.abs(samples.volumes) >= DENSEST * samples.n_atoms
+        sound = samples.select(np.flatnonzero(structurally_valid(samples) & roomy_M))
         found = relaxed(self.evaluator, sound, scoring.processes)
         hull = Hull(*self._known(scoring.reference, scoring.processes))
         above_M = hull.above(found.crystals, found.energies_M)
