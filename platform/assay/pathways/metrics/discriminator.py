@@ -69,9 +69,10 @@ def evaluate(
     sets = [_rows(graphs) for graphs in (generated, reference)]
     for rows in sets:
         _draw(rows, M, seed)
-    told = {
-        name: told_apart(*_of_one_width(sets[1][name], sets[0][name]), seed) for name in sets[0]
-    }
+    told: dict[str, Told] = {}
+    for name in sets[0]:
+        made_MB, real_MB = _of_one_width(*(rows[name] for rows in sets))
+        told[name] = told_apart(real_MB, made_MB, seed)
     best = max(told, key=lambda name: told[name].expected)
     version = f"{VERSION}: Jensen-Shannon distance, logistic regression, {M} of each"
     ways = " ".join(told)
@@ -89,7 +90,7 @@ def told_apart(real_MB: NDArray[np.float64], made_MB: NDArray[np.float64], seed:
     halves = [_halved(rows_MB, draw) for rows_MB in (real_MB, made_MB)]
     learnt_HB = np.concatenate([learnt for learnt, _ in halves])
     scaler = StandardScaler().fit(learnt_HB)
-    x_HB = scaler.transform(learnt_HB)
+    x_HB = np.asarray(scaler.transform(learnt_HB))
     y_H = np.repeat([1, 0], [len(learnt) for learnt, _ in halves])
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     expected = []
@@ -97,7 +98,7 @@ def told_apart(real_MB: NDArray[np.float64], made_MB: NDArray[np.float64], seed:
         p_H = _probabilities(x_HB[fit], y_H[fit], x_HB[left])
         real = y_H[left] == 1
         expected.append(distance(_logs(p_H[real]).mean(), _logs(1 - p_H[~real]).mean()))
-    tested = [scaler.transform(rest) for _, rest in halves]
+    tested = [np.asarray(scaler.transform(rest)) for _, rest in halves]
     p_real, p_made = (_probabilities(x_HB, y_H, rows_HB) for rows_HB in tested)
     real_H, made_H = _logs(p_real), _logs(1 - p_made)
     value = float(distance(real_H.mean(), made_H.mean()))
