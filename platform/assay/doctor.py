@@ -40,6 +40,7 @@ OPENS: Mapping[str, str] = {
     "crystals": "crystals: MP-20, structures, composition checks",
     "docs": "the documentation as a site (`make docs`)",
     "metrics": "the Fréchet ChemNet distance",
+    "stability": "energies of crystals by CHGNet",
     "pathways": "orbit counts of metabolic networks",
     "server": "MLflow and Optuna on PostgreSQL and S3, with accounts",
     "dev": "the tests and `make lint`",
