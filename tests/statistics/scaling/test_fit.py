@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -113,6 +115,20 @@ def test_a_term_that_has_died_out_is_refused_though_its_intervals_have_no_width(
     assert found["alpha"].refusal is not None
     assert found["beta"].refusal is None
     assert found["beta"].value == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_step_at_the_smallest_size_is_no_power_however_narrow_its_intervals():
+    law = {"E": 0.05, "A": 0.0, "alpha": 1.0, "B": 5.0, "beta": 0.4}
+    runs = ladder(law, np.geomspace(1e5, 2e6, 4), np.geomspace(2e3, 2e4, 4), 0.003, seed=0)
+    smallest_R = runs.params_R == runs.params_R.min()
+    stepped = replace(runs, loss_R=runs.loss_R * np.where(smallest_R, 1.05, 1.0))
+
+    found = fit(FORMS["params_samples"], stepped, bootstraps=50).parameters()
+
+    assert found["alpha"].refusal is not None
+    assert found["alpha"].refusal.endswith("at one value alone: a step, whose power cannot be told")
+    assert found["alpha"].low > 0
+    assert found["beta"].refusal is None
 
 
 def test_the_huber_density_tends_to_the_normal_one():

@@ -24,13 +24,20 @@ from assay.statistics.scaling.runs import Runs, Values
 
 DELTA = 1e-3
 BOOTSTRAPS = 1000
-VERSION = "2"
-"""2: forms are compared by chains of runs, no longer by runs as if all were independent."""
+VERSION = "3"
+"""2: forms are compared by chains of runs, no longer by runs as if all were independent.
+3: the power of a term that is in the loss of runs at one value alone is refused."""
 
 _FIRST_DELTA = 0.03
 _TRIES = 12
 _FACTOR_OF_NO_USE = 1000.0
 _OF_NO_USE = 0.01
+_DIGITS = 6
+_TOLD_AT = (
+    "the runs are fitted as well without its term",
+    "its term is in the loss of runs at one value alone: a step, whose power cannot be told",
+)
+"""Why a power is not told, by the number of values at which its term is in the loss."""
 
 Watch = Callable[[float], None]
 
@@ -96,31 +103,34 @@ class Fit:
     def parameters(self) -> dict[str, Parameter]:
         """Return every parameter with its interval, or with the reason why it is not known."""
         ends = (self.plain(self.theta_P), *interval(self.plain(self.thetas_BP)))
-        found, idle = {}, self._idle()
+        found, untold = {}, self._untold()
         for name, at in zip(self.form.parameters, zip(*ends, strict=True), strict=True):
             if name not in EXPONENTS:
                 with np.errstate(over="ignore"):
                     at = np.exp(at)
             found[name] = self._judged(name, Parameter.of(*at))
-            if name in idle and found[name].refusal is None:
-                reason = "the runs are fitted as well without its term"
-                found[name] = replace(found[name], refusal=reason)
+            if name in untold and found[name].refusal is None:
+                found[name] = replace(found[name], refusal=untold[name])
         return found
 
-    def _idle(self) -> frozenset[str]:
-        """Return factor and exponent of each term that is no hundredth of any run's loss.
+    def _untold(self) -> dict[str, str]:
+        """Return why factor and exponent of a term are not known where it is in hardly any run.
 
-        Where a term dies out, so do the derivatives by both, and all resamples, which begin at the
-        fit, leave them where it stopped: intervals of no width, which say nothing.
+        A term that is no hundredth of any run's loss, or of runs at one value alone (a step, which
+        every steeper power is as well), has next to no derivatives: resamples begin at the fit and
+        leave both where it stopped, in intervals of no width, which say nothing.
         """
-        T = len(self.centre_T)
-        _, slope_RP = self.form.inputs(self.runs).log_loss(self.centre_T, self.theta_P)
-        share_T = slope_RP[:, 1 : 1 + T].max(axis=0)
-        return frozenset(
-            name
-            for term in np.flatnonzero(share_T < _OF_NO_USE).tolist()
-            for name in self.form.parameters[1 + 2 * term : 3 + 2 * term]
-        )
+        T, found = len(self.centre_T), {}
+        log_loss_R, slope_RP = self.form.inputs(self.runs).log_loss(self.centre_T, self.theta_P)
+        for term in range(T):
+            share_R = slope_RP[:, 1 + term]
+            there = share_R >= _OF_NO_USE
+            log_term_R = log_loss_R[there] + np.log(share_R[there])
+            values = len(np.unique(np.round(log_term_R, _DIGITS)))
+            if values < len(_TOLD_AT):
+                names = self.form.parameters[1 + 2 * term : 3 + 2 * term]
+                found |= dict.fromkeys(names, _TOLD_AT[values])
+        return found
 
     @cached_property
     def log_likelihood(self) -> float:
