@@ -7,7 +7,7 @@ from assay.generation.energies.evaluator import Evaluator
 
 class EMT(Evaluator):
     name = "emt"
-    version = "emt of ase"
+    version = "of ase"
 
     def lacks(self):
         return None

@@ -40,8 +40,15 @@ def test_a_lonely_atom_has_no_energy_and_is_not_relaxed():
     assert found.energies_M[1] <= CHGNet().energies(c.ROCK_SALT)[0] + 1e-6
 
 
+def test_of_an_element_beyond_plutonium_there_is_no_energy():
+    americium = c.crystal(c.fcc(4.9), "Am", [c.ORIGIN])
+    found = CHGNet().energies(c.pack(americium, c.COPPER))
+
+    assert np.isnan(found).tolist() == [True, False]
+
+
 def test_the_version_names_weights_and_package():
-    assert CHGNet().version.startswith("chgnet 0.3.0 (package 0.")
+    assert CHGNet().identity.startswith("chgnet 0.3.0 (package 0.")
 
 
 def test_it_says_how_it_is_installed(monkeypatch):

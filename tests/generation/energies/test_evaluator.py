@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators import emt
 
 from assay.chemistry.crystals import Crystals
+from assay.errors import MemoryShortageError
 from assay.generation.energies import evaluator
 from assay.generation.energies.evaluator import MOST_FORCE, Relaxed
 from tests.generation.energies.potentials import EMT
@@ -62,6 +64,26 @@ def test_several_processes_find_what_one_finds(monkeypatch):
     assert np.array_equal(
         evaluator.energies(EMT(), crystals), evaluator.energies(EMT(), crystals, 2)
     )
+
+
+@pytest.mark.parametrize("what", ["energies", "relaxed"])
+def test_a_potential_that_cannot_be_loaded_is_no_crystals_fault(what):
+    class Broken(EMT):
+        def calculator(self):
+            raise RuntimeError("no driver")
+
+    with pytest.raises(RuntimeError, match="no driver"):
+        getattr(evaluator, what)(Broken(), c.COPPER)
+
+
+@pytest.mark.parametrize("what", ["energies", "relaxed"])
+def test_a_shortage_of_memory_is_said(monkeypatch, what):
+    def short(self, *given, **named):
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(emt.EMT, "calculate", short)
+    with pytest.raises(MemoryShortageError, match=r"tried to allocate; ask for fewer processes"):
+        getattr(evaluator, what)(EMT(), c.COPPER)
 
 
 def test_nothing_is_relaxed_to_nothing():

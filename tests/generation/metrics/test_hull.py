@@ -43,3 +43,35 @@ def test_the_hull_of_a_system_is_of_its_crystals_alone():
     wider = Hull(c.pack(A, B, AB, other), np.array([-1.0, -2.0, -2.5, -99.0]))
 
     assert wider.above(A3B, np.array([-1.6])) == pytest.approx([0.15])
+
+
+def test_it_is_that_of_pymatgens_phase_diagram():
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+    from pymatgen.core import Composition
+
+    draw = np.random.default_rng(0)
+    symbols = ["Na Na Cl O", "Na O", "Cl O O", "Na Cl", "Na Na O O", "Na", "Cl", "O", "Na Cl Cl O"]
+    corners = [c.ORIGIN, c.HALF, c.QUARTER, (0.5, 0, 0)]
+    crystals = c.pack(*(c.crystal(np.eye(3) * 6, s, corners[: len(s.split())]) for s in symbols))
+    energies = draw.normal(-3, 1, len(symbols))
+    entries = [
+        PDEntry(Composition(s.replace(" ", "")), e * len(s.split()))
+        for s, e in zip(symbols, energies, strict=True)
+    ]
+    diagram = PhaseDiagram(entries[2:])
+    expected = [
+        diagram.get_decomp_and_e_above_hull(entry, allow_negative=True)[1] for entry in entries
+    ]
+
+    hull = Hull(crystals.select(np.arange(2, len(symbols))), energies[2:])
+    assert hull.above(crystals, energies) == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_crystal_of_many_elements_has_a_height():
+    symbols = [*"HBCNOFPSKIVWYU", "Li", "Be"]
+    places = np.stack(np.meshgrid([0, 0.5], [0, 0.5], [0, 0.25, 0.5, 0.75]), -1).reshape(-1, 3)
+    corners = [c.crystal(np.eye(3) * 3, symbol, [c.ORIGIN]) for symbol in symbols]
+    of_all = c.crystal(np.eye(3) * 9, " ".join(symbols), places.tolist())
+
+    hull = Hull(c.pack(*corners), -np.arange(16.0))
+    assert hull.above(of_all, np.array([-7.0])) == pytest.approx([0.5])

@@ -10,6 +10,7 @@ from rich.console import Console
 from assay.chemistry.npz import write_npz
 from assay.errors import ConfigError, MachineError
 from assay.generation import catalog
+from assay.generation.energies.evaluator import Relaxed
 from assay.generation.metrics import evaluate, sun
 from assay.generation.metrics.protocol import Scoring
 from assay.generation.metrics.sun import SUN
@@ -73,6 +74,14 @@ def test_what_is_denser_than_any_crystal_is_not_given_to_a_potential(reference, 
     assert scored(dense, reference)["judged"].value == 0
 
 
+def test_what_falls_into_itself_when_it_is_relaxed_is_not_judged(reference, monkeypatch):
+    fallen = Relaxed(metal("Cu", (4 * 0.9) ** (1 / 3)), np.array([-50.0]))
+    monkeypatch.setattr(sun, "relaxed", lambda *given: fallen)
+
+    found = scored(c.COPPER, reference)
+    assert (found["judged"].value, found["stable"].value) == (0, 0)
+
+
 def test_heights_above_the_hull_are_of_relaxed_crystals(reference):
     found = scored(c.pack(METASTABLE, METASTABLE), reference)["above_hull"]
 
@@ -82,7 +91,7 @@ def test_heights_above_the_hull_are_of_relaxed_crystals(reference):
 
 
 def test_every_number_names_the_potential(reference):
-    assert {one.version for one in scored(SAMPLES, reference).values()} == {"1: emt of ase"}
+    assert {one.version for one in scored(SAMPLES, reference).values()} == {"2: emt of ase"}
 
 
 def test_without_a_reference_there_is_no_hull():
@@ -102,6 +111,31 @@ def test_only_so_many_are_relaxed_and_the_rest_is_not_counted(reference, monkeyp
     found = scored(SAMPLES, reference, rejected=2)
     assert found["judged"].n == 3
     assert found["judged"].low <= found["judged"].value <= found["judged"].high
+
+
+def test_two_potentials_of_one_version_share_no_energies(reference, monkeypatch):
+    class Other(EMT):
+        name = "other"
+
+    scored(SAMPLES, reference)
+    asked = []
+    monkeypatch.setattr(
+        sun, "energies", lambda of, some, processes: asked.append(of.name) or np.zeros(len(some))
+    )
+    found = SUN(Other()).evaluate(Scoring(c.COPPER, reference))
+
+    assert asked == ["other"]
+    assert found["sun/stable"].version == "2: other of ase"
+
+
+@pytest.mark.parametrize(("package", "there"), [("ase", False), ("smact", True)])
+def test_it_needs_ase_and_no_other_protocols_packages(monkeypatch, package, there):
+    monkeypatch.setattr(
+        "assay.generation.metrics.protocol.find_spec", lambda name: None if name == package else 1
+    )
+
+    sentence = f"{package} is not installed; run `pip install 'assay-bench[crystals]'`"
+    assert SUN(EMT()).lacks() == (None if there else sentence)
 
 
 def test_a_potential_that_is_not_there_says_how_to_install_it(reference, monkeypatch):
@@ -131,14 +165,14 @@ def test_a_file_is_judged_by_the_potential_that_is_named(held, tmp_path):
     )
 
     json.dumps(document, allow_nan=False)
-    assert document["provenance"]["protocols"] == {"matcher": "1", "sun": "1: emt of ase"}
+    assert document["provenance"]["protocols"] == {"matcher": "1", "sun": "2: emt of ase"}
     assert document["metrics"]["sun/stable"]["value"] == pytest.approx(2 / 3)
     row = document["provenance"]["reference"]
     assert row["records"]["sun"] == "2 of 2 of the test split"
     assert row["metrics"]["sun/stable_unique_novel"]["value"] == pytest.approx(1 / 2)
     shown = io.StringIO()
     Console(file=shown, width=100).print(evaluate.table(document))
-    assert "sun, version 1: emt of ase" in shown.getvalue()
+    assert "sun, version 2: emt of ase" in shown.getvalue()
 
 
 def test_a_potential_must_be_known_and_have_a_reference(held, tmp_path):

@@ -32,6 +32,16 @@ def test_every_heuristic_is_a_column_of_mean_0_and_variance_1():
     torch.testing.assert_close(last[:, 0], found[:, -1])
 
 
+def test_walks_along_the_edge_itself_are_not_counted():
+    logs = edge_attributes(SQUARE, ["paths_of_length_3"])[:, 0].double()
+
+    # 0-2-3-1, 0-1-3-2, 1-0-2-3 and 2-0-1-3 are the paths; 1-2 and 3-4 have none.
+    nines, sixes = 9**-0.5, 6**-0.5
+    by_hand = torch.tensor([nines, nines, 0, sixes, sixes, 0], dtype=torch.float64).log1p()
+    expected = (by_hand - by_hand.mean()) / by_hand.std(correction=0)
+    torch.testing.assert_close(logs, expected, atol=1e-5, rtol=0)
+
+
 def test_edges_that_are_all_alike_are_told_nothing():
     ring = graph(4, (0, 1), (1, 2), (2, 3), (0, 3))
 

@@ -1,4 +1,4 @@
-"""CHGNet: a potential for all elements up to curium, whose weights its package brings along.
+"""CHGNet: a potential for all elements up to plutonium, whose weights its package brings along.
 
 Source: Deng et al., "CHGNet as a pretrained universal neural network potential for
 charge-informed atomistic modelling", Nature Machine Intelligence 5 (2023) 1031; the package of its
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WEIGHTS = "0.3.0"
 """Of those that the package brings along."""
 
+HEAVIEST = 94
+"""The atomic number of the last element that it has learnt."""
+
 _AT_ONCE = 16
 
 
@@ -39,7 +42,7 @@ class CHGNet(Evaluator):
     @property
     def version(self) -> str:
         """The weights, and the package's version."""
-        return f"chgnet {WEIGHTS} (package {metadata.version('chgnet')})"
+        return f"{WEIGHTS} (package {metadata.version('chgnet')})"
 
     def calculator(self) -> "BaseCalculator":
         """Return CHGNet's calculator, on a GPU where there is one."""
@@ -54,7 +57,9 @@ class CHGNet(Evaluator):
         network: Any = loaded(CHGNet)
         found, graphs = np.full(len(crystals), np.nan), {}
         for k, structure in enumerate(structures(crystals)):
-            with contextlib.suppress(ValueError), warnings.catch_warnings():
+            if max(structure.atomic_numbers) > HEAVIEST:
+                continue
+            with contextlib.suppress(ValueError, RuntimeError), warnings.catch_warnings():
                 graphs[k] = network.model.graph_converter(structure)
         if graphs:
             predicted = network.model.predict_graph(

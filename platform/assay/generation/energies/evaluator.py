@@ -10,6 +10,7 @@ import functools
 import io
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 from assay.chemistry.crystals import Crystals
 from assay.chemistry.extras import needing
+from assay.errors import MemoryShortageError
 from assay.generation.metrics.parallel import spread
+from assay.training.execution import is_out_of_memory
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -69,27 +72,38 @@ class Evaluator(ABC):
     def version(self) -> str:
         """Everything that its energies depend on: its weights, and the package's version."""
 
+    @property
+    def identity(self) -> str:
+        """Its name and version, under which energies are kept and numbers are told."""
+        return f"{self.name} {self.version}"
+
     @abstractmethod
     def calculator(self) -> "BaseCalculator":
         """Return ASE's calculator of energies (eV), forces (eV/Å) and stresses (eV/Å³)."""
 
     def energies(self, crystals: Crystals) -> NDArray[np.float64]:
         """Return (M,) eV an atom of crystals as they are; nan where the potential has none."""
+        loaded(type(self))  # what keeps it from being loaded is no fault of a crystal
         found = np.full(len(crystals), np.nan)
         for k in range(len(crystals)):
-            with contextlib.suppress(*_REFUSALS):
+            with _refused():
                 found[k] = _energy(self._placed(crystals, k))
         return found
 
     def relaxed(self, crystals: Crystals) -> Relaxed:
-        """Return crystals relaxed by FIRE, atoms and cell, to `MOST_FORCE` or for `MOST_STEPS`."""
+        """Return crystals relaxed by FIRE, atoms and cell, to `MOST_FORCE` or for `MOST_STEPS`.
+
+        Raises:
+            MachineError: ASE is missing.
+        """
+        loaded(type(self))
         with needing("crystals"):
             from ase.filters import FrechetCellFilter
             from ase.optimize import FIRE
         parts = [Relaxed(crystals.select([]), np.empty(0))]
         for k in range(len(crystals)):
             part = Relaxed(crystals.select([k]), np.array([np.nan]))
-            with contextlib.suppress(*_REFUSALS):
+            with _refused():
                 atoms = self._placed(crystals, k)
                 with_cell: Any = FrechetCellFilter(atoms)
                 FIRE(with_cell, logfile=os.devnull).run(MOST_FORCE, MOST_STEPS)
@@ -113,13 +127,21 @@ class Evaluator(ABC):
 
 
 def energies(evaluator: Evaluator, crystals: Crystals, processes: int = 1) -> NDArray[np.float64]:
-    """Return (M,) eV an atom; nan where the potential has none. `processes` as in `spread`."""
+    """Return (M,) eV an atom; nan where the potential has none. `processes` as in `spread`.
+
+    Raises:
+        MemoryShortageError: they do not fit into memory.
+    """
     found = spread(_energies, _parts(evaluator, crystals, ENERGIES_AT_ONCE, processes), processes)
     return np.array(found, np.float64)
 
 
 def relaxed(evaluator: Evaluator, crystals: Crystals, processes: int = 1) -> Relaxed:
-    """Return the crystals relaxed; `processes` as in `spread`."""
+    """Return the crystals relaxed; `processes` as in `spread`.
+
+    Raises:
+        MemoryShortageError: they do not fit into memory.
+    """
     found = spread(_relaxed, _parts(evaluator, crystals, RELAXED_AT_ONCE, processes), processes)
     return Relaxed.joined([Relaxed(crystals.select([]), np.empty(0)), *found])
 
@@ -129,6 +151,28 @@ def loaded(kind: type[Evaluator]) -> "BaseCalculator":
     """Return the calculator of an evaluator, loaded once in a process."""
     with contextlib.redirect_stdout(io.StringIO()):  # some say there on what they run
         return kind().calculator()
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    """Pass over a crystal that a potential knows nothing of, but not over a shortage of memory."""
+    try:
+        yield
+    except _REFUSALS as error:
+        if is_out_of_memory(error):
+            raise
+
+
+@contextlib.contextmanager
+def _in_memory() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryShortageError(
+            f"energies of crystals do not fit into memory: {error}; ask for fewer processes"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -148,12 +192,14 @@ def _parts(evaluator: Evaluator, crystals: Crystals, size: int, processes: int) 
 
 def _energies(part: _Part) -> list[float]:
     _use(part.threads)
-    return part.kind().energies(part.crystals).tolist()
+    with _in_memory():
+        return part.kind().energies(part.crystals).tolist()
 
 
 def _relaxed(part: _Part) -> list[Relaxed]:
     _use(part.threads)
-    return [part.kind().relaxed(part.crystals)]
+    with _in_memory():
+        return [part.kind().relaxed(part.crystals)]
 
 
 def _use(threads: int | None) -> None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from assay.chemistry.crystals import Crystals
 from assay.generation.energies.evaluator import Evaluator, energies, relaxed
-from assay.generation.metrics.cdvae import CDVAE
 from assay.generation.metrics.crystal_matching import firsts, known
 from assay.generation.metrics.crystal_validity import structurally_valid
 from assay.generation.metrics.hull import Hull
@@ -25,6 +24,7 @@ from assay.generation.metrics.protocol import (
     Scoring,
     ScoringProtocol,
     mean_of,
+    missing,
     require,
     share,
     sub_sample,
@@ -42,14 +42,15 @@ DENSEST = 1.0
 """Å³ an atom, a fifth of diamond's: what is denser is no crystal, and has so many neighbours in a
 potential's reach that memory would run out."""
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-6
+"""eV an atom, to which a hull is found."""
 
 
 class SUN(ScoringProtocol[Crystals]):
     """Shares of stable and metastable samples, and of those that are unique and novel besides."""
 
     name: ClassVar[str] = "sun"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     at_most: ClassVar[int | None] = RELAXED
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -59,17 +60,18 @@ class SUN(ScoringProtocol[Crystals]):
     @property
     def identity(self) -> str:
         """The version, and what gives energies."""
-        return f"{self.version}: {self.evaluator.version}"
+        return f"{self.version}: {self.evaluator.identity}"
 
     def lacks(self) -> str | None:
         """Return how to install the potential, or pymatgen, ASE and spglib, where one is not."""
-        return self.evaluator.lacks() or CDVAE().lacks()
+        needed = (missing(package, "crystals") for package in ("pymatgen", "ase", "spglib"))
+        return self.evaluator.lacks() or next(filter(None, needed), None)
 
     def evaluate(self, scoring: Scoring[Crystals]) -> dict[str, Estimate]:
         """Return the estimates; none without a reference, which the hull is of.
 
-        A sample that could not be read, has atoms that are too near, is denser than `DENSEST`, or
-        has no energy or no hull is not judged, and not stable.
+        A sample that could not be read, has no energy or no hull, or has atoms that are too near or
+        is denser than `DENSEST`, before or after it is relaxed, is not judged, and not stable.
         """
         require(self)
         if scoring.reference is None:
@@ -77,11 +79,12 @@ class SUN(ScoringProtocol[Crystals]):
         total = len(scoring.samples) + scoring.rejected
         chosen = sub_sample(total, RELAXED, scoring.seed)
         n, samples = len(chosen), scoring.samples.select(chosen[chosen < len(scoring.samples)])
-        roomy_M = np.abs(samples.volumes) >= DENSEST * samples.n_atoms
-        sound = samples.select(np.flatnonzero(structurally_valid(samples) & roomy_M))
+        sound = samples.select(np.flatnonzero(_sound(samples)))
         found = relaxed(self.evaluator, sound, scoring.processes)
+        # No potential has learnt how atoms keep apart: some fall into each other.
+        energies_M = np.where(_sound(found.crystals), found.energies_M, np.nan)
         hull = Hull(*self._known(scoring.reference, scoring.processes))
-        above_M = hull.above(found.crystals, found.energies_M)
+        above_M = hull.above(found.crystals, energies_M)
         judged_M = np.isfinite(above_M)
         estimates = {"judged": share(self, int(judged_M.sum()), n)}
         for name, limit in LIMITS.items():
@@ -99,7 +102,7 @@ class SUN(ScoringProtocol[Crystals]):
     ) -> tuple[Crystals, NDArray[np.float64]]:
         """Return the training split with its energies, which are computed once."""
         train = reference.of("train")
-        slug = "".join(c if c.isalnum() or c == "." else "_" for c in self.evaluator.version)
+        slug = "".join(c if c.isalnum() or c == "." else "_" for c in self.evaluator.identity)
         arrays = kept(
             reference,
             f"energies-{slug}",
@@ -113,3 +116,9 @@ class SUN(ScoringProtocol[Crystals]):
         distinct = stable.select(np.flatnonzero(firsts(stable, scoring.processes)))
         train = scoring.reference.of("train")
         return len(distinct) - int(known(distinct, train, scoring.processes).sum())
+
+
+def _sound(crystals: Crystals) -> NDArray[np.bool_]:
+    """Return (M,) whether atoms are as far apart as in a crystal."""
+    roomy_M = np.abs(crystals.volumes) >= DENSEST * crystals.n_atoms
+    return structurally_valid(crystals) & roomy_M
