@@ -53,6 +53,7 @@ def test_relaxed_crystals_are_where_nothing_pulls():
     assert (found.crystals.frac_coords < 1).all()
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds(monkeypatch):
     crystals = c.pack(GOLD, c.COPPER, SHIFTED)
     monkeypatch.setattr(evaluator, "ENERGIES_AT_ONCE", 1)
