@@ -40,10 +40,7 @@ def train(label: str, storage: str, sharding: str, accumulation: int) -> int:
 
 @pytest.mark.parametrize(
     "label",
-    [
-        pytest.param(each, marks=[pytest.mark.slow] if each != LABELS[0] else [])
-        for each in LABELS
-    ],
+    [pytest.param(each, marks=[pytest.mark.slow] if each != LABELS[0] else []) for each in LABELS],
 )
 def test_two_workers_have_the_losses_of_one(label, mini, tmp_path):
     assert together(1, train, label, str(tmp_path / "one"), "ddp", 1) == [STEPS]
