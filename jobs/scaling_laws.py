@@ -84,6 +84,7 @@ def run(given: argparse.Namespace) -> int:
         results = read_results(outcome.folder)
         if outcome.failures:
             console.print(f"laws of {len(results)} cells; {len(outcome.failures)} have failed")
+        ladder.drop_older(folder / "laws", results)
         for figure in ladder.figures_of(results, given.figures):
             for label in dict.fromkeys(result.label for result in results):
                 _fit(results, label, figure, given, folder / "laws", console)
@@ -112,9 +113,13 @@ def _fit(
     title = f"{label}: {ladder.column(figure)}"
     stem = folder / f"{label}.{figure.replace('/', '.')}"
     runs, law, page = (stem.with_name(f"{stem.name}.{end}") for end in ("csv", "json", "html"))
-    ladder.write_csv(ladder.rows(results, label, figure), runs)
+    found = ladder.rows(results, label, figure)
     console.rule(title)
     try:
+        if not found:
+            runs.unlink(missing_ok=True)
+            raise DataError(f"{figure}: was measured in no cell of {label}")
+        ladder.write_csv(found, runs)
         with console.status("fitting") as status:
             studied = study(
                 read_runs(runs), given.form, given.bootstraps,

@@ -82,7 +82,7 @@ def run(given: argparse.Namespace) -> int:
                 outcome = run_suite(suite, storage, grid_options(given, folder), console)
                 failures |= {f"{suite.name} {k}": why for k, why in outcome.failures.items()}
             there = read_results(folder) if folder.is_dir() else []
-            arms[arm] = [each for each in there if transfer.is_from(each, source, arm)]
+            arms[arm] = transfer.of_suite(there, suite)
         if arms[transfer.SCRATCH]:
             rows += (found := transfer.compare(target, source, arms))
             console.print(transfer.table(found))

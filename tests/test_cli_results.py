@@ -102,6 +102,14 @@ def test_published_results_are_found_beside_the_run_store(toy):
     assert told["estimates"].keys() == results[3].estimates.keys()
 
 
+def test_cells_of_a_study_are_found_in_the_folders_of_its_arms(toy):
+    (of, *_) = write_suite(Path("results") / "study" / "study_arm")
+    key = of.provenance.cell_key
+
+    told = json.loads(invoke("show", key, "--json"))
+    assert told["path"] == f"results/study/study_arm/{key}.json"
+
+
 def test_a_card_as_json_is_the_card_that_is_printed_or_written(toy):
     key = write_suite(Path("results") / "grid_mini")[0].provenance.cell_key
     text = invoke("card", key)
@@ -265,6 +273,22 @@ def test_two_cells_are_compared_by_their_keys_and_side_by_side(toy):
     assert line["first"] == results[0].estimates["edm/atom_stability"].model_dump()
     assert line["relation"] == "A"
     assert told["figure"] == "edm/molecule_stability"
+
+
+def test_what_is_of_two_versions_is_shown_side_by_side_and_why_it_is_not_compared(toy):
+    folder = Path("results") / "grid_mini"
+    one, other = write_suite(folder)[:2]
+    changed = {k: v.model_copy(update={"version": "2"}) for k, v in other.estimates.items()}
+    later = other.model_copy(update={"estimates": changed})
+    keys = [each.provenance.cell_key for each in (one, later)]
+    write_json(folder / f"{keys[1]}.json", later)
+
+    shown = invoke("compare", *keys)
+    assert "Side by side" in shown
+    assert "is of versions 1, 2" in shown
+    assert "is of versions 1, 2" in json.loads(invoke("compare", *keys, "--json", "-"))["unpaired"]
+    with pytest.raises(DataError, match="is of versions 1, 2"):
+        invoke("compare", *keys, "--figure", "edm/validity")
 
 
 def test_two_seeds_of_one_model_are_shown_and_not_compared(toy):

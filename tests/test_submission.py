@@ -117,6 +117,17 @@ def test_an_entry_has_what_evaluate_says_and_the_checksum_of_its_file(mini, tmp_
         invoke("submit", str(samples), "--name", "methane ONLY", "--suite", str(folder))
 
 
+def test_a_name_is_shown_as_it_is_given(mini, tmp_path, monkeypatch):
+    only = {"edm": evaluate.MOLECULE_PROTOCOLS["edm"]}
+    monkeypatch.setattr(evaluate, "MOLECULE_PROTOCOLS", only)
+    write_suite(tmp_path / "grid_mini")
+    (tmp_path / "samples.xyz").write_text(MOLECULES)
+
+    said = invoke("submit", str(tmp_path / "samples.xyz"), "--name", "A [/b] [c]", "--suite",
+                  str(tmp_path / "grid_mini"))  # fmt: skip
+    assert "A [/b] [c], external" in said
+
+
 def entry_of(folder: Path, name: str, quality: float, **more) -> None:
     """An external entry with the estimates of a synthetic cell."""
     key = min(path.stem for path in folder.glob("*.metrics.jsonl")).partition(".")[0]

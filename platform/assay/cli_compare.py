@@ -73,7 +73,12 @@ def compare(
     if unpaired is None:
         models = contenders(representatives(leaderboard(results, None)))
         by = figure or headline(models) or "a figure"
-        found = compared(results, by)
+        try:
+            found = compared(results, by)
+        except DataError as error:
+            if len(results) != 2 or page is not None or figure is not None:
+                raise
+            unpaired = str(error)  # what can be seen side by side is still shown
     if found is not None and page is not None:
         draw(found, ", ".join(Path(word).stem for word in what), page)
     told: dict[str, Any] = {"unpaired": unpaired} if found is None else document(found)

@@ -60,7 +60,7 @@ def stored_paths(storage: Path, published: Path) -> dict[str, list[Path]]:
         if KEY.fullmatch(path.parent.name):
             found.setdefault(path.parent.name, []).append(path.parent)
     for root in (published, storage / "results"):
-        for path in sorted(root.glob("*/*.json")):
+        for path in sorted(root.glob("**/*.json")):  # arms of a study are folders in its folder
             if KEY.fullmatch(path.stem):
                 found.setdefault(path.stem, []).append(path)
     return found

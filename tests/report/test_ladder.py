@@ -1,10 +1,15 @@
+import argparse
+import io
+
 import pytest
+from rich.console import Console
 
 from assay.config import digest16
 from assay.errors import DataError
 from assay.report import ladder
 from assay.result import read_result
 from assay.statistics.scaling.runs import read_runs
+from tests.jobs import FOLDER, module_of
 
 
 @pytest.fixture
@@ -69,3 +74,35 @@ def test_a_result_that_does_not_say_its_records_is_named(result):
     old = result.model_copy(update={"cost": result.cost.model_copy(update={"records": None})})
     with pytest.raises(DataError, match="does not say how many training records there were"):
         ladder.rows([old], old.label, "held_out/x_mse")
+
+
+def test_laws_of_other_runs_are_removed_and_those_of_these_are_kept(result, tmp_path):
+    for figure in ("held_out/x_mse", "edm/atom_stability"):
+        (row,) = ladder.rows([result], result.label, figure)
+        cell = row["cell"] if figure == "held_out/x_mse" else "0" * 16
+        stem = f"{result.label}.{figure.replace('/', '.')}"
+        ladder.write_csv([row | {"cell": cell}], tmp_path / f"{stem}.csv")
+        (tmp_path / f"{stem}.json").write_text("{}")
+
+    ladder.drop_older(tmp_path, [result])
+    ladder.drop_older(tmp_path / "nowhere", [result])
+
+    kept = f"{result.label}.held_out.x_mse"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{kept}.csv", f"{kept}.json"]
+
+
+def test_a_figure_that_was_measured_nowhere_has_no_law_and_leaves_none(result, tmp_path):
+    nothing = {"edm/uniqueness": result.estimates["edm/uniqueness"].model_copy(update={"n": 0})}
+    empty = result.model_copy(update={"estimates": nothing})
+    stem = tmp_path / f"{result.label}.edm.uniqueness"
+    for end in ("csv", "json", "html"):
+        stem.with_name(f"{stem.name}.{end}").write_text("old")
+    shown = io.StringIO()
+    given = argparse.Namespace(form="auto", bootstraps=0)
+
+    job = module_of(FOLDER / "scaling_laws.py")
+    console = Console(file=shown, width=120)
+    job._fit([empty], result.label, "edm/uniqueness", given, tmp_path, console)
+
+    assert "no law: edm/uniqueness: was measured in no cell of" in shown.getvalue()
+    assert list(tmp_path.iterdir()) == []

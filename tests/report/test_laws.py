@@ -112,6 +112,19 @@ def test_best_sizes_and_parabolas_are_tables_where_they_are_known(folder):
     assert sizes.caption.startswith("N* ~ C^a, a = 0.5 [0.4, 0.6]")
 
 
+def test_the_share_of_resamples_that_best_sizes_are_of_is_said(folder):
+    at = {name: {"value": 1e5, "low": 9e4, "high": 2e5} for name in ("params", "samples", "loss")}
+    power = {"value": 0.5, "low": 0.4, "high": 0.6}
+    sizes = {"budgets": [{"flops": 1e12, **at}], "a": power, "b": power}
+    edited(folder, best_sizes={**sizes, "resamples_that_fall": 0.62})
+    (found,) = laws.read_laws(folder)
+    (table,) = (each for each in laws.tables(found) if each.title == "Best sizes")
+
+    assert table.caption.endswith(
+        "intervals are of the 62.0% of resamples in which both powers fall"
+    )
+
+
 def test_a_law_of_before_curves_were_kept_is_shown_without(folder):
     edited(folder, curves=[])
 

@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from assay.report import leaderboard, terminal_table
+from assay.report.charts import fronts
 from assay.report.leaderboard import best_and_rivals, headline
 from assay.report.wording import duration_text, si_text, value_text
 from assay.task import Estimate
@@ -49,6 +50,22 @@ def test_the_interval_of_a_fraction_stays_a_fraction():
     rows = leaderboard([with_validity(0, 0.5), with_validity(1, 0.9)], None)
     found = rows[0].estimates["edm/validity"]
     assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_seeds_of_one_value_are_as_sure_as_their_own_intervals():
+    rows = leaderboard([with_validity(0, 0.0), with_validity(1, 0.0)], None)
+    mean, cell_row = (row.estimates["edm/validity"] for row in rows[:2])
+    assert (mean.value, mean.n) == (0.0, 2)
+    assert (mean.low, mean.high) == (cell_row.low, cell_row.high)
+
+
+def test_no_figure_of_another_version_is_in_a_front():
+    values = {"flow_matching": (0.6, "1"), "diffusion": (0.9, "2"), "a": (0.5, "1")}
+    rows = leaderboard(
+        [with_validity(0, *v, variant={**VARIANT, "process": p}) for p, v in values.items()], None
+    )
+    for places in fronts(rows, "edm/validity").values():
+        assert [rows[place].label for place in places] == ["gnn-flow_matching"]
 
 
 def test_estimates_of_two_protocol_versions_are_never_averaged():

@@ -17,18 +17,25 @@ from tests.report.synthetic import cell, estimate, result
 HITS = "ogb/hits_at_20"
 
 
-def write_links(folder: Path, name: str, hits: float, version: str = "1") -> None:
+NOTHING = {"parameters": 0, "steps": 0, "samples": 0, "flops": 0.0, "training_seconds": 0.0}
+
+
+def write_links(
+    folder: Path, name: str, hits: float, version: str = "1", *, floor: bool = False
+) -> None:
     """A suite of one model and one seed, held against a heuristic."""
     of = cell({"encoder": name}, data="mini_links") | {"family": "interactions"}
     made = result(of, 0.5).model_copy(update={"estimates": {HITS: estimate(hits, 900, version)}})
+    if floor:
+        made = made.model_copy(update={"cost": made.cost.model_copy(update=NOTHING)})
     write_json(folder / f"{made.provenance.cell_key}.json", made)
     suite = {
         "name": f"links_{name}", "title": f"Links by {name}", "family": "interactions",
         "data": "mini_links", "grid": {"encoder": [name]}, "seeds": [0], "budget": {"steps": 9},
     }  # fmt: skip
     write_json(folder / "suite.json", suite)
-    floor = Reference(name="paths", label="mini_links", estimates={HITS: estimate(0.7)})
-    write_json(folder / "reference.json", floor)
+    row = Reference(name="paths", label="mini_links", estimates={HITS: estimate(0.7)})
+    write_json(folder / "reference.json", row)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +92,18 @@ def test_what_is_of_another_version_is_not_ranked(tmp_path):
     assert [entry.row.label for entry in contest.entries] == ["gcn", "gat", "sage"]
     assert contest.best is contest.entries[0]
     assert (contest.version, contest.elsewhere, contest.rivals) == ("1", 1, 0)
+
+
+def test_floors_have_no_say_in_which_version_counts(tmp_path):
+    for name, hits, version in (("a", 0.1, "1"), ("b", 0.1, "1"), ("c", 0.1, "1")):
+        write_links(tmp_path / name, name, hits, version, floor=True)
+    for name, hits in (("gcn", 0.6), ("gat", 0.5)):
+        write_links(tmp_path / name, name, hits, "2")
+    suites = [suite_context(path.name, read_folder(path)) for path in sorted(tmp_path.iterdir())]
+
+    (contest,) = contests(suites)
+
+    assert (contest.best.row.label, contest.version) == ("gcn", "2")
 
 
 def test_other_data_under_one_name_is_another_contest(tmp_path):

@@ -39,6 +39,14 @@ def test_no_limit_of_records_is_all_of_them():
     ]
 
 
+def test_cells_that_ran_on_other_hardware_are_no_seeds_of_one_model():
+    def on(threads, seed):
+        of = cell(VARIANT, seed) | {"hardware": {"device": "cpu", "threads": threads}}
+        return result(of, 0.5)
+
+    assert named(on(1, 0), on(4, 1)) == ["gnn-diffusion, threads=1", "gnn-diffusion, threads=4"]
+
+
 def test_a_variant_is_told_apart_from_others_of_it_alone():
     other = {**VARIANT, "process": "flow_matching"}
 

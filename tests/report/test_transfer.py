@@ -52,7 +52,7 @@ def test_only_seeds_that_both_have_are_paired_and_one_has_no_interval():
     assert found["along"].difference_low is None
     shown = io.StringIO()
     Console(file=shown, width=160).print(transfer.table(rows))
-    assert "-10.0 (one seed: no interval)" in shown.getvalue()
+    assert "-10.0 (no interval)" in shown.getvalue()
     assert "both, every other step" in shown.getvalue()
     (first, *_) = transfer.document(rows)["rows"]
     assert first["metric"] == METRIC
@@ -70,16 +70,16 @@ def test_two_results_of_a_seed_are_refused():
         compared(scratch=[(0, 0.5), (0, 0.9)])
 
 
-def test_an_arm_that_learnt_from_another_source_is_not_taken_for_this_one():
-    plain, of_mini = Finished(0, 0.5), Finished(0, 0.5)
-    plain.cell["settings"] = {}
-    of_mini.cell["settings"] = {"source": {"name": "mini", "when": "before"}}
+def test_cells_of_another_source_or_budget_are_not_taken_for_an_arms(mini):
+    suite = load_suite(ROOT / "sweeps" / "transfer_mini.yaml", ("data=mini", "seeds=[0]"))
+    (asked,) = (cell.model_dump(mode="json") for cell in suite.cells("1" * 16))
+    source = {"name": "mini", "digest": "2" * 16, "when": "along", "share": 0.5}
+    mine, learnt, dearer = (Finished(0, 0.5) for _ in range(3))
+    mine.cell = asked
+    learnt.cell = {**asked, "settings": {**asked["settings"], "source": source}}
+    dearer.cell = {**asked, "budget": {**asked["budget"], "flops": 2e12}}
 
-    assert not transfer.is_from(of_mini, "qm9", "before")
-    assert transfer.is_from(of_mini, "mini", "before")
-    assert not transfer.is_from(plain, "qm9", "along")
-    assert transfer.is_from(plain, "qm9", "scratch")
-    assert transfer.is_from(plain, "qm9", "half")
+    assert transfer.of_suite([learnt, mine, dearer], suite) == [mine]
 
 
 def test_what_was_not_measured_is_left_out():

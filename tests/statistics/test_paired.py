@@ -31,13 +31,16 @@ def test_holm_multiplies_the_least_p_by_the_number_of_differences():
     assert found[0].p == pytest.approx(expected)
 
 
-def test_models_that_never_differ_are_equal_and_a_constant_gap_is_certain():
+def test_models_that_never_differ_are_equal_and_a_constant_gap_is_as_likely_as_its_signs():
     same = np.array([0.5, 0.7, 0.6])
     equal, gap = all_pairs({"a": same, "b": same})[0], all_pairs({"a": same, "b": same - 0.25})[0]
 
     assert (equal.mean, equal.p) == (0, 1)
-    assert (gap.low, gap.high) == pytest.approx((0.25, 0.25))
-    assert gap.p == 0
+    assert (gap.mean, gap.low, gap.high) == (pytest.approx(0.25), None, None)
+    # Of the eight ways in which three signs fall, two have all alike.
+    assert gap.p == 1 / 4
+    # One stable molecule of 64, at both seeds, against none.
+    assert all_pairs({"a": np.full(2, 1 / 64), "b": np.zeros(2)})[0].p_adjusted == 1 / 2
 
 
 @pytest.mark.parametrize(

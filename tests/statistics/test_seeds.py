@@ -14,6 +14,8 @@ def test_the_interval_is_that_of_students_t():
     assert interval == pytest.approx((expected.low, expected.high))
 
 
-def test_two_seeds_that_agree_know_no_spread_and_one_knows_nothing():
-    assert mean_over_seeds([0.5, 0.5]) == (0.5, (0.5, 0.5))
+def test_seeds_that_agree_know_no_spread_and_one_knows_nothing():
+    assert mean_over_seeds([0.5, 0.5]) == (0.5, None)
+    assert mean_over_seeds([0.1 + 0.2, 0.3])[1] is None
+    assert mean_over_seeds([0.5, 0.5001])[1] is not None
     assert mean_over_seeds([0.5]) == (0.5, None)

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from assay.report.folders import Folder
-from assay.report.leaderboard import Row, in_order, metric_names, representatives
+from assay.report.leaderboard import (
+    Row,
+    in_order,
+    metric_names,
+    of_one_version,
+    representatives,
+)
 from assay.report.told_apart import names
 from assay.report.wording import COSTS, FRACTIONS, estimate_text, metric_title
 from assay.result import Result
@@ -72,10 +78,11 @@ def fronts(rows: Sequence[Row], metric: str) -> dict[str, list[int]]:
     Returns:
         Places in `rows`, the cheapest first.
     """
+    alike = {id(row) for row in of_one_version(rows, metric)}
     measured = [
         place
         for place, row in enumerate(rows)
-        if metric in row.estimates and row.cost and not row.is_floor
+        if id(row) in alike and row.cost and not row.is_floor
     ]
     if not measured:
         return {cost: [] for cost in COSTS}

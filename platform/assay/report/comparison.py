@@ -30,8 +30,9 @@ from assay.statistics.power import MOST_SEEDS, SeedsNeeded, seeds_needed
 from assay.statistics.ranks import Ranking, ranking
 from assay.statistics.seeds import mean_over_seeds
 
-VERSION = "2"
-"""2: no interquartile mean of fewer than four seeds."""
+VERSION = "3"
+"""2: no interquartile mean of fewer than four seeds.
+3: of seeds that are all alike there is no interval, and p is 2^(1 - S)."""
 
 PartT = TypeVar("PartT")
 Paired = Literal["all", "best", "none"]
@@ -47,7 +48,7 @@ class Model:
     values_S: NDArray[np.float64]
     mean: float
     ends: Interval | None
-    """Student's t over seeds; None of one seed."""
+    """Student's t over seeds; None of one seed, or if all are alike."""
     middle: float | None
     """Interquartile mean; None of fewer than four seeds, of which it leaves out none: the mean."""
     middle_ends: Interval | None
@@ -150,6 +151,8 @@ def document(found: Comparison) -> dict[str, Any]:
 
 def seeds_text(found: SeedsNeeded) -> str:
     """Return a number of seeds in words."""
+    if math.isnan(found.seeds):
+        return "–"
     return f"{found.seeds:,.0f}" if math.isfinite(found.seeds) else f"over {MOST_SEEDS:,}"
 
 
@@ -169,8 +172,8 @@ def _by_model(results: Sequence[Result], figure: str) -> dict[str, dict[int, Res
         if seed in of_model:
             other = of_model[seed].provenance.cell_key
             raise DataError(
-                f"cells {other} and {key} are both {named[key]}, seed {seed}: they differ in data "
-                "or hardware; compare them apart"
+                f"cells {other} and {key} are both {named[key]}, seed {seed}: they differ in "
+                "data; compare them apart"
             )
         of_model[seed] = result
     require_one_version(results, figure)

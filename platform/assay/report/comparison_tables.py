@@ -95,7 +95,8 @@ def _pairs(found: Comparison) -> Table:
         off = pair.difference
         made.add_row(
             off.other, _size(found, off.mean, "+"),
-            f"{_size(found, off.low, '+')} to {_size(found, off.high, '+')}",
+            "–" if off.low is None or off.high is None
+            else f"{_size(found, off.low, '+')} to {_size(found, off.high, '+')}",
             f"{off.p_adjusted:.2g}", f"{pair.improvement:.0%}", seeds_text(pair.seeds),
         )  # fmt: skip
     count = math.comb(len(found.models), 2)
@@ -118,4 +119,4 @@ def _size(found: Comparison, value: float, sign: str = "") -> str:
 
 
 def _ends(found: Comparison, ends: Interval | None) -> str:
-    return "one seed" if ends is None else " to ".join(_value(found, end) for end in ends)
+    return "–" if ends is None else " to ".join(_value(found, end) for end in ends)

@@ -91,6 +91,27 @@ def _chain(result: Result) -> str:
     return digest16({key: value for key, value in result.cell.items() if key != "budget"})
 
 
+def drop_older(laws: Path, results: Sequence[Result]) -> None:
+    """Remove laws of runs that are not those that the results have now.
+
+    Args:
+        laws: Folder of what `jobs/scaling_laws.py` wrote; it need not be there.
+        results: Of the ladder.
+    """
+    for path in sorted(laws.glob("*.csv")):
+        label, _, figure = path.stem.partition(".")
+        figure = figure.replace(".", "/", 1)
+        with path.open(newline="", encoding="utf-8") as file:
+            fitted = {row["cell"] for row in csv.DictReader(file)}
+        if fitted != {
+            result.provenance.cell_key
+            for result in results
+            if result.label == label and figure in result.estimates and result.estimates[figure].n
+        }:
+            for end in ("csv", "json", "html"):
+                path.with_suffix(f".{end}").unlink(missing_ok=True)
+
+
 def write_csv(found: Sequence[dict[str, Any]], path: Path) -> None:
     """Write rows as `assay scaling fit` reads them.
 

@@ -39,18 +39,24 @@ class Curve:
 
 
 def curves(study: Study, points: int = _POINTS) -> Iterator[Curve]:
-    """Yield a curve for each value of the second variable, or a single one."""
+    """Yield a curve for each value of the second variable, or a single one.
+
+    Of params and samples the one is second that has fewer values: at equal FLOPs hardly two runs
+    have seen the same number of samples.
+    """
     law, runs = study.law, study.law.runs
     first, two = law.form.variables[0], len(law.form.variables) == 2
     first = "samples" if first == "repeated" else first
-    ones_R = np.ones(len(runs))
-    others = [runs.samples_R if two else ones_R, ones_R]
+    ones_R, beside_R = np.ones(len(runs)), runs.samples_R
+    if two and len(np.unique(runs.params_R)) < len(np.unique(beside_R)):
+        first, beside_R = "samples", runs.params_R
+    others = [beside_R if two else ones_R, ones_R]
     if law.form.repeats:
         others[1] = np.asarray(runs.unique_R)
         if first == "samples":
             others[1] = np.where(others[1] < runs.samples_R, others[1], _NONE_AGAIN)
-    for seen, unique in np.unique(np.stack(others, axis=1), axis=0):
-        mine = runs.at((others[0] == seen) & (others[1] == unique))
+    for beside, unique in np.unique(np.stack(others, axis=1), axis=0):
+        mine = runs.at((others[0] == beside) & (others[1] == unique))
         x_R = np.asarray(getattr(mine, _ALONG[first]))
         x_G = np.geomspace(x_R.min(), x_R.max(), points)
         grid = Runs(
@@ -62,17 +68,20 @@ def curves(study: Study, points: int = _POINTS) -> Iterator[Curve]:
         )
         if law.form.repeats and unique == _NONE_AGAIN:
             grid = replace(grid, unique_R=grid.samples_R)
-        name = _name(law.form, seen, unique)
+        name = _name(law.form, first, beside, unique)
         yield Curve(name, first, mine, x_R, x_G, *law.predict(grid))
 
 
-def _name(form: Form, seen: float, unique: float) -> str:
-    if len(form.variables) == 2:
+def _name(form: Form, along: str, beside: float, unique: float) -> str:
+    two = len(form.variables) == 2
+    if two and along == "params":
         distinct = f", {unique:,.0f} of them distinct" if form.repeats else ""
-        return f"{seen:,.0f} samples{distinct}"
-    if not form.repeats:
-        return "law"
-    return "all samples distinct" if unique == _NONE_AGAIN else f"{unique:,.0f} distinct samples"
+        return f"{beside:,.0f} samples{distinct}"
+    said = [f"{beside:,.0f} parameters"] if two else []
+    if form.repeats:
+        count = "all" if unique == _NONE_AGAIN else f"{unique:,.0f}"
+        said.append("all samples distinct" if count == "all" else f"{count} distinct samples")
+    return ", ".join(said) or "law"
 
 
 def plain_curves(study: Study) -> list[dict[str, Any]]:

@@ -201,6 +201,9 @@ def _sizes(title: str, part: Mapping[str, Any], step: int) -> Iterator[PlainTabl
         f"{quantity} ~ C^{power}, {power} = {_ends(part[power])}"
         for quantity, power in (("N*", "a"), ("D*", "b"))
     )
+    fall = part.get("resamples_that_fall", 1)
+    if fall < 1:
+        powers += f"; intervals are of the {fall:.1%} of resamples in which both powers fall"
     yield PlainTable(title, ("FLOPs", *(name.capitalize() for name in names)), rows, powers)
 
 

@@ -4,18 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
-
-from scipy.special import stdtrit
 
 from assay import headline as headlines
 from assay.config import digest16
 from assay.report.told_apart import names
 from assay.report.wording import FRACTIONS
 from assay.result import Cost, Reference, Result
-from assay.statistics.intervals import CONFIDENCE
+from assay.statistics.seeds import mean_over_seeds
 from assay.submission import Submission
 from assay.task import Estimate
 
@@ -155,9 +152,9 @@ def best_and_rivals(rows: Sequence[Row], metric: str) -> tuple[Row | None, list[
 
 
 def of_one_version(rows: Sequence[Row], metric: str) -> list[Row]:
-    """Return the rows with a metric of the version that most of our own have, or the later one."""
+    """Return the rows with a metric of the version that most trained models have, or the later."""
     measured = [row for row in rows if metric in row.estimates]
-    ours = [row for row in measured if row.kind != "external"] or measured
+    ours = contenders(measured) or measured
     counts = Counter(row.estimates[metric].version for row in ours)
     version = max(counts, key=lambda each: (counts[each], each), default=None)
     return [row for row in measured if row.estimates[metric].version == version]
@@ -259,17 +256,16 @@ def _comparable(cells: Sequence[Row], name: str) -> bool:
 def _over_seeds(name: str, estimates: Sequence[Estimate]) -> Estimate:
     """Return the mean with Student's t interval over seeds, n their number.
 
-    The interval of a fraction is cut to [0, 1], outside of which no value can lie. Source:
-    Student, Biometrika 6 (1908) 1.
+    The interval of a fraction is cut to [0, 1], outside of which no value can lie. Where all seeds
+    have one value it is the mean of the cells' own: that they are alike is chance.
     """
-    values, n = [estimate.value for estimate in estimates], len(estimates)
-    mean = fmean(values)
-    half = float(stdtrit(n - 1, 0.5 + CONFIDENCE / 2)) * stdev(values) / sqrt(n)
-    low, high = mean - half, mean + half
+    mean, ends = mean_over_seeds([estimate.value for estimate in estimates])
+    low, high = ends or (fmean(e.low for e in estimates), fmean(e.high for e in estimates))
     if name in FRACTIONS:
         low, high = max(low, 0.0), min(high, 1.0)
     first = estimates[0]
-    return Estimate(value=mean, low=low, high=high, n=n, version=first.version, better=first.better)
+    n, version = len(estimates), first.version
+    return Estimate(value=mean, low=low, high=high, n=n, version=version, better=first.better)
 
 
 def _rank(row: Row, metric: str) -> tuple[bool, float, float, str]:

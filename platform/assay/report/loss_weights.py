@@ -30,7 +30,8 @@ from assay.statistics.multitask import relative_loss
 from assay.statistics.power import SeedsNeeded, seeds_needed
 from assay.statistics.seeds import mean_over_seeds
 
-VERSION = "1"
+VERSION = "2"
+"""2: of seeds that are all alike there is no interval."""
 WORST_THAT_COUNTS = 0.9
 """Of all trials of all ways, by objective: a few that went astray should not stretch the unit."""
 Values = NDArray[np.float64]

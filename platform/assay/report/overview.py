@@ -1,12 +1,17 @@
 """The page's first view: of every data set the best model, what it cost, and what it is held to."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from assay.report.leaderboard import Row, best_and_rivals, contenders, headline
+from assay.report.leaderboard import (
+    Row,
+    best_and_rivals,
+    contenders,
+    headline,
+    of_one_version,
+)
 from assay.task import Estimate
 
 
@@ -76,9 +81,9 @@ def _contest(
     if metric is None:
         return Contest(family, data, digests, None, "", tuple(entries), None, 0, 0, 0)
     found = {id(e): e.row.estimates[metric] for e in entries if metric in e.row.estimates}
-    versions = Counter(row.estimates[metric].version for row in ours if metric in row.estimates)
-    version = max(versions, key=lambda each: (versions[each], each))
-    ranked = [e for e in entries if id(e) in found and found[id(e)].version == version]
+    alike = {id(row) for row in of_one_version([entry.row for entry in entries], metric)}
+    ranked = [entry for entry in entries if id(entry.row) in alike]
+    version = found[id(ranked[0])].version
     sign = -1 if found[id(ranked[0])].better == "higher" else 1
     ranked.sort(key=lambda e: (sign * found[id(e)].value, e.row.label))
     compared = contenders([entry.row for entry in ranked])

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.result import Result
 
-_BESIDE = ("settings", "training", "budget")
+_BESIDE = ("settings", "training", "budget", "hardware")
 """Parts of a cell that may differ within a suite, those first that say what others follow from."""
 _ABSENT = {"training.records": "all", "settings.smiles": "given"}
 """What it means that a cell says nothing of a setting."""

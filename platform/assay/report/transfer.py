@@ -52,7 +52,7 @@ class Row:
     seeds: tuple[int, ...]
     mean: float
     low: float | None
-    """95 % interval over seeds; None with one seed."""
+    """95 % interval over seeds; None with one seed, or if all are alike."""
     high: float | None
     difference: float
     """From `scratch`, the mean over the seeds that both have."""
@@ -72,10 +72,22 @@ def overrides(suite: Suite, target: str, source: str, arm: str) -> tuple[str, ..
     return (*common, f"settings.source={{name: {source}, when: {arm}}}")
 
 
-def is_from(result: Result, source: str, arm: str) -> bool:
-    """Return whether a result in an arm's folder, which names the target alone, is of a source."""
-    given = result.cell["settings"].get("source")
-    return arm in (SCRATCH, "half") or (given is not None and given["name"] == source)
+def of_suite(results: Sequence[Result], suite: Suite) -> list[Result]:
+    """Return those results that are of a suite's cells, whatever their data's digests.
+
+    The folder of an arm names the target alone: an earlier study may have left cells there that
+    learnt from another source, or with another budget.
+    """
+    asked = [_asked(cell.model_dump(mode="json")) for cell in suite.cells("0" * 16)]
+    return [result for result in results if _asked(result.cell) in asked]
+
+
+def _asked(cell: Mapping[str, Any]) -> dict[str, Any]:
+    settings = dict(cell["settings"])
+    source = settings.pop("source", None)
+    named = source and {key: value for key, value in source.items() if key != "digest"}
+    parts = ("variant", "seed", "budget", "training")
+    return {part: cell[part] for part in parts} | {"settings": settings, "source": named}
 
 
 def compare(target: str, source: str, arms: Mapping[str, Sequence[Result]]) -> list[Row]:
@@ -205,5 +217,5 @@ def _with_interval(value: float, low: float | None, high: float | None, sign: bo
     plus = "+" if sign else ""
     text = f"{100 * value:{plus}.1f}"
     if low is None or high is None:
-        return f"{text} (one seed: no interval)"
+        return f"{text} (no interval)"
     return f"{text} [{100 * low:{plus}.1f}, {100 * high:{plus}.1f}]"

@@ -62,7 +62,7 @@ def delta_m(
     better: Sequence[Literal["higher", "lower"]],
     confidence: float = CONFIDENCE,
 ) -> tuple[float, Interval | None]:
-    """Return the mean of `relative_loss` over seeds, and its interval; None with one seed.
+    """Return the mean of `relative_loss` over seeds, and its interval, as `mean_over_seeds`.
 
     Raises:
         DataError: as there.

@@ -26,11 +26,12 @@ class Difference:
     one: str
     other: str
     mean: float
-    low: float
-    """95 % interval of this difference alone."""
-    high: float
+    low: float | None
+    """95 % interval of this difference alone; None if it is the same of every seed."""
+    high: float | None
     p: float
-    """That there is none: Student's paired test, two-sided."""
+    """That there is none: Student's paired test, two-sided. Of a difference that is the same of
+    every seed, by the signs that chance could give it: 2^(1 - S)."""
     p_adjusted: float
     """By Holm's method, over all differences that were looked at together."""
     seeds: int
@@ -39,8 +40,8 @@ class Difference:
 def all_pairs(values: Mapping[str, Values], confidence: float = CONFIDENCE) -> list[Difference]:
     """Return the difference of every two models, with p-values adjusted for their number.
 
-    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6
-    (1979) 65.
+    Sources: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6
+    (1979) 65; of differences that are all alike Fisher, "The design of experiments" (1935), §21.
 
     Args:
         values: (S,) of each model, in the order of the same seeds; S ≥ 2.
@@ -54,16 +55,13 @@ def all_pairs(values: Mapping[str, Values], confidence: float = CONFIDENCE) -> l
     for one, other in combinations(values, 2):
         off_S = values[one] - values[other]
         mean, ends = mean_over_seeds(off_S.tolist(), confidence)
-        assert ends is not None, "two seeds at least"
-        # Without spread the test has no statistic: the difference is certain, or there is none.
+        # Without spread the test has no statistic, and shares of few samples are often alike.
         rounding = 1e-14 * max(np.abs(values[one]).max(), np.abs(values[other]).max())
-        same = np.ptp(off_S) <= rounding
-        p = (
-            float(abs(mean) <= rounding)
-            if same
-            else float(ttest_rel(values[one], values[other]).pvalue)
-        )
-        found.append(Difference(one, other, mean, ends[0], ends[1], p, p, len(off_S)))
+        if ends is None or np.ptp(off_S) <= rounding:
+            ends, p = None, 1.0 if abs(mean) <= rounding else 2.0 ** (1 - len(off_S))
+        else:
+            p = float(ttest_rel(values[one], values[other]).pvalue)
+        found.append(Difference(one, other, mean, *(ends or (None, None)), p, p, len(off_S)))
     if not found:
         return []
     adjusted = np.asarray(multipletests([each.p for each in found], method="holm")[1])

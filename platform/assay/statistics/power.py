@@ -10,6 +10,7 @@ from scipy.stats import chi2, nct, t
 
 from assay.errors import DataError
 from assay.statistics.intervals import CONFIDENCE
+from assay.statistics.seeds import all_alike
 
 MOST_SEEDS = 10_000
 _PLAIN = 20.0
@@ -34,6 +35,8 @@ def seeds_needed(
 ) -> SeedsNeeded:
     """Return how many seeds find a difference with the spread that these differences have.
 
+    Not a number where they are all alike: of the spread nothing is known then.
+
     Student's paired test, two-sided: Cohen, "Statistical Power Analysis for the Behavioral
     Sciences" (1988), chapter 2. The interval is that of the spread (χ² with S - 1 degrees of
     freedom).
@@ -52,8 +55,10 @@ def seeds_needed(
         raise DataError("one seed: the spread of the difference is not known; run two or more")
     if not all(map(math.isfinite, differences)):
         raise DataError("a difference is not finite")
-    spread = stdev(differences)
     wanted = abs(fmean(differences) if least is None else least)
+    if all_alike(differences) and wanted:
+        return SeedsNeeded(math.nan, math.nan, math.nan)
+    spread = stdev(differences)
     tail = (1 - CONFIDENCE) / 2
     ends = [spread * math.sqrt((S - 1) / float(chi2.ppf(p, S - 1))) for p in (1 - tail, tail)]
     value, low, high = (_seeds(wanted, each, power, alpha) for each in (spread, *ends))
@@ -63,8 +68,6 @@ def seeds_needed(
 def _seeds(wanted: float, spread: float, power: float, alpha: float) -> float:
     if wanted == 0:
         return math.inf
-    if spread == 0:
-        return 2.0
     effect = wanted / spread
 
     def is_enough(seeds: int) -> bool:

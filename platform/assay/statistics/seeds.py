@@ -8,11 +8,21 @@ from scipy.special import stdtrit
 
 from assay.statistics.intervals import CONFIDENCE, Interval
 
+_ROUNDING = 1e-12
+
+
+def all_alike(values: Sequence[float]) -> bool:
+    """Say whether values are one but for rounding: of their spread nothing is known then.
+
+    Figures that are counts, such as shares of 64 samples, are often alike by chance.
+    """
+    return max(values) - min(values) <= _ROUNDING * max(map(abs, values))
+
 
 def mean_over_seeds(
     values: Sequence[float], confidence: float = CONFIDENCE
 ) -> tuple[float, Interval | None]:
-    """Return the mean of independent runs and its interval; None with a single run.
+    """Return the mean of independent runs and its interval; None of one run, or if all are alike.
 
     Student's t with S - 1 degrees of freedom, as the spread is estimated from the same few runs.
     Source: Student, Biometrika 6 (1908) 1.
@@ -22,7 +32,7 @@ def mean_over_seeds(
         confidence: of the interval.
     """
     S, mean = len(values), fmean(values)
-    if S == 1:
+    if S == 1 or all_alike(values):
         return mean, None
     half = float(stdtrit(S - 1, 0.5 + confidence / 2)) * stdev(values) / math.sqrt(S)
     return mean, (mean - half, mean + half)

@@ -117,6 +117,17 @@ def test_a_term_that_has_died_out_is_refused_though_its_intervals_have_no_width(
     assert found["beta"].value == pytest.approx(0.3, abs=1e-3)
 
 
+def test_what_repetitions_are_worth_is_refused_where_samples_are_worth_nothing():
+    grid = np.meshgrid(SIZES.round(), [1e6, 4e6, 16e6], [1e6, 2e6])
+    params_R, samples_R, unique_R = (x.ravel() for x in grid)
+    loss_R = 2000 * params_R**-0.3
+    runs = Runs(params_R, samples_R, loss_R, unique_R=np.minimum(unique_R, samples_R))
+
+    found = fit(FORMS["repeated"], runs, 20).parameters()
+    assert found["B"].refusal is not None
+    assert found["R_star"].refusal is not None
+
+
 def test_a_step_at_the_smallest_size_is_no_power_however_narrow_its_intervals():
     law = {"E": 0.05, "A": 0.0, "alpha": 1.0, "B": 5.0, "beta": 0.4}
     runs = ladder(law, np.geomspace(1e5, 2e6, 4), np.geomspace(2e3, 2e4, 4), 0.003, seed=0)

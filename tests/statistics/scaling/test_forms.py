@@ -89,6 +89,7 @@ CHOSEN = {
         ("never repeated", "repeated_samples", "repeats a sample; use the form samples"),
         ("as often", "repeated_samples", "every run sees its samples 4 times"),
         ("in step", "params_samples", "params and samples rise together in all runs"),
+        ("in step", "repeated", "params and samples rise together in all runs"),
         ("traded", "params_samples", "params and samples are traded for each other along one line"),
         ("one budget", "params_samples", r"budgets are equal: .* 1e\+12 params · samples, where"),
         ("one budget", "params", "all budgets are equal"),

@@ -127,6 +127,38 @@ def test_a_form_with_an_exponent_that_is_not_known_gives_way_to_a_better_one():
     assert not asked.passed_over
 
 
+@pytest.fixture(scope="module")
+def of_equal_flops():
+    """Five sizes at three budgets of FLOPs, two seeds; the least size repeats samples, a little."""
+    generator, rows = np.random.default_rng(0), []
+    for flops in (1e11, 3.2e11, 1e12):
+        for size in np.geomspace(5e3, 9e4, 5).round():
+            for _ in range(2):
+                samples = round(flops / (480 * size) * generator.uniform(0.99, 1.01))
+                rows.append((size, samples, flops))
+    params_R, samples_R, flops_R = np.array(rows).T
+    truth_R = 0.05 + 20 * params_R**-0.5 + 20 * samples_R**-0.5
+    loss_R = truth_R * np.exp(generator.normal(0, 0.005, len(rows)))
+    return Runs(params_R, samples_R, loss_R, flops_R, np.minimum(samples_R, 1e5))
+
+
+def test_a_few_repeated_samples_do_not_cost_a_ladder_its_best_sizes(of_equal_flops):
+    assert (of_equal_flops.unique_R < of_equal_flops.samples_R).any()
+    found = study(of_equal_flops, bootstraps=100)
+
+    assert found.law.form.name == "params_samples"
+    assert "R_star" in found.passed_over
+    assert not isinstance(found.best, str)
+
+
+def test_a_ladder_of_equal_flops_has_a_curve_a_size(of_equal_flops):
+    drawn = list(curves(study(of_equal_flops, "params_samples", bootstraps=20)))
+
+    assert [curve.name for curve in drawn][:1] == ["5,000 parameters"]
+    assert len(drawn) == 5
+    assert all(curve.along == "samples" and curve.x_G[0] < curve.x_G[-1] for curve in drawn)
+
+
 def test_equal_budgets_say_why_nothing_can_be_fitted():
     same = np.ones(6)
     runs = Runs(1e6 * same, 1e7 * same, np.linspace(1, 2, 6))

@@ -24,14 +24,17 @@ from assay.statistics.scaling.runs import Runs, Values
 
 DELTA = 1e-3
 BOOTSTRAPS = 1000
-VERSION = "3"
+VERSION = "4"
 """2: forms are compared by chains of runs, no longer by runs as if all were independent.
-3: the power of a term that is in the loss of runs at one value alone is refused."""
+3: the power of a term that is in the loss of runs at one value alone is refused.
+4: so is an R_star on which the loss hardly depends, and its form gives way to a better one."""
 
 _FIRST_DELTA = 0.03
 _TRIES = 12
 _FACTOR_OF_NO_USE = 1000.0
 _OF_NO_USE = 0.01
+_HARDLY = 1e-3
+"""Relative, in the loss of any run, for an R_star that is e times as large."""
 _DIGITS = 6
 _TOLD_AT = (
     "the runs are fitted as well without its term",
@@ -114,11 +117,11 @@ class Fit:
         return found
 
     def _untold(self) -> dict[str, str]:
-        """Return why factor and exponent of a term are not known where it is in hardly any run.
+        """Return why the parameters of a term are not known where it is in hardly any run.
 
         A term that is no hundredth of any run's loss, or of runs at one value alone (a step, which
         every steeper power is as well), has next to no derivatives: resamples begin at the fit and
-        leave both where it stopped, in intervals of no width, which say nothing.
+        leave them where it stopped, in intervals of no width, which say nothing.
         """
         T, found = len(self.centre_T), {}
         log_loss_R, slope_RP = self.form.inputs(self.runs).log_loss(self.centre_T, self.theta_P)
@@ -130,6 +133,10 @@ class Fit:
             if values < len(_TOLD_AT):
                 names = self.form.parameters[1 + 2 * term : 3 + 2 * term]
                 found |= dict.fromkeys(names, _TOLD_AT[values])
+        if self.form.repeats and np.abs(slope_RP[:, -1]).max() < _HARDLY:
+            found["R_star"] = (
+                "the loss hardly depends on it: any larger, or any smaller one will do"
+            )
         return found
 
     @cached_property

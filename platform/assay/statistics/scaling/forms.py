@@ -88,7 +88,7 @@ class Form:
                 f"{'params · samples' if runs.flops_R is None else 'FLOPs'}, where more of one is "
                 "less of the other; a law needs other budgets, too"
             )
-        if len(columns) == 2 and not self.repeats:
+        if len(columns) == 2 and not (self.repeats and _records_vary(runs)):
             _require_apart(*columns.values())
 
     def _require_repetitions(self, times_R: Values) -> None:
@@ -192,6 +192,12 @@ def possible(runs: Runs) -> Sequence[Form]:
             continue
         found.append(form)
     return found
+
+
+def _records_vary(runs: Runs) -> bool:
+    """Say whether runs of equal samples have different numbers of distinct ones."""
+    pairs_2R = np.stack([runs.samples_R, np.asarray(runs.unique_R)])
+    return np.unique(pairs_2R, axis=1).shape[1] > len(np.unique(runs.samples_R))
 
 
 def _require_apart(params_R: Values, samples_R: Values) -> None:

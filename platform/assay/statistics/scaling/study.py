@@ -85,9 +85,9 @@ def _choose(runs: Runs, form: Choice) -> Form:
 
 
 def _unknown(law: Fit) -> str:
-    """Return which exponent the runs do not tell, and why; nothing where they tell all."""
+    """Return which exponent, or R_star, the runs do not tell, and why; "" where they tell all."""
     for name, each in law.parameters().items():
-        if name in EXPONENTS and each.refusal:
+        if name in EXPONENTS | {"R_star"} and each.refusal:
             return f"{name}: {each.refusal}"
     return ""
 
