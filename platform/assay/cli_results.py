@@ -158,6 +158,29 @@ def report(
         typer.echo(path)
 
 
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A suite's folder of results.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .svg, .pdf or .png.")],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="A panel, such as edm/validity; by default what orders the leaderboard."),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Draw a suite's models with their intervals, and say what has to stand below the figure.
+
+    Example: `assay plot results/factorial_qm9 --metric edm/atom_stability --out figure.pdf`
+    """
+    from assay.report.folders import read_folder
+    from assay.report.plot import plot as drawn
+
+    caption = drawn(read_folder(folder), metric or (), out)
+    if as_json:
+        print_json({"path": str(out), "caption": caption})
+    else:
+        typer.echo(caption)
+
+
 def _plain(stored: "Stored") -> dict[str, Any]:
     found: dict[str, Any] = {
         "cell_key": stored.key,

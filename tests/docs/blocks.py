@@ -12,6 +12,8 @@ PAGES = [
     ROOT / "results" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+SHELL = ("", "bash")
+"""What stands behind the fence of commands."""
 FENCE = re.compile(r"^( *)(```+)([^`\n]*)$")
 
 

@@ -20,13 +20,12 @@ from assay.config import validate
 from assay.habitability.inhabitants.world import PlanetFile
 from assay.pathways.metrics.files import read_graphs
 from tests.docs import programs
-from tests.docs.blocks import BLOCKS, Block, blocks_of, of
+from tests.docs.blocks import BLOCKS, SHELL, Block, blocks_of, of
 from tests.docs.shell import commands_of
 from tests.docs.site import hooks
 from tests.test_cli import ROOT
 from tests.test_submission import MOLECULES
 
-SHELL = ("", "bash")
 RUN_BY_ANOTHER_TEST = {"docs/extending.md": "tests/test_extending.py builds and runs its package"}
 RUN_HERE = ("docs/balancing.md", "docs/habitability.md", "docs/python.md")
 NOT_RUN = {
