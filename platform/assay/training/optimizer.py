@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
-from torch.optim import AdamW, Muon
+from torch.optim import AdamW
 
 from assay.cell import TrainingSettings
 from assay.errors import CheckpointError
 from assay.training.adamw_8bit import LEAST, AdamW8bit
+from assay.training.muon import Muon
 
 _ENTRIES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 _SMALLEST_SIDE = 16
@@ -45,12 +46,7 @@ class ModelOptimizer:
         inner = [p for p in self._names if p in matrices]
         if inner:
             self._parts.append(
-                Muon(
-                    inner,
-                    lr=settings.learning_rate,
-                    weight_decay=settings.weight_decay,
-                    adjust_lr_fn="match_rms_adamw",
-                )
+                Muon(inner, lr=settings.learning_rate, weight_decay=settings.weight_decay)
             )
         self._by_8_bits = None
         if large:
