@@ -4,6 +4,8 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assay.pathways.batches import records_of
 from assay.pathways.encodings import (
@@ -117,3 +119,48 @@ def test_company_and_padding_change_nothing_and_what_a_graph_lacks_is_marked():
         assert not vectors[1, 3:].abs().any()
     assert together.laplacian_values_BK[1].tolist()[2:] == [-1, -1]
     assert not together.magnetic_BNK[1, :, 3:].abs().any()
+
+
+def kernels(found, row, n):
+    """What models read: Σₖ φ(λₖ) v(u, k) v(v, k)*, for some φ."""
+    of_row = []
+    for vectors, values in (
+        (found.laplacian_BNK[row, :n], found.laplacian_values_BK[row]),
+        (found.magnetic_BNK[row, :n], found.magnetic_values_BK[row]),
+    ):
+        weight = torch.stack([values + 2, values.cos()])
+        of_row.append(torch.einsum("uk,vk,mk->muv", vectors, vectors.conj(), weight.to(vectors)))
+    return of_row
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_no_numbering_of_nodes_is_seen_in_trees_with_leaves_and_in_pieces(data):
+    """Leaves of one node share an eigenvalue, and so do pieces: whole spaces count, or none."""
+    n = data.draw(st.integers(9, 16))
+    draw = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    tree = [(int(draw.integers(0, min(k, 4))), k) for k in range(1, n)]
+    kept = [edge for edge in tree if draw.random() > 0.2]
+    graph = Pathway("a", [None] * n, kept)
+    order = data.draw(st.permutations(range(n)))
+
+    batch = records_of([graph, permuted(graph, order)], {}, "here").batch(np.arange(2))
+    few = Encodings(laplacian=5, magnetic=5, q=0.25)
+    found = positions_of(batch.adjacency_BNN, batch.mask_BN, few)
+
+    for plain, moved in zip(kernels(found, 0, n), kernels(found, 1, n), strict=True):
+        torch.testing.assert_close(moved, plain[:, order][:, :, order], rtol=0, atol=1e-5)
+
+
+def test_of_a_star_only_the_space_that_fits_is_left():
+    star = Pathway("a", [None] * 12, [(0, k) for k in range(1, 12)])
+    batch = records_of([star], {}, "here").batch(np.arange(1))
+
+    def values(most):
+        found = positions_of(batch.adjacency_BNN, batch.mask_BN, Encodings(laplacian=most))
+        return found.laplacian_values_BK[0]
+
+    # The eigenvalues are 0, ten times 1, and 2.
+    assert values(8).tolist() == [-1.0] * 8
+    assert values(10).tolist() == pytest.approx([1.0] * 10)
+    assert values(12).tolist() == pytest.approx([1.0] * 10 + [2.0, -1.0])

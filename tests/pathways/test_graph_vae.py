@@ -138,8 +138,11 @@ def test_a_batch_has_the_mean_of_the_losses_of_its_parts_however_they_are_padded
 @pytest.mark.parametrize(
     "part", ["refinement", "ode", "sure", "no encodings", "sparse", "all terms"]
 )
-def test_numbering_nodes_otherwise_numbers_the_scores_otherwise(part):
+@pytest.mark.parametrize("hidden", [0.0, 0.3], ids=["whole", "hidden"])
+def test_numbering_nodes_otherwise_numbers_the_scores_otherwise(part, hidden):
     model, batch = made.vae(**PARTS[part]).eval(), made.batch()
+    draw = torch.rand(batch.pairs_BNN.shape, generator=torch.Generator().manual_seed(0))
+    batch = batch.without(draw.triu() + draw.triu(1).mT < hidden)  # in pieces, with leaves
     N = batch.mask_BN.shape[1]
     keys = torch.rand(len(batch), N).masked_fill(~batch.mask_BN, 2)
     order = keys.argsort(1)

@@ -104,8 +104,25 @@ def test_free_bits_cost_the_same_as_none():
     wild = replace(at_prior, mean=torch.where(mask[..., None], 0.0, 99.0))
     graph = torch.full((2, 4), 0.5)
 
-    assert objective.divergence(wild, mask, graph, free) == pytest.approx((0.1 + 0.5) / 2)
-    assert objective.divergence(None, mask, graph, free) == 0.5
+    for drawn in (False, True):
+        found = objective.divergence(wild, mask, graph, free, drawn)
+        assert found == pytest.approx((0.1 + 0.5) / 2)
+        assert objective.divergence(None, mask, graph, free, drawn) == 0.5
+
+
+def test_of_estimates_by_one_draw_none_are_free():
+    """The mean of a draw that is cut off below is another than that of the divergence."""
+    draws = torch.tensor([[-0.3], [0.1]], requires_grad=True)
+    mask = torch.ones(2, 1, dtype=torch.bool)
+
+    mean = objective.divergence(None, mask, draws, 0.05, drawn=True)
+    mean.backward()
+
+    assert float(mean.detach()) == pytest.approx(-0.1)
+    assert draws.grad is not None
+    assert draws.grad.flatten().tolist() == [0.5, 0.5]
+    cut = objective.divergence(None, mask, draws.detach(), 0.05, drawn=False)
+    assert float(cut) == pytest.approx((0.05 + 0.1) / 2)
 
 
 def test_the_divergence_is_that_of_gaussians():

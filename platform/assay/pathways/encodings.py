@@ -8,7 +8,8 @@ its reverse are i and -i.
 
 An eigenvector is known up to its sign, or its phase. What is returned has that in which its
 largest entry is real and positive. Eigenvalues that coincide leave a basis open, which no sign
-fixes: models read kernels of the vectors, which no phase and no choice of a basis changes.
+fixes: models read kernels of the vectors, which no phase changes, and no choice of a basis either
+as long as eigenspaces are there whole. So those that do not fit among the K vectors are left out.
 
 Shapes: G graphs of one size, B graphs of a batch, N nodes, K eigenvectors.
 """
@@ -26,15 +27,17 @@ from assay.config import Settings
 
 _TIE = 1e-6
 """Entries whose moduli differ by less are equally large: the first one sets the phase."""
+_ONE_SPACE = 1e-6
+"""Eigenvalues that differ by less are one, and a smaller one is 0."""
 
 
 class Encodings(Settings):
     """Which positions are computed of a batch."""
 
     laplacian: int = Field(default=8, ge=0, le=64)
-    """Eigenvectors, after the constant one."""
+    """Eigenvectors at most, after those of eigenvalue 0, one a connected piece."""
     magnetic: int = Field(default=8, ge=0, le=64)
-    """Eigenvectors, from the lowest on."""
+    """Eigenvectors at most, from the lowest on."""
     q: float = Field(default=0.25, ge=0, le=0.5)
     """Phase of an edge, in turns."""
 
@@ -74,14 +77,14 @@ def positions_of(adjacency_BNN: Tensor, mask_BN: Tensor, encodings: Encodings) -
     for n in np.unique(counts_B).tolist():
         chosen = np.flatnonzero(counts_B == n)
         graphs_GNN = adjacency[chosen, :n, :n]
-        for name, first in (("laplacian", 1), ("magnetic", 0)):
+        for name in vectors:
             if not (K := getattr(encodings, name)):
                 continue
-            is_plain = name == "laplacian"
-            matrix = (
-                laplacian(graphs_GNN) if is_plain else magnetic_laplacian(graphs_GNN, encodings.q)
-            )
-            solved = _solved(matrix, first, K)
+            if name == "laplacian":
+                solved = _solved(laplacian(graphs_GNN), K, without_null=True)
+            else:
+                matrix_GNN = magnetic_laplacian(graphs_GNN, encodings.q)
+                solved = _solved(matrix_GNN, K, without_null=False)
             values[name][chosen, : solved[0].shape[1]] = solved[0]
             vectors[name][chosen, :n, : solved[0].shape[1]] = solved[1]
     device = mask_BN.device
@@ -134,10 +137,21 @@ def _normalised(
 
 
 def _solved(
-    matrix_GNN: NDArray[Any], first: int, most: int
+    matrix_GNN: NDArray[Any], most: int, without_null: bool
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return eigenvalues (G, K) from the `first` on, at most `most`, and vectors (G, N, K)."""
+    """Return the lowest eigenvalues (G, K), K ≤ `most`, and vectors (G, N, K), by whole spaces.
+
+    -1 and zeros stand for what there is not, or not whole.
+    """
     values_GN, vectors_GNN = np.linalg.eigh(matrix_GNN)
-    kept = slice(first, first + most)
-    # Rounding leaves -1e-17 for 0; -1 means that there is none.
-    return np.clip(values_GN[:, kept], 0, 2), canonical(vectors_GNN[..., kept])
+    values_GN = np.clip(values_GN, 0, 2)  # rounding leaves -1e-17 for 0
+    N = values_GN.shape[1]
+    first_G1 = (values_GN < _ONE_SPACE).sum(1, keepdims=True) if without_null else 0
+    place_GK = first_G1 + np.zeros((len(values_GN), 1), int) + np.arange(min(most, N))
+    with_end_GX = np.concatenate([values_GN, np.full((len(values_GN), 1), np.inf)], axis=1)
+    left_out_G1 = np.take_along_axis(with_end_GX, np.minimum(place_GK[:, :1] + most, N), axis=1)
+    found_GK = np.take_along_axis(with_end_GX, np.minimum(place_GK, N), axis=1)
+    there_GK = (place_GK < N) & (found_GK < left_out_G1 - _ONE_SPACE)
+    place_G1K = np.minimum(place_GK, N - 1)[:, None, :]
+    chosen_GNK = canonical(np.take_along_axis(vectors_GNN, place_G1K, axis=2))
+    return np.where(there_GK, found_GK, -1), np.where(there_GK[:, None, :], chosen_GNK, 0)

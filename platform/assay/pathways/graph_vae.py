@@ -202,7 +202,8 @@ class GraphVAE(PathwayModel):
             mean_B1 = ((ours_B - theirs_B) / graph_BL.shape[1]).unsqueeze(1)
             divergence_BL = mean_B1.expand_as(graph_BL)
         free = self.own.kullback.free_bits
-        return objective.divergence(posterior.nodes, mask_BN, divergence_BL, free)
+        drawn = self.prior is not None
+        return objective.divergence(posterior.nodes, mask_BN, divergence_BL, free, drawn)
 
     def _compounds(self, decoded: Decoded, batch: PathwayBatch, draws: Draws) -> Tensor:
         device = batch.mask_BN.device

@@ -135,7 +135,9 @@ def types(kinds: Kinds, batch: PathwayBatch) -> Tensor:
     )
 
 
-def divergence(nodes: Gaussian | None, mask_BN: Tensor, graph_BL: Tensor, free: float) -> Tensor:
+def divergence(
+    nodes: Gaussian | None, mask_BN: Tensor, graph_BL: Tensor, free: float, drawn: bool
+) -> Tensor:
     """Return the mean divergence of a latent entry, of nodes and of graphs alike.
 
     Args:
@@ -143,12 +145,16 @@ def divergence(nodes: Gaussian | None, mask_BN: Tensor, graph_BL: Tensor, free: 
         mask_BN: bool, the nodes that there are.
         graph_BL: Divergences of the entries of graphs.
         free: Nats; an entry that diverges less costs as much as if it did.
+        drawn: Whether those of graphs are estimates by one draw, of which none is free: the mean
+            of what is cut off below is no longer that of the divergence, and has no gradient where
+            a draw happens to be small.
     """
-    parts = [graph_BL]
+    parts = [graph_BL if drawn else graph_BL.clamp(min=free)]
     if nodes is not None:
         there_BN1 = mask_BN.unsqueeze(-1)
-        parts.append((nodes.kl() * there_BN1).sum(1) / there_BN1.sum(1))
-    return torch.cat(parts, -1).clamp(min=free).mean()
+        of_nodes_BL = (nodes.kl() * there_BN1).sum(1) / there_BN1.sum(1)
+        parts.append(of_nodes_BL.clamp(min=free))
+    return torch.cat(parts, -1).mean()
 
 
 def degree(decoded: Decoded, batch: PathwayBatch, corpus: Corpus) -> Tensor:

@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -63,15 +64,17 @@ def test_neither_the_numbering_of_nodes_nor_the_order_of_graphs_matters(data):
     assert shuffled == straight
 
 
-def test_a_ratio_is_the_distance_over_that_of_the_training_graphs():
-    here, there, train = (t.packed(*t.random_graphs(8, seed=seed)) for seed in range(3))
-    found = mmd.evaluate(here, there, train)
-    own = mmd.evaluate(train, there)
+def test_a_ratio_is_the_distance_over_that_of_as_many_training_graphs():
+    here, there, train = (t.random_graphs(n, seed=n) for n in (3, 8, 5))
+    found = mmd.evaluate(t.packed(*here), t.packed(*there), t.packed(*train))
+    own = [mmd.evaluate(t.packed(*each), t.packed(*there)) for each in combinations(train, 3)]
 
     for name in mmd.usable():
-        expected = found[f"mmd/{name}"].value / own[f"mmd/{name}"].value
-        assert found[f"mmd_ratio/{name}"].value == pytest.approx(expected)
-        assert found[f"mmd_ratio/{name}"].version.endswith("over that of 8 train")
+        mean = np.mean([each[f"mmd/{name}"].value for each in own])
+        ratio = found[f"mmd_ratio/{name}"]
+        assert ratio.value == pytest.approx(found[f"mmd/{name}"].value / mean)
+        assert ratio.version.startswith("2 of mmd 1: ")
+        assert ratio.version.endswith("over what 3 of 5 train have on average")
 
 
 def test_nothing_is_divided_by_a_distance_of_rounding():

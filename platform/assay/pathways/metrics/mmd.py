@@ -30,6 +30,10 @@ from assay.task import Estimate
 VERSION = "1"
 """Changes whenever a number could: results of another version are evaluated again."""
 
+RATIO_VERSION = "2"
+"""2: over what as many training graphs have as were generated; 1 was over that of all of them,
+which is smaller (of more graphs the V-statistic is less biased)."""
+
 LEAST_OWN = 1e-9
 """A smaller MMD² of the training graphs is rounding: nothing is divided by it."""
 
@@ -137,8 +141,9 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """Return `mmd/…` of generated graphs from reference graphs, and `mmd_ratio/…`.
 
-    A ratio is MMD²(generated, reference) / MMD²(train, reference), as in DiGress: 1 is as near as
-    the training graphs are. There is none where the training graphs are at no distance.
+    A ratio is MMD²(generated, reference) over what as many training graphs, drawn without
+    replacement, have on average, after DiGress: 1 is as near as they are. There is none where the
+    training graphs are at no distance.
     `mmd/orbit` is left out where orbit-count is not installed, see `descriptors.orbits_lack`.
 
     Args:
@@ -157,14 +162,29 @@ def evaluate(
         found[f"mmd/{name}"] = estimated(here.value, here.interval, G, version, "lower")
         if train is None:
             continue
-        own = squared(Rows.of(how.of(train), how.histogram), theirs, how.sigma)
+        own = _expected(Rows.of(how.of(train), how.histogram), theirs, how.sigma, G)
         if own > LEAST_OWN:
             ratio = here.over(own)
-            version += f", over that of {len(train)} train"
+            version = (
+                f"{RATIO_VERSION} of mmd {version}, over what {G} of {len(train)} train have on "
+                "average"
+            )
             ratios[f"mmd_ratio/{name}"] = estimated(
                 ratio.value, ratio.interval, G, version, "lower"
             )
     return found | ratios
+
+
+def _expected(ours: Rows, theirs: Rows, sigma: float, count: int) -> float:
+    """Return the MMD² from `theirs` that `count` of `ours` have on average.
+
+    A graph's kernel with itself is 1, and its share of the V-statistic's pairs is 1 / count.
+    """
+    whole, n = _Kernels.of(ours, theirs, sigma), len(ours)
+    if n == 1:
+        return whole.value
+    apart = (1 - whole.ours_alone) * n / (n - 1)
+    return whole.value + apart * (1 / count - 1 / n)
 
 
 def glance(graphs: PathwayGraphs, reference: PathwayGraphs) -> float:
