@@ -25,7 +25,7 @@ from assay.task import Estimate
 FORMATS = (".svg", ".pdf", ".png")
 MOST_PANELS = 4
 _MODEL, _FLOOR, _REFERENCE = "#0f6e7c", "#8a8f98", "#c2410c"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8,
     "svg.fonttype": "none", "svg.hashsalt": "assay", "pdf.fonttype": 42,
     "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
