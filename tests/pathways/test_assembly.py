@@ -1,7 +1,12 @@
 import networkx as nx
 import torch
 
-from assay.pathways.assembly import distinct_compounds, likely_edges, spanning_trees
+from assay.pathways.assembly import (
+    distinct_compounds,
+    drawn_ways,
+    likely_edges,
+    spanning_trees,
+)
 from assay.training.draws import Draws
 
 
@@ -47,6 +52,34 @@ def test_there_are_as_many_edges_as_are_expected_and_the_most_likely_ones():
     logits[0, 3, 2] = -0.5
     assert likely_edges(logits, inside(4), connected=False)[0].sum() == 2
     assert likely_edges(logits, inside(4), connected=True)[0].sum() == 3
+
+
+def test_scores_without_a_direction_are_given_one_by_a_draw():
+    """Else the likeliest edges are pairs of an edge and its reverse, from the lower number."""
+    torch.manual_seed(0)
+    G, N = 400, 12
+    logits = torch.randn(G, N, N) - 1.5
+    logits = (logits + logits.mT) / 2
+    pairs = inside(N).repeat(G, 1, 1)
+    ways = drawn_ways(Draws(0, 0, torch.arange(G)), N, both=0.1)
+
+    plain = likely_edges(logits, pairs, connected=True)
+    found = likely_edges(logits, pairs, connected=True, ways_BNN=ways)
+
+    def both_ways(edges: torch.Tensor) -> float:
+        return float((edges & edges.mT).sum() / edges.sum())
+
+    def upwards(edges: torch.Tensor) -> float:
+        one_way = edges & ~edges.mT
+        return float(one_way.triu().sum() / one_way.sum())
+
+    assert (ways | ways.mT)[pairs].all()
+    assert abs(float((ways & ways.mT)[pairs].float().mean()) - 0.1) < 0.01
+    assert found.sum() == plain.sum()
+    assert both_ways(plain) > 0.8
+    assert both_ways(found) < 0.25
+    assert upwards(plain) == 1
+    assert abs(upwards(found) - 0.5) < 0.02
 
 
 def test_no_compound_is_twice_in_a_graph_and_none_that_is_shut_out():

@@ -1,3 +1,4 @@
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from assay.pathways.metrics import descriptors
 from tests.pathways.metrics import tiny as t
 
 GRAPHS = t.packed(*t.random_graphs(20, seed=4, most=12))
+MADE = [floors.rewired, floors.erdos_renyi, floors.erdos_renyi_joined]
 FLAGS = [True, False, False, True, False]
 
 
@@ -16,13 +18,13 @@ def edges(graphs):
     return [graphs.edges_of(k).T.tolist() for k in range(len(graphs))]
 
 
-@pytest.mark.parametrize("floor", [floors.rewired, floors.erdos_renyi])
+@pytest.mark.parametrize("floor", MADE)
 def test_a_seed_decides_and_other_seeds_differ(floor):
     assert edges(floor(GRAPHS, 1)) == edges(floor(GRAPHS, 1))
     assert edges(floor(GRAPHS, 1)) != edges(floor(GRAPHS, 2))
 
 
-@pytest.mark.parametrize("floor", [floors.rewired, floors.erdos_renyi])
+@pytest.mark.parametrize("floor", MADE)
 def test_nodes_and_environment_are_kept(floor):
     given_ones = t.packed(t.CHAIN, environment=(7.0, None, 0.2, None))
     found = floor(given_ones)
@@ -32,7 +34,7 @@ def test_nodes_and_environment_are_kept(floor):
     assert found.environment_known[0].tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("floor", [floors.rewired, floors.erdos_renyi])
+@pytest.mark.parametrize("floor", MADE)
 def test_as_many_edges_are_reversible(floor):
     ring = Pathway("r", list("abcde"), [(k, (k + 1) % 5) for k in range(5)], reversible=FLAGS)
     found = [floor(pack([ring]), seed) for seed in range(4)]
@@ -111,3 +113,17 @@ def test_without_training_graphs_there_is_nothing_to_copy():
     for make in (lambda none: floors.copied(none, 3), lambda none: floors.nearest(GRAPHS, none)):
         with pytest.raises(DataError, match="no training graph"):
             make(t.packed())
+
+
+def test_random_edges_are_joined_as_far_as_they_suffice():
+    chain = ([f"n{k}" for k in range(9)], [(k, k + 1) for k in range(8)])
+    few = ([f"n{k}" for k in range(6)], [(0, 1), (2, 3)])
+    many = ([f"n{k}" for k in range(5)], [(a, b) for a in range(5) for b in range(5) if a < b])
+    for seed in range(5):
+        found = floors.erdos_renyi_joined(t.packed(chain, few, many), seed)
+        drawn = [nx.DiGraph(found.edges_of(k).T.tolist()) for k in range(3)]
+
+        assert [nx.number_weakly_connected_components(each) for each in drawn[::2]] == [1, 1]
+        assert [len(each) for each in drawn[::2]] == [9, 5]
+        assert [each.number_of_edges() for each in drawn] == [8, 2, 10]
+        assert nx.is_forest(drawn[1].to_undirected())

@@ -9,10 +9,13 @@ Shapes: B graphs, N nodes (padded), V compounds.
 import torch
 from torch import Tensor
 
+from assay.pathways.batches import pair_draws
 from assay.training.draws import Draws
 
 
-def likely_edges(logits_BNN: Tensor, pairs_BNN: Tensor, connected: bool) -> Tensor:
+def likely_edges(
+    logits_BNN: Tensor, pairs_BNN: Tensor, connected: bool, ways_BNN: Tensor | None = None
+) -> Tensor:
     """Return bool (B, N, N): the most likely edges, as many as are expected.
 
     The number of edges is the sum of the probabilities, rounded. If a graph is to be connected, the
@@ -23,8 +26,10 @@ def likely_edges(logits_BNN: Tensor, pairs_BNN: Tensor, connected: bool) -> Tens
         logits_BNN: Calibrated log odds.
         pairs_BNN: bool, the pairs that there are.
         connected: Whether a way joins any two nodes, directions ignored.
+        ways_BNN: bool, the directions that may be taken (`drawn_ways`); all if there are none.
     """
-    shut_BNN = logits_BNN.masked_fill(~pairs_BNN, -torch.inf)
+    open_BNN = pairs_BNN if ways_BNN is None else pairs_BNN & ways_BNN
+    shut_BNN = logits_BNN.masked_fill(~open_BNN, -torch.inf)
     count_B = (logits_BNN.sigmoid() * pairs_BNN).sum((1, 2)).round().long()
     taken_BNN = torch.zeros_like(pairs_BNN)
     if connected:
@@ -32,7 +37,24 @@ def likely_edges(logits_BNN: Tensor, pairs_BNN: Tensor, connected: bool) -> Tens
         shut_BNN = shut_BNN.masked_fill(taken_BNN, torch.inf)
     order_BP = shut_BNN.flatten(1).argsort(dim=1, descending=True, stable=True)
     rank_BP = order_BP.argsort(dim=1)
-    return taken_BNN | ((rank_BP < count_B[:, None]).view_as(pairs_BNN) & pairs_BNN)
+    return taken_BNN | ((rank_BP < count_B[:, None]).view_as(pairs_BNN) & open_BNN)
+
+
+def drawn_ways(draws: Draws, N: int, both: float) -> Tensor:
+    """Return bool (B, N, N): directions for scores that have none, one of each pair, or both.
+
+    Of equal scores the likeliest edges would be pairs of an edge and its reverse, and of single
+    ones that from the lower number, whatever the model.
+
+    Args:
+        draws: One stream a graph.
+        N: Nodes.
+        both: Share of the pairs that may be joined in both directions.
+    """
+    drawn_BNN = pair_draws(draws, N, "ways")
+    upwards_NN = torch.ones(N, N, dtype=torch.bool, device=drawn_BNN.device).triu(1)
+    upwards_BNN = torch.where(drawn_BNN < (1 + both) / 2, upwards_NN, upwards_NN.mT)
+    return upwards_BNN | (drawn_BNN < both)
 
 
 def spanning_trees(logits_BNN: Tensor) -> Tensor:

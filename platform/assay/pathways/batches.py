@@ -132,12 +132,17 @@ def drawn_pairs(batch: PathwayBatch, draws: Draws, name: str) -> Tensor:
 
     What is hidden by it is hidden both ways: an edge would tell of its reverse.
     """
-    N, device = batch.mask_BN.shape[1], batch.mask_BN.device
+    return pair_draws(draws, batch.mask_BN.shape[1], name)
+
+
+def pair_draws(draws: Draws, N: int, name: str) -> Tensor:
+    """Return float32 (B, N, N): uniform in (0, 1), symmetric, 1 on the diagonal."""
+    drawn_BP = draws.uniform(name, N * (N - 1) // 2)
+    device = drawn_BP.device
     low, high = torch.triu_indices(N, N, 1, device=device)
     # By the two nodes' numbers, so that padding a batch further changes no draw.
     place_P = high * (high - 1) // 2 + low
-    drawn_BP = draws.uniform(name, N * (N - 1) // 2)
-    found_BNN = torch.ones(len(batch), N, N, device=device)
+    found_BNN = torch.ones(len(drawn_BP), N, N, device=device)
     found_BNN[:, low, high] = drawn_BP[:, place_P]
     found_BNN[:, high, low] = drawn_BP[:, place_P]
     return found_BNN

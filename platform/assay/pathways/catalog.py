@@ -13,6 +13,7 @@ MODELS: Mapping[str, str] = {
     "diffusion": "assay.pathways.baselines.diffusion:Diffusion",
     "rewired": "assay.pathways.baselines.floors:Rewired",
     "erdos_renyi": "assay.pathways.baselines.floors:ErdosRenyi",
+    "erdos_renyi_joined": "assay.pathways.baselines.floors:ErdosRenyiJoined",
     "nearest": "assay.pathways.baselines.floors:Nearest",
     "copy_train": "assay.pathways.baselines.floors:CopyTrain",
 }

@@ -36,6 +36,8 @@ class Corpus:
     """float32: training nodes that are this compound. Those with none are never generated."""
     density: float
     """Share of the ordered pairs of different nodes that are edges."""
+    both_ways: float
+    """Share of the joined pairs of nodes that are joined in both directions."""
     reversible: float
     """Share of the edges that are reversible."""
     reaction_classes: tuple[float, ...]
@@ -60,6 +62,8 @@ class Corpus:
             formulas[:, FORMULA.index("other")] == 0
         )
         pairs = (train.node_counts * (train.node_counts - 1)).sum()
+        edges_2E = distinct_edges(train)
+        joined = np.unique(np.sort(edges_2E, axis=0), axis=1).shape[1]
         named = train.nodes[train.nodes != UNKNOWN]
         kinds = np.bincount(train.reaction_classes, minlength=len(REACTION_CLASSES))
         return cls(
@@ -71,7 +75,8 @@ class Corpus:
             counts_V=torch.from_numpy(
                 np.bincount(named, minlength=len(train.compounds)).astype(np.float32)
             ),
-            density=float(distinct_edges(train).shape[1] / max(pairs, 1)),
+            density=float(edges_2E.shape[1] / max(pairs, 1)),
+            both_ways=float(edges_2E.shape[1] / max(joined, 1) - 1),
             reversible=float(train.reversible.mean()),
             reaction_classes=tuple((kinds / kinds.sum()).tolist()),
             most_nodes=int(train.node_counts.max()),

@@ -21,6 +21,7 @@ from assay.pathways.metrics.conditional import balanced
 from assay.pathways.metrics.links import Scored
 from assay.pathways.metrics.reference import Reference
 from assay.pathways.model import PathwayModel
+from assay.pathways.named_pairs import pair_codes, pairs_of
 from assay.task import Estimate
 from assay.training.draws import Draws, fold
 
@@ -74,12 +75,14 @@ class Linked:
     """G, every pair scored while it was hidden, with a fifth of the others."""
     irreversible: list[NDArray[np.bool_]]
     """G of (N, N): the edges that are not reversible."""
+    new: list[NDArray[np.bool_]]
+    """G of (N, N), symmetric: pairs of named compounds that no training graph joins."""
 
     def estimates(self, seed: int) -> dict[str, Estimate]:
         """Return `reconstruction/…`, `reversed_edge/auc` and `calibration/ece`."""
         return (
             links.reconstruction(self.whole, seed)
-            | links.reversed_edges(self.held_out, self.irreversible, seed)
+            | links.reversed_edges(self.held_out, self.irreversible, seed, self.new)
             | calibration.evaluate(self.held_out, seed)
         )
 
@@ -87,7 +90,9 @@ class Linked:
 @torch.no_grad()
 def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
     """Score the pairs of a split's graphs; the seed chooses which edges are hidden together."""
-    found = Linked([], [], [])
+    found = Linked([], [], [], [])
+    codes_P, _, edges_P = pairs_of(model.corpus.graphs)
+    V, joined_P = len(model.corpus.names), codes_P[edges_P > 0]
     for batch in in_batches(records):
         draws = Draws(seed, 0, batch.record_ids)
         fold_BNN = (drawn_pairs(batch, draws, "folds") * FOLDS).long()
@@ -100,6 +105,8 @@ def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
             held_BNN = torch.where(hidden_BNN, logits_BNN.float().cpu(), held_BNN)
         batch = batch.to(torch.device("cpu"))
         one_way_BNN = batch.adjacency_BNN & ~batch.reversible_BNN
+        code_BNN = pair_codes(batch, V)
+        known_BNN = np.isin(code_BNN, joined_P) | (code_BNN == UNKNOWN)
         for k, N in enumerate(batch.mask_BN.sum(1).tolist()):
             edges_NN, whole_NN, held_NN, one_way_NN = (
                 matrix[k, :N, :N].numpy()
@@ -108,6 +115,8 @@ def linked(model: PathwayModel, records: PathwayRecords, seed: int) -> Linked:
             found.whole.append(Scored(edges_NN, whole_NN))
             found.held_out.append(Scored(edges_NN, held_NN))
             found.irreversible.append(one_way_NN)
+            known_NN = known_BNN[k, :N, :N]
+            found.new.append(~(known_NN | known_NN.T))
     return found
 
 

@@ -37,6 +37,15 @@ def erdos_renyi(graphs: PathwayGraphs, seed: int = 0) -> PathwayGraphs:
     return _made(graphs, _uniform, seed)
 
 
+def erdos_renyi_joined(graphs: PathwayGraphs, seed: int = 0) -> PathwayGraphs:
+    """Return such graphs in one piece, as far as their edges suffice: what assembly alone does.
+
+    Models' graphs begin as a spanning tree of the likeliest edges (`assembly.likely_edges`), here
+    of random ones: Kruskal, Proc. AMS 7 (1956) 48.
+    """
+    return _made(graphs, _spanning, seed)
+
+
 def copied(train: PathwayGraphs, count: int, seed: int = 0) -> PathwayGraphs:
     """Return `count` training graphs, each as often as any other, give or take one; none is novel.
 
@@ -86,6 +95,22 @@ def _uniform(generator: np.random.Generator, edges: _Edges, N: int) -> _Edges:
     source, step = np.divmod(drawn, max(N - 1, 1))
     # The pair's second number counts the other nodes, so that it never names the first.
     return list(zip(source.tolist(), (step + (step >= source)).tolist(), strict=True))
+
+
+def _spanning(generator: np.random.Generator, edges: _Edges, N: int) -> _Edges:
+    """Return as many edges: in a random order, those that join two pieces first."""
+    piece = list(range(N))
+    joining, others = [], []
+    for pair in generator.permutation(N * (N - 1)).tolist():
+        source, step = divmod(pair, N - 1)
+        target = step + (step >= source)
+        one, other = piece[source], piece[target]
+        if one == other:
+            others.append((source, target))
+            continue
+        joining.append((source, target))
+        piece = [one if each == other else each for each in piece]
+    return (joining + others)[: len(edges)]
 
 
 def _made(

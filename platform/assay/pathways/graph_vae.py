@@ -128,8 +128,11 @@ class GraphVAE(PathwayModel):
             compounds_BN = assembly.distinct_compounds(self._logits(nodes), mask_BN, draws)
         compounds_BND = self._compound_vectors(compounds_BN)
         decoded = self.decoder.finish(nodes, compounds_BND, mask_BN, condition_BD)
+        ways_BNN = None
+        if not self.own.directed:
+            ways_BNN = assembly.drawn_ways(draws, N, self.corpus.both_ways)
         adjacency_BNN = assembly.likely_edges(
-            decoded.edges_BNN, pairs_of(mask_BN), self.own.connected
+            decoded.edges_BNN, pairs_of(mask_BN), self.own.connected, ways_BNN
         )
         reversible_BNN = torch.zeros_like(adjacency_BNN)
         reactions_BNN = torch.zeros_like(adjacency_BNN, dtype=torch.int64)

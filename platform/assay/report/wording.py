@@ -48,6 +48,7 @@ FRACTIONS = frozenset(
         "reconstruction/auc",
         "reconstruction/average_precision",
         "reversed_edge/auc",
+        "reversed_edge/auc_new",
         "flux/carrying",
         "flux/coverage",
         "habitability/auroc",
@@ -86,6 +87,7 @@ _TITLES = {
     "reconstruction/auc": "Reconstruction AUC",
     "reconstruction/average_precision": "Reconstruction AP",
     "reversed_edge/auc": "Reversed-edge AUC",
+    "reversed_edge/auc_new": "Reversed-edge AUC, new",
     "calibration/ece": "ECE",
     **{
         f"{protocol}/bleu{k}": f"BLEU-{k}"

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from assay.pathways.baselines.floors import log_odds_of, pairs_of
+from assay.pathways.baselines.floors import CopyTrain, log_odds_of
+from assay.pathways.batches import PathwayRecords
+from assay.pathways.corpus import Corpus
 from assay.pathways.environment import normalised
+from assay.pathways.evaluation import linked
 from assay.pathways.metrics import descriptors
+from assay.pathways.named_pairs import pairs_of
 from tests.pathways import made
 from tests.pathways.baselines.baseline import FLOORS, model
 from tests.pathways.metrics import tiny
@@ -56,7 +60,7 @@ def test_copies_are_training_graphs(name):
     assert len(set(signatures(found))) > 10
 
 
-@pytest.mark.parametrize("name", ["rewired", "erdos_renyi"])
+@pytest.mark.parametrize("name", ["rewired", "erdos_renyi", "erdos_renyi_joined"])
 def test_what_is_made_of_training_graphs_has_their_compounds_and_as_many_edges(name):
     copies, found = (model(one).sample(SIZES, *NOTHING, seed=0) for one in ("copy_train", name))
 
@@ -152,3 +156,19 @@ def test_the_nearest_training_graph_tells_its_edges():
     density = floor.corpus.density
     expected = log_odds_of(np.ones(1), np.ones(1), density)
     torch.testing.assert_close(high[:1], expected)
+
+
+def test_a_look_up_is_a_coin_where_training_joins_nothing():
+    """Asked about the very graphs it has, no edge is new; of others, edges that it has nowhere."""
+    graphs = made.graphs()
+    table, some, others = made.table(graphs), np.arange(10), np.arange(10, len(graphs))
+    asked = PathwayRecords(graphs.select(some), table, some)
+    names = {}
+    for kind, train in (("own", some), ("other", others)):
+        corpus = Corpus.of(graphs.select(train), table)
+        names[kind] = linked(CopyTrain(CopyTrain.Settings(), corpus), asked, 0).estimates(0)
+
+    assert "reversed_edge/auc_new" not in names["own"]
+    new = names["other"]["reversed_edge/auc_new"]
+    assert new.value == 0.5
+    assert 0 < new.n <= names["other"]["reversed_edge/auc"].n

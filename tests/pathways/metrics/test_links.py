@@ -88,6 +88,21 @@ def test_only_held_out_edges_without_a_reverse_are_asked():
     assert links.reversed_edges([graph], [one]) == {}
 
 
+def test_edges_that_training_does_not_join_are_asked_apart():
+    edges = np.array([[0, 1, 1], [0, 0, 0], [0, 0, 0]], bool)
+    scores = np.array([[0.0, 5.0, 1.0], [1.0, 0.0, 0.0], [2.0, 0.0, 0.0]])
+    new = np.zeros((3, 3), bool)
+    new[0, 2] = new[2, 0] = True
+
+    found = links.reversed_edges([Scored(edges, scores)], [edges], new=[new])
+
+    assert (found["reversed_edge/auc"].value, found["reversed_edge/auc"].n) == (0.5, 2)
+    assert (found["reversed_edge/auc_new"].value, found["reversed_edge/auc_new"].n) == (0.0, 1)
+    assert list(links.reversed_edges([Scored(edges, scores)], [edges], new=[~edges & edges])) == [
+        "reversed_edge/auc"
+    ]
+
+
 def test_scores_that_do_not_fit_or_are_not_finite_are_refused():
     with pytest.raises(DataError, match="square and alike"):
         Scored(CHAIN, np.zeros((2, 2)))

@@ -1,9 +1,10 @@
 """Floors as models: they learn nothing, are asked for what models are asked for, judged as those.
 
-    rewired          a training graph of the size, its edges swapped, all degrees kept
-    erdos_renyi      a training graph of the size, as many edges between any of its nodes
-    copy_train       a training graph of the size
-    nearest          a training graph of the size whose environment is nearest to the one asked for
+    rewired             a training graph of the size, its edges swapped, all degrees kept
+    erdos_renyi         a training graph of the size, as many edges between any of its nodes
+    erdos_renyi_joined  the same, joined to one piece as graphs of models are
+    copy_train          a training graph of the size
+    nearest             a training graph of the size, of the environment nearest to that asked for
 
 They score the pairs of a given graph by what such a floor knows: the degrees in sight, the density,
 how often training has an edge of that name, whether the nearest training graph has it.
@@ -21,12 +22,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay.chemistry.packing import rows_of
 from assay.pathways import floors
 from assay.pathways.batches import PathwayBatch
 from assay.pathways.environment import normalised, physical
-from assay.pathways.graphs import UNKNOWN, PathwayGraphs
+from assay.pathways.graphs import PathwayGraphs
 from assay.pathways.model import Generated, ModelSettings, Outcome, PathwayModel, packed
+from assay.pathways.named_pairs import pair_codes, pairs_of
 from assay.store.texts import Texts
 from assay.training.draws import Draws, fold
 
@@ -136,6 +137,14 @@ class ErdosRenyi(Floor):
         return density.logit().expand(batch.adjacency_BNN.shape)
 
 
+class ErdosRenyiJoined(ErdosRenyi):
+    """The number of edges, and the way in which models' graphs are assembled."""
+
+    def made(self, graphs: PathwayGraphs, seed: int) -> PathwayGraphs:
+        """Return graphs of as many edges, anywhere, in one piece where they suffice."""
+        return floors.erdos_renyi_joined(graphs, seed)
+
+
 class CopyTrain(Floor):
     """Training, by heart."""
 
@@ -212,38 +221,6 @@ class Nearest(Floor):
             both_BNN[k] = np.isin(code_BNN[k], codes_P)
             edges_BNN[k] = np.isin(code_BNN[k], codes_P[edges_P > 0])
         return log_odds_of(both_BNN, edges_BNN, self.corpus.density)
-
-
-def pairs_of(
-    graphs: PathwayGraphs,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return ordered pairs of named compounds (P,), in how many graphs they are, and are an edge.
-
-    A pair is source · V + target, ascending.
-    """
-    V, counts_G = len(graphs.compounds), graphs.node_counts
-    nodes = graphs.nodes.astype(np.int64)
-    # Every node with all nodes of its graph.
-    source = np.repeat(nodes, np.repeat(counts_G, counts_G))
-    target = nodes[rows_of(counts_G, np.repeat(np.arange(len(graphs)), counts_G))]
-    named = (source != UNKNOWN) & (target != UNKNOWN) & (source != target)
-    codes_P, both_P = np.unique((source * V + target)[named], return_counts=True)
-    shift_E = np.repeat(graphs.node_offsets[:-1], graphs.edge_counts)
-    owner_E = np.repeat(np.arange(len(graphs)), graphs.edge_counts)
-    s, t = nodes[graphs.edges[0] + shift_E], nodes[graphs.edges[1] + shift_E]
-    named = (s != UNKNOWN) & (t != UNKNOWN) & (s != t)
-    once = np.unique(np.stack([owner_E, s * V + t])[:, named], axis=1)[1]
-    edges_P = np.zeros_like(both_P)
-    np.add.at(edges_P, np.searchsorted(codes_P, once), 1)
-    return codes_P, both_P, edges_P
-
-
-def pair_codes(batch: PathwayBatch, V: int) -> NDArray[np.int64]:
-    """Return (B, N, N): the pairs of a batch as `pairs_of` writes them; UNKNOWN without a name."""
-    compounds_BN = batch.compounds_BN.cpu().numpy()
-    named_BN = compounds_BN != UNKNOWN
-    code_BNN = compounds_BN[:, :, None] * V + compounds_BN[:, None, :]
-    return np.where(named_BN[:, :, None] & named_BN[:, None, :], code_BNN, UNKNOWN)
 
 
 def log_odds_of(both: NDArray, edges: NDArray, density: float) -> Tensor:

@@ -72,6 +72,8 @@ class OneShot(PathwayModel):
     """What is the same for all."""
 
     Settings: ClassVar[type[ModelSettings]] = OneShotSettings
+    directed: ClassVar[bool] = True
+    """Whether scores of an edge and of its reverse can differ."""
 
     def __init__(self, settings: ModelSettings, corpus: Corpus) -> None:
         """Build what tells of conditions and what names nodes."""
@@ -144,11 +146,14 @@ class OneShot(PathwayModel):
     ) -> Generated:
         """Return graphs of latents from the prior."""
         told_BD = self.told(environment_B4, known_B4, mask_BN)
-        decoded = self.decode(self.prior(draws, mask_BN.shape[1]), mask_BN, told_BD)
+        N, ways_BNN = mask_BN.shape[1], None
+        decoded = self.decode(self.prior(draws, N), mask_BN, told_BD)
+        if not self.directed:
+            ways_BNN = assembly.drawn_ways(draws, N, self.corpus.both_ways)
         return Generated(
             compounds_BN=self.compounds.drawn(decoded.states_BND, mask_BN, draws),
             adjacency_BNN=assembly.likely_edges(
-                decoded.edges_BNN, heads.inside(mask_BN), self.own.connected
+                decoded.edges_BNN, heads.inside(mask_BN), self.own.connected, ways_BNN
             ),
             reversible_BNN=decoded.reversible_BNN > 0,
             reactions_BNN=heads.likely_reactions(decoded.reactions_BNNR),

@@ -34,6 +34,8 @@ LARGEST_LOG_VARIANCE = 8.0
 class VGAE(OneShot):
     """Latents of nodes, and inner products."""
 
+    directed = False
+
     def __init__(self, settings: ModelSettings, corpus: Corpus) -> None:
         """Build the convolutions and the readings of latents."""
         super().__init__(settings, corpus)

@@ -69,9 +69,15 @@ def reconstruction(graphs: Sequence[Scored], seed: int = 0) -> dict[str, Estimat
 
 
 def reversed_edges(
-    graphs: Sequence[Scored], held_out: Sequence[NDArray[np.bool_]], seed: int = 0
+    graphs: Sequence[Scored],
+    held_out: Sequence[NDArray[np.bool_]],
+    seed: int = 0,
+    new: Sequence[NDArray[np.bool_]] | None = None,
 ) -> dict[str, Estimate]:
     """Return `reversed_edge/auc`: how often a held-out edge scores above its own reverse.
+
+    And `reversed_edge/auc_new`, of those edges alone whose two compounds no training graph joins,
+    in either direction: there a look-up is a coin.
 
     P(score(s → t) > score(t → s)) + ½ P(equal), over the held-out edges, each against its reverse:
     an undirected score gives exactly ½, whatever it knows. An edge whose reverse is an edge too has
@@ -83,18 +89,25 @@ def reversed_edges(
         graphs: G graphs with all of their edges, held-out ones included.
         held_out: G of (N, N), the irreversible edges that training did not see.
         seed: of resampling, of whole graphs.
+        new: G of (N, N), the pairs that training does not join; without it there is no second one.
 
     Returns:
         Nothing where no such edge is left.
     """
-    above, counts = np.zeros(len(graphs)), np.zeros(len(graphs))
-    for k, (graph, held_NN) in enumerate(zip(graphs, held_out, strict=True)):
-        source, target = np.nonzero(held_NN & graph.edges_NN & ~graph.edges_NN.T)
-        forward, backward = graph.scores_NN[source, target], graph.scores_NN[target, source]
-        above[k] = (forward > backward).sum() + (forward == backward).sum() / 2
-        counts[k] = len(source)
-    found = pooled_share(above, counts, VERSION, seed=seed)
-    return {} if found is None else {"reversed_edge/auc": found}
+    among = {"reversed_edge/auc": held_out}
+    if new is not None:
+        both = zip(held_out, new, strict=True)
+        among["reversed_edge/auc_new"] = [held_NN & new_NN for held_NN, new_NN in both]
+    found = {}
+    for name, edges in among.items():
+        above, counts = np.zeros(len(graphs)), np.zeros(len(graphs))
+        for k, (graph, held_NN) in enumerate(zip(graphs, edges, strict=True)):
+            source, target = np.nonzero(held_NN & graph.edges_NN & ~graph.edges_NN.T)
+            forward, backward = graph.scores_NN[source, target], graph.scores_NN[target, source]
+            above[k] = (forward > backward).sum() + (forward == backward).sum() / 2
+            counts[k] = len(source)
+        found[name] = pooled_share(above, counts, VERSION, seed=seed)
+    return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
 def auc(positives_P: NDArray[np.floating], negatives_P: NDArray[np.floating]) -> float:
