@@ -232,7 +232,7 @@ def test_every_edge_is_scored_while_it_is_hidden():
     records, asked = made.records(count=10), []
 
     class Spy:
-        device = torch.device("cpu")
+        device, corpus = torch.device("cpu"), made.corpus()
 
         def edge_logits(self, batch):
             asked.append(batch)
