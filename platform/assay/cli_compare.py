@@ -57,7 +57,6 @@ def compare(
     from assay.report.comparison_page import draw
     from assay.report.comparison_tables import tables
     from assay.report.cross_validation import is_cross_validated
-    from assay.report.leaderboard import contenders, headline, leaderboard, representatives
     from assay.result import write_json
 
     results = results_of(what, storage, published)
@@ -71,10 +70,8 @@ def compare(
         raise DataError(unpaired)
     found = None
     if unpaired is None:
-        models = contenders(representatives(leaderboard(results, None)))
-        by = figure or headline(models) or "a figure"
         try:
-            found = compared(results, by)
+            found = compared(results, figure or _headline(results))
         except DataError as error:
             if len(results) != 2 or page is not None or figure is not None:
                 raise
@@ -96,6 +93,13 @@ def compare(
         return
     for table in tables(found):
         console.print(table)
+
+
+def _headline(results: "Sequence[Result]") -> str:
+    """Return what orders the models on a leaderboard."""
+    from assay.report.leaderboard import contenders, headline, leaderboard, representatives
+
+    return headline(contenders(representatives(leaderboard(results, None)))) or "a figure"
 
 
 def _unpaired(results: "Sequence[Result]") -> str | None:

@@ -105,6 +105,10 @@ def test_every_way_is_what_it_is_called(suite):
             "watches val/weighted/far, a weighted loss",
         ),
         ({"grid": {"model": ["plain", "deep"]}}, "are compared on one variant"),
+        (
+            {"objectives": [*OBJECTIVES, {"metric": "test/near", "better": "higher"}]},
+            "chooses by test/near, of the test split, by which the ways are then compared",
+        ),
     ],
 )
 def test_a_search_that_cannot_tell_is_refused(suite, changes, sentence):

@@ -103,6 +103,12 @@ def arms(suite: Suite, tasks: Sequence[Task]) -> dict[str, Suite]:
             f"suite {suite.name}: the search tries nothing but weights, so that ways without any "
             "would have nothing to try: add training.learning_rate to its space"
         )
+    for objective in search.objectives:
+        if not objective.is_validation:
+            raise ConfigError(
+                f"suite {suite.name}: the search chooses by {objective.metric}, of the test split, "
+                "by which the ways are then compared: give it val/… figures"
+            )
     objectives = [objective.metric for objective in search.objectives]
     for task in tasks:
         if task.objective not in objectives:

@@ -56,8 +56,8 @@ def plot(folder: Folder, metrics: Sequence[str], out: Path) -> str:
     if out.suffix not in FORMATS:
         raise ConfigError(f"{out}: is no figure; give a file that ends in {', '.join(FORMATS)}")
     rows = leaderboard(folder.results, folder.reference, folder.external)
-    shown = [*representatives(rows), *(row for row in rows if row.kind == "external")]
-    shown.sort(key=rows.index)
+    models = {id(row) for row in representatives(rows)}
+    shown = [row for row in rows if id(row) in models or row.kind == "external"]
     chosen = list(metrics) or [name for name in [headline(shown)] if name is not None]
     if not 0 < len(chosen) <= MOST_PANELS:
         raise ConfigError(f"{len(chosen)} metrics: give one to {MOST_PANELS}, a panel each")
